@@ -38,8 +38,14 @@ def pip(*arguments: str) -> str:
 
 
 def remove_leftovers() -> None:
-    locked = {normal(line.split("==")[0]) for line in LOCK.read_text().splitlines() if re.match(r"[A-Za-z0-9].*==", line)}
-    installed = {normal(line.split("==")[0]) for line in pip("list", "--format=freeze").splitlines()}
+    locked = {
+        normal(line.split("==")[0])
+        for line in LOCK.read_text().splitlines()
+        if re.match(r"[A-Za-z0-9].*==", line)
+    }
+    installed = {
+        normal(line.split("==")[0]) for line in pip("list", "--format=freeze").splitlines()
+    }
     if leftovers := sorted(installed - locked - {"pip"}):
         pip("uninstall", "--yes", "--quiet", *leftovers)
 
@@ -47,7 +53,9 @@ def remove_leftovers() -> None:
 def build() -> None:
     if not STAMP.exists() or not runs():
         shutil.rmtree(VENV, ignore_errors=True)
-        print(f"[.venv] 创建虚拟环境 · creating it with Python {sys.version.split()[0]}", flush=True)
+        print(
+            f"[.venv] 创建虚拟环境 · creating it with Python {sys.version.split()[0]}", flush=True
+        )
         venv.create(VENV, with_pip=True, symlinks=True)
     STAMP.unlink(missing_ok=True)
     print("[.venv] 安装依赖，约一分钟 · installing requirements.lock, about a minute", flush=True)

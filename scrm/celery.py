@@ -1,0 +1,42 @@
+"""The Celery application. Tasks are found in each app's tasks.py; settings start with CELERY_."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery, bootsteps, signals
+from celery.worker import WorkController
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scrm.settings")
+
+app = Celery("scrm")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+HEARTBEAT_SECONDS = 10
+
+
+@signals.setup_logging.connect
+def keep_our_logging(**_: object) -> None:
+    """Django's LOGGING is in force already; with a receiver here Celery adds nothing to it."""
+
+
+class SignOfLife(bootsteps.StartStopStep):
+    """The worker's event loop writes a heartbeat, so a frozen worker falls silent."""
+
+    requires = {"celery.worker.components:Timer"}
+
+    def start(self, parent: WorkController) -> None:
+        from scrm.shared.heartbeats import beat_quietly  # noqa: PLC0415 - needs the app registry
+
+        name = f"worker:{parent.hostname}"
+        beat_quietly(name, kind="worker")
+        self.entry = parent.timer.call_repeatedly(
+            HEARTBEAT_SECONDS, beat_quietly, (name,), {"kind": "worker"}
+        )
+
+    def stop(self, parent: WorkController) -> None:
+        self.entry.cancel()
+
+
+app.steps["worker"].add(SignOfLife)

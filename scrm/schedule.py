@@ -1,0 +1,25 @@
+"""Every periodic task on one screen. Each line says why that often.
+
+The ticks carry no facts: a missed or doubled one changes nothing, because what is due is a row.
+"""
+
+from __future__ import annotations
+
+from celery.schedules import crontab, schedule
+
+type Entry = dict[str, object]
+
+
+def every(seconds: float, task: str) -> Entry:
+    """A tick that is worthless once the next one is due, so it expires instead of piling up."""
+    return {"task": task, "schedule": schedule(seconds), "options": {"expires": seconds}}
+
+
+def at(when: crontab, task: str) -> Entry:
+    return {"task": task, "schedule": when, "options": {"expires": 3600}}
+
+
+SCHEDULE: dict[str, Entry] = {
+    # The doctor calls a worker silent after a minute.
+    "heartbeat": every(10, "shared.sweep_heartbeat"),
+}

@@ -1,0 +1,20 @@
+"""Every door of the product. Nothing is served that is not on this page."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from scrm.shared.health import healthz, readyz
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+]
+if find_spec("scrm.accounts.api.permissions") and find_spec("scrm.shared.api.schema"):
+    urlpatterns.append(path("api/", include("scrm.api_urls")))

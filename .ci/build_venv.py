@@ -1,4 +1,7 @@
-"""Build .venv from requirements.lock, or bring it up to date. Safe to interrupt and to run twice at once."""
+"""Build .venv from requirements.lock, or bring it up to date.
+
+Safe to interrupt, and to run twice at once.
+"""
 
 import fcntl
 import hashlib
@@ -21,7 +24,7 @@ def wanted() -> str:
 
 
 def runs() -> bool:
-    """Whether the environment's interpreter still exists: the Python it was made from may be gone."""
+    """The Python that the environment was made from may be gone."""
     try:
         return subprocess.run([PYTHON, "-c", ""], capture_output=True, check=False).returncode == 0
     except OSError:

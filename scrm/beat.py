@@ -13,7 +13,7 @@ HEARTBEAT_SECONDS = 10
 
 
 class BeatingScheduler(PersistentScheduler):
-    """Each turn of the loop may write a heartbeat, so a scheduler that stops turning falls silent."""
+    """Each turn of the loop may write a heartbeat, so one that stops turning falls silent."""
 
     beaten_at = float("-inf")
 

@@ -1,4 +1,6 @@
-"""Become another program that ends when the parent does: python bound.py PARENT SIGNAL USER -- COMMAND…
+"""Become another program that ends when the parent does.
+
+python bound.py PARENT SIGNAL USER -- COMMAND…
 
 Run as a script in a fresh interpreter, because code between fork and exec of a process with
 threads may deadlock. USER is "-" or "uid:gid". Only Linux can bind; elsewhere the next start
@@ -24,7 +26,7 @@ def main() -> None:
         libc.prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)  # after setuid, which clears it
     if os.getppid() != int(parent):
         sys.exit(0)  # the parent died before it could be watched
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606 - becoming the command is the purpose
 
 
 if __name__ == "__main__":

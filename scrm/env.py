@@ -88,7 +88,7 @@ def database(url: str, *, options: dict[str, object]) -> dict[str, object]:
 
 
 def redis_database(url: str, number: int) -> str:
-    """The same server, another of its numbered databases; for redis://, rediss:// and unix:// URLs."""
+    """Another numbered database of the same server; for redis://, rediss:// and unix:// URLs."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         others = "".join(f"&{key}={value}" for key, value in parse_qsl(parts.query) if key != "db")

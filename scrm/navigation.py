@@ -1,4 +1,4 @@
-"""The sidebar of the admin. An entry appears when its model is registered and the user may see it."""
+"""The sidebar of the admin: an entry shows when its model is registered and the user may see it."""
 
 from __future__ import annotations
 

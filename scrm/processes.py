@@ -46,10 +46,8 @@ class Child:
     def stop(self, *, within: float) -> None:
         """Ask, wait, then end by force whatever is left of its group."""
         self.ask_to_stop()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(within)
-        except subprocess.TimeoutExpired:
-            pass
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
@@ -65,7 +63,7 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Child:
-    """Start a process bound to this one. Call it from the main thread: the bond is to the thread."""
+    """Start a process bound to this one. Call it from the main thread, the bond is to a thread."""
     user = f"{account.uid}:{account.gid}" if account else "-"
     wrapped = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""Secrets of the embedded default: made once, kept in the data folder, readable by the owner only."""
+"""Secrets of the embedded default: made once, kept in the data folder, for its owner only."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def beat_quietly(process: str, *, kind: str) -> None:
     try:
         beat(process, kind=kind)
     except DatabaseError:
-        logger.warning("The heartbeat could not be written.", extra={"process": process})
+        logger.warning("The heartbeat could not be written.", extra={"beats_for": process})
         connection.close()
 
 

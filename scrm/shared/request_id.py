@@ -1,4 +1,4 @@
-"""One id per request, to quote in a bug report: in the answer, in problems and in every log line."""
+"""One id per request, to quote in a bug report: in the answer, in problems, in every log line."""
 
 from __future__ import annotations
 

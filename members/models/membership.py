@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from communities.models import Community, GroupChat
+from members.models.member import Member
+from members.rules.status import JoinSource, LeaveReason, ObservedBy
+from scrm.accounts.models import Enterprise
+
+if TYPE_CHECKING:
+    from scrm.accounts.models import User
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def visible_to(self, user: User) -> MembershipQuerySet:
+        return self.filter(community__in=Community.objects.visible_to(user))
+
+    def active(self) -> MembershipQuerySet:
+        return self.filter(left_at=None)
+
+
+class Membership(models.Model):
+    """A member's belonging to a community, from joining to leaving. Never deleted."""
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+    )
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="memberships", verbose_name=_("成员")
+    )
+    community = models.ForeignKey(
+        Community, on_delete=models.PROTECT, related_name="memberships", verbose_name=_("社群")
+    )
+    source = models.CharField(_("来源"), max_length=20, choices=JoinSource.choices)
+    joined_at = models.DateTimeField(_("加入时间"), db_default=Now())
+    left_at = models.DateTimeField(_("离开时间"), null=True, blank=True)
+    leave_reason = models.CharField(
+        _("离开原因"), max_length=20, choices=LeaveReason.choices, blank=True, default=""
+    )
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("社群成员")
+        verbose_name_plural = _("社群成员")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["community", "member"],
+                condition=models.Q(left_at=None),
+                name="one_active_membership",
+                violation_error_code="already_member",
+                violation_error_message=_("这位成员已在社群中。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(left_at=None) | models.Q(left_at__gte=models.F("joined_at")),
+                name="membership_ends_after_it_begins",
+                violation_error_message=_("离开时间不能早于加入时间。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(left_at=None, leave_reason="")
+                | models.Q(left_at__isnull=False, leave_reason__in=LeaveReason.values),
+                name="membership_end_has_a_reason",
+                violation_error_message=_("离开必须有原因，未离开不能有原因。"),
+            ),
+        ]
+        indexes = [
+            # freezing an audience in member order
+            models.Index(
+                fields=["community", "member"],
+                condition=models.Q(left_at=None),
+                name="active_members_of_community",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} @ {self.community_id} ({self.pk})"
+
+
+class StayQuerySet(models.QuerySet["Stay"]):
+    def visible_to(self, user: User) -> StayQuerySet:
+        return self.filter(membership__community__in=Community.objects.visible_to(user))
+
+    def open(self) -> StayQuerySet:
+        return self.filter(left_at=None)
+
+
+class Stay(models.Model):
+    """A member's time in one group chat. Append-only: closed, never removed."""
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+    )
+    membership = models.ForeignKey(
+        Membership, on_delete=models.PROTECT, related_name="stays", verbose_name=_("社群成员")
+    )
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="stays", verbose_name=_("成员")
+    )
+    chat = models.ForeignKey(
+        GroupChat, on_delete=models.PROTECT, related_name="stays", verbose_name=_("客户群")
+    )
+    observed_by = models.CharField(_("观察方式"), max_length=20, choices=ObservedBy.choices)
+    joined_at = models.DateTimeField(_("入群时间"), db_default=Now())
+    left_at = models.DateTimeField(_("退群时间"), null=True, blank=True)
+    leave_reason = models.CharField(
+        _("退群原因"), max_length=20, choices=LeaveReason.choices, blank=True, default=""
+    )
+
+    objects = StayQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("在群时段")
+        verbose_name_plural = _("在群时段")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["chat", "member"],
+                condition=models.Q(left_at=None),
+                name="one_open_stay",
+                violation_error_message=_("这位成员已在这个群里。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(left_at=None) | models.Q(left_at__gte=models.F("joined_at")),
+                name="stay_ends_after_it_begins",
+                violation_error_message=_("退群时间不能早于入群时间。"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} @ {self.chat_id} ({self.pk})"

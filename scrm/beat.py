@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 from celery.beat import PersistentScheduler
 
@@ -17,7 +18,7 @@ class BeatingScheduler(PersistentScheduler):
 
     beaten_at = float("-inf")
 
-    def tick(self, *args: object, **kwargs: object) -> float:
+    def tick(self, *args: Any, **kwargs: Any) -> float:
         if time.monotonic() - self.beaten_at >= HEARTBEAT_SECONDS:
             beat_quietly(f"beat:{socket.gethostname()}", kind="beat")
             self.beaten_at = time.monotonic()

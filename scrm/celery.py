@@ -24,14 +24,15 @@ def keep_our_logging(**_: object) -> None:
 class SignOfLife(bootsteps.StartStopStep):
     """The worker's event loop writes a heartbeat, so a frozen worker falls silent."""
 
-    requires = {"celery.worker.components:Timer"}
+    requires = ("celery.worker.components:Timer",)
 
     def start(self, parent: WorkController) -> None:
         from scrm.shared.heartbeats import beat_quietly  # noqa: PLC0415 - needs the app registry
 
-        name = f"worker:{parent.hostname}"
+        name = f"worker:{parent.hostname}"  # type: ignore[attr-defined]  # the stubs lack it
         beat_quietly(name, kind="worker")
-        self.entry = parent.timer.call_repeatedly(
+        assert parent.timer is not None
+        self.entry = parent.timer.call_repeatedly(  # type: ignore[attr-defined]  # kombu is untyped
             HEARTBEAT_SECONDS, beat_quietly, (name,), {"kind": "worker"}
         )
 

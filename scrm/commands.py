@@ -7,7 +7,7 @@ import sys
 from django.conf import settings
 from django.core.management import execute_from_command_line
 
-from scrm.embedded import EngineError, engines_for_a_command
+from scrm.embedded import EngineError, Engines, engines_for_a_command
 
 # These never open the database, so they need not wait for it.
 WITHOUT_ENGINES = frozenset(
@@ -15,8 +15,17 @@ WITHOUT_ENGINES = frozenset(
 )
 
 
+def embedded_engines() -> Engines:
+    """The engines that this installation must bring along itself."""
+    return Engines(
+        settings.PLACE,
+        with_postgres=settings.EMBEDDED,
+        with_valkey=settings.EMBEDDED_VALKEY,
+    )
+
+
 def needs_engines(arguments: list[str]) -> bool:
-    if len(arguments) < 2 or not settings.EMBEDDED:
+    if len(arguments) < 2 or not (settings.EMBEDDED or settings.EMBEDDED_VALKEY):
         return False
     return arguments[1] not in WITHOUT_ENGINES and not {"--help", "-h", "--version"} & set(
         arguments
@@ -28,7 +37,7 @@ def run(arguments: list[str]) -> None:
         execute_from_command_line(arguments)
         return
     try:
-        with engines_for_a_command(settings.DATA_DIR):
+        with engines_for_a_command(embedded_engines()):
             execute_from_command_line(arguments)
     except EngineError as error:
         sys.exit(str(error))

@@ -116,6 +116,16 @@ def locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[
         yield handle
 
 
+def engines_lock(place: Place) -> Path:
+    """Held by whoever started the engines and will stop them."""
+    return place.data / "engines.lock"
+
+
+def users_lock(place: Place) -> Path:
+    """Held, shared, by every command that uses the engines."""
+    return place.data / "users.lock"
+
+
 # --- The engines ------------------------------------------------------------------------------
 
 
@@ -125,14 +135,18 @@ class Engines:
 
     place: Place
     durable: bool = True
+    with_postgres: bool = True  # each is left out when a URL names another server
+    with_valkey: bool = True
     children: list[Child] = field(default_factory=list)
 
     def start(self) -> Engines:
         _prepare(self.place)
         try:
-            self.start_postgres()
-            self.start_valkey()
-            _create_database(self.place)
+            if self.with_postgres:
+                self.start_postgres()
+                _create_database(self.place)
+            if self.with_valkey:
+                self.start_valkey()
         except BaseException:
             self.stop()
             raise
@@ -145,7 +159,7 @@ class Engines:
         if not place.postgres.exists():
             _initialise(place, programs)
         options = () if self.durable else QUICK
-        command = [
+        command: list[str | Path] = [
             programs / "postgres", "-D", place.postgres, "-k", place.sockets,
             "-c", "listen_addresses=", "-c", "port=5432", "-c", "unix_socket_permissions=0700",
             "-c", "timezone=UTC", "-c", "log_timezone=UTC", "-c", "max_connections=200", *options,
@@ -160,7 +174,7 @@ class Engines:
         place = self.place
         _heal_valkey(place)
         place.valkey.mkdir(parents=True, exist_ok=True)
-        command = [
+        command: list[str | Path] = [
             _valkey_program(), "--port", "0", "--unixsocket", place.valkey_socket,
             "--unixsocketperm", "700", "--dir", place.valkey,
             "--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec",
@@ -178,6 +192,18 @@ class Engines:
             child.stop(within=STOP_PATIENCE)
         self.children.clear()
         _valkey_pid_file(self.place).unlink(missing_ok=True)
+
+    def answer(self) -> bool:
+        """Whether the engines of this place are up, whoever started them."""
+        return (not self.with_postgres or _postgres_is_ready(self.place)) and (
+            not self.with_valkey or _valkey_is_ready(self.place)
+        )
+
+    def restart(self, name: str) -> None:
+        if name == "postgres":
+            self.start_postgres()
+        else:
+            self.start_valkey()
 
     def child(self, name: str) -> Child:
         return next(child for child in self.children if child.name == name)
@@ -286,7 +312,7 @@ def _initialise(place: Place, programs: Path) -> None:
     account = place.postgres_account
     if account:
         os.chown(fresh, account.uid, account.gid)
-    command = [
+    command: list[str | Path] = [
         programs / "initdb", "-D", fresh, "-U", DATABASE, "-A", "trust", "-E", "UTF8",
         "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions", "--no-sync",
     ]  # fmt: skip
@@ -369,18 +395,17 @@ def _heal_valkey(place: Place) -> None:
 
 
 @contextlib.contextmanager
-def engines_for_a_command(data: Path) -> Iterator[None]:
+def engines_for_a_command(engines: Engines) -> Iterator[None]:
     """Use the engines of a running `make up` or another command, or start them for this one."""
-    place = locate(data)
     with (
-        locked(place.data / "users.lock", shared=True, wait=True) as using,
-        locked(place.data / "engines.lock") as owned,
+        locked(users_lock(engines.place), shared=True, wait=True) as using,
+        locked(engines_lock(engines.place)) as owned,
     ):
         if owned is None:
-            _wait_until_answering(place)
+            _wait_until_answering(engines)
             yield
             return
-        engines = Engines(place).start()
+        engines.start()
         try:
             yield
         finally:
@@ -389,14 +414,13 @@ def engines_for_a_command(data: Path) -> Iterator[None]:
             engines.stop()
 
 
-def _wait_until_answering(place: Place) -> None:
+def _wait_until_answering(engines: Engines) -> None:
     """The owner holds the lock from before its engines are up."""
     deadline = time.monotonic() + START_PATIENCE
-    while not (_valkey_is_ready(place) and _postgres_is_ready(place)):
+    while not engines.answer():
         if time.monotonic() > deadline:
-            raise EngineError(
-                f"Another process has the engines of {place.data}, but they do not answer."
-            )
+            data = engines.place.data
+            raise EngineError(f"Another process has the engines of {data}, but they do not answer.")
         time.sleep(0.05)
 
 

@@ -58,12 +58,16 @@ def start(
     command: Sequence[str | Path],
     *,
     log: IO[bytes] | int,
+    out: IO[bytes] | int | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
     account: Account | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Child:
-    """Start a process bound to this one. Call it from the main thread, the bond is to a thread."""
+    """Start a process bound to this one. Call it from the main thread, the bond is to a thread.
+
+    Everything it prints goes to ``log``, or only its errors if ``out`` is given.
+    """
     user = f"{account.uid}:{account.gid}" if account else "-"
     wrapped = [
         sys.executable,
@@ -79,8 +83,8 @@ def start(
     process = subprocess.Popen(
         wrapped,
         stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
+        stdout=log if out is None else out,
+        stderr=log,
         env=None if environment is None else dict(environment),
         cwd=folder,
         start_new_session=True,

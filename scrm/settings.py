@@ -22,11 +22,15 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Where we run -----------------------------------------------------------------------------
 
 EMBEDDED = not env.text("DATABASE_URL", default="")
+EMBEDDED_VALKEY = not env.text("REDIS_URL", default="")
 DATA_DIR = env.folder("SCRM_DATA_DIR", default=BASE_DIR / ".data")
 PLACE = embedded.locate(DATA_DIR)
 HTTPS = env.flag("SCRM_HTTPS", default=not EMBEDDED)
 DEBUG = env.flag("SCRM_DEBUG")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+BIND = env.text("SCRM_BIND", default="127.0.0.1")  # where `make up` listens
+PORT = env.integer("SCRM_PORT", default=8000, minimum=1, maximum=65_535)
+WEB_WORKERS = env.integer("SCRM_WEB_WORKERS", default=2, minimum=1, maximum=64)
 ALLOWED_HOSTS = env.names("SCRM_HOSTS", default=LOOPBACK if EMBEDDED else ())
 CSRF_TRUSTED_ORIGINS = env.names("SCRM_TRUSTED_ORIGINS")
 
@@ -182,7 +186,9 @@ CELERY_TASK_ANNOTATIONS = {"*": {"default_retry_delay": 5, "max_retries": 3}}  #
 CELERY_TASK_SOFT_TIME_LIMIT = 60
 CELERY_TASK_TIME_LIMIT = 90
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue must fail
-CELERY_TASK_QUEUES = {name: {} for name in ("callbacks", "welcome", "drain", "bulk", "sweep")}
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
+    name: {} for name in ("callbacks", "welcome", "drain", "bulk", "sweep")
+}
 CELERY_TASK_DEFAULT_QUEUE = "sweep"
 CELERY_TASK_ROUTES = {
     "wecom.*": {"queue": "callbacks"},
@@ -302,7 +308,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["scrm.shared.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "scrm.shared.api.pagination.KeysetPagination",
     "PAGE_SIZE": 50,
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["scrm.shared.api.filters.StrictFilterBackend"],
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS would describe rows; the schema describes the API
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",

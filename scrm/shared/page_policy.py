@@ -17,5 +17,6 @@ class PagePolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.path.startswith(settings.PAGE_CSP_PATHS):
-            response._csp_config = settings.PAGE_CSP  # what Django's csp_override decorator sets
+            # what Django's csp_override decorator sets
+            response._csp_config = settings.PAGE_CSP  # type: ignore[attr-defined]
         return response

@@ -1,0 +1,55 @@
+"""What accounts refuses to do."""
+
+from scrm.shared.errors import DomainError
+
+
+class DepartmentInUse(DomainError):
+    code = "department_in_use"
+
+
+class DepartmentWouldLoop(DomainError):
+    code = "department_would_loop"
+
+
+class NameTaken(DomainError):
+    code = "name_taken"
+
+
+class StaffIsInactive(DomainError):
+    code = "staff_is_inactive"
+
+
+class StaffHasLogin(DomainError):
+    code = "staff_has_login"
+
+
+class LastAdministrator(DomainError):
+    code = "last_administrator"
+
+
+class NotYourself(DomainError):
+    code = "not_yourself"
+
+
+class UserIsDisabled(DomainError):
+    code = "user_is_disabled"
+
+
+class WeakPassword(DomainError):
+    code = "weak_password"
+
+
+class ScopeNotHeld(DomainError):
+    code = "scope_not_held"
+
+
+class ExpiryInThePast(DomainError):
+    code = "expiry_in_the_past"
+
+
+class KeyIsRevoked(DomainError):
+    code = "key_is_revoked"
+
+
+class UnknownTimeZone(DomainError):
+    code = "unknown_time_zone"

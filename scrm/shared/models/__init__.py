@@ -1,0 +1,3 @@
+from scrm.shared.models.heartbeat import Heartbeat
+
+__all__ = ["Heartbeat"]

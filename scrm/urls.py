@@ -18,3 +18,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if find_spec("scrm.accounts.api.permissions") and find_spec("scrm.shared.api.schema"):
     urlpatterns.append(path("api/", include("scrm.api_urls")))
+
+# Unknown addresses and failures under /api/ answer in the API's own shape.
+handler400 = "scrm.shared.api.problems.bad_request"
+handler403 = "scrm.shared.api.problems.permission_denied"
+handler404 = "scrm.shared.api.problems.not_found"
+handler500 = "scrm.shared.api.problems.server_error"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from communities.models.community import Community
+from communities.rules.status import ChatState
+from scrm.accounts.models import Enterprise, Staff
+from scrm.accounts.rules.roles import DataScope
+from scrm.wecom.models import ChannelAccount
+
+if TYPE_CHECKING:
+    from scrm.accounts.models import User
+
+
+class GroupChatQuerySet(models.QuerySet["GroupChat"]):
+    def visible_to(self, user: User) -> GroupChatQuerySet:
+        """Chats of visible communities, and to users with full scope also the unassigned ones."""
+        chats = self.filter(enterprise_id=user.enterprise_id)
+        if user.data_scope == DataScope.ALL:
+            return chats
+        return chats.filter(community__in=Community.objects.visible_to(user))
+
+    def live(self) -> GroupChatQuerySet:
+        return self.exclude(state=ChatState.DISSOLVED)
+
+    def with_room(self) -> GroupChatQuerySet:
+        return self.filter(state=ChatState.ACTIVE, member_count__lt=models.F("capacity"))
+
+
+class GroupChat(models.Model):
+    """A customer group on the platform: the carrier of at most one community at a time."""
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="group_chats", verbose_name=_("企业")
+    )
+    channel_account = models.ForeignKey(
+        ChannelAccount,
+        on_delete=models.PROTECT,
+        related_name="group_chats",
+        verbose_name=_("渠道账号"),
+    )
+    external_id = models.CharField(_("平台群编号"), max_length=128)
+    name = models.CharField(_("群名"), max_length=120)
+    community = models.ForeignKey(
+        Community,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="group_chats",
+        verbose_name=_("所属社群"),
+    )
+    owner = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="owned_chats",
+        verbose_name=_("群主"),
+    )
+    capacity = models.PositiveIntegerField(_("容量"), default=500)
+    member_count = models.PositiveIntegerField(_("人数"), default=0, editable=False)
+    state = models.CharField(
+        _("状态"), max_length=20, choices=ChatState.choices, default=ChatState.ACTIVE
+    )
+    created_at = models.DateTimeField(_("创建时间"), db_default=Now())
+
+    objects = GroupChatQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("客户群")
+        verbose_name_plural = _("客户群")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["enterprise", "channel_account", "external_id"],
+                name="group_chat_external_id_is_unique",
+                violation_error_message=_("这个平台群编号已登记。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=ChatState.values),
+                name="group_chat_state_is_known",
+                violation_error_message=_("未知的客户群状态。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(member_count__lte=models.F("capacity")),
+                name="group_chat_is_not_overfull",
+                violation_error_message=_("客户群人数不能超过容量。"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,46 @@
+"""The life of a community and of a chat: which moves exist."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class CommunityStatus(TextChoices):
+    DRAFT = "draft", _("草稿")
+    RECRUITING = "recruiting", _("招募中")
+    WARMING = "warming", _("预热中")
+    ACTIVE = "active", _("运营中")
+    PAUSED = "paused", _("已暂停")
+    CLOSING = "closing", _("收尾中")
+    DISSOLVED = "dissolved", _("已解散")
+    ARCHIVED = "archived", _("已归档")
+    CANCELLED = "cancelled", _("已取消")
+
+
+COMMUNITY_MOVES: dict[str, frozenset[CommunityStatus]] = {
+    CommunityStatus.DRAFT: frozenset({CommunityStatus.RECRUITING, CommunityStatus.CANCELLED}),
+    CommunityStatus.RECRUITING: frozenset({CommunityStatus.WARMING}),
+    CommunityStatus.WARMING: frozenset({CommunityStatus.ACTIVE}),
+    CommunityStatus.ACTIVE: frozenset({CommunityStatus.PAUSED, CommunityStatus.CLOSING}),
+    CommunityStatus.PAUSED: frozenset({CommunityStatus.ACTIVE}),
+    CommunityStatus.CLOSING: frozenset({CommunityStatus.DISSOLVED}),
+    CommunityStatus.DISSOLVED: frozenset({CommunityStatus.ARCHIVED}),
+}
+
+#: A community takes new members in these states.
+OPEN_FOR_ENTRY = frozenset(
+    {CommunityStatus.RECRUITING, CommunityStatus.WARMING, CommunityStatus.ACTIVE}
+)
+
+
+class ChatState(TextChoices):
+    ACTIVE = "active", _("正常")
+    FULL = "full", _("已满")
+    TRANSFERRING = "transferring", _("转让中")
+    DISSOLVED = "dissolved", _("已解散")
+
+
+def may_become(current: str, target: str) -> bool:
+    """Whether a community may move from one status to the other."""
+    return target in COMMUNITY_MOVES.get(current, frozenset())

@@ -1,0 +1,129 @@
+"""Group chats: the carriers of communities."""
+
+from __future__ import annotations
+
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from communities.errors import (
+    CapacityTooSmall,
+    ChatIsDissolved,
+    ChatIsOccupied,
+    ChatTaken,
+    CommunityIsOver,
+)
+from communities.models import Community, GroupChat
+from communities.rules.status import ChatState
+from communities.services.belonging import refuse_strangers
+from communities.services.gatekeeping import OVER
+from scrm.accounts.models import Staff, User
+from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.shared.errors import refusing
+from scrm.wecom.models import ChannelAccount
+
+
+class ChatFields(TypedDict, total=False):
+    name: str
+    owner: Staff | None
+    capacity: int
+
+
+@transaction.atomic
+def register_group_chat(
+    *,
+    channel_account: ChannelAccount,
+    external_id: str,
+    actor: User,
+    community: Community | None = None,
+    **fields: Unpack[ChatFields],
+) -> GroupChat:
+    """Make a chat of the platform known; it may carry a community from the start."""
+    chat = GroupChat(
+        enterprise=actor.enterprise,
+        channel_account=channel_account,
+        external_id=external_id,
+        community=community,
+        **fields,
+    )
+    refuse_strangers(actor.enterprise_id, [channel_account, community, chat.owner])
+    if community is not None:
+        _refuse_over(_locked(community))
+    taken = ChatTaken(_("平台群编号 %(id)s 已登记。") % {"id": external_id})
+    with refusing(taken, constraint="group_chat_external_id_is_unique"):
+        chat.save(force_insert=True)
+    record_audit(
+        actor,
+        verb="register_group_chat",
+        subject=chat,
+        after=snapshot(chat, ["external_id", "community", *fields]),
+    )
+    return chat
+
+
+@transaction.atomic
+def edit_group_chat(chat_id: int, *, actor: User, **changes: Unpack[ChatFields]) -> GroupChat:
+    """Change name, owner or capacity. A changed capacity may fill a chat or give it room."""
+    chat = GroupChat.objects.select_for_update(no_key=True).get(pk=chat_id)
+    before = snapshot(chat, [*changes, "state"])
+    for name, value in changes.items():
+        setattr(chat, name, value)
+    refuse_strangers(chat.enterprise_id, [chat.owner])
+    if chat.capacity < max(chat.member_count, 1):
+        raise CapacityTooSmall(
+            _("群里已有 %(count)d 人，容量不能小于它，也不能为 0。") % {"count": chat.member_count}
+        )
+    if chat.state in {ChatState.ACTIVE, ChatState.FULL}:
+        is_full = chat.member_count >= chat.capacity
+        chat.state = ChatState.FULL if is_full else ChatState.ACTIVE
+    chat.save(update_fields=[*changes, "state"])
+    record_audit(
+        actor,
+        verb="edit_group_chat",
+        subject=chat,
+        before=before,
+        after=snapshot(chat, [*changes, "state"]),
+    )
+    return chat
+
+
+@transaction.atomic
+def assign_chat(chat_id: int, *, community: Community | None, actor: User) -> GroupChat:
+    """Let an empty chat carry a community, or none. A chat with members stays where it is:
+    they joined that community."""
+    if community is not None:
+        _refuse_over(_locked(community))
+    chat = GroupChat.objects.select_for_update(no_key=True).get(pk=chat_id)
+    refuse_strangers(chat.enterprise_id, [community])
+    if chat.state == ChatState.DISSOLVED:
+        raise ChatIsDissolved(_("客户群已解散，不能再承载社群。"))
+    target_id = None if community is None else community.pk
+    if chat.community_id == target_id:
+        return chat
+    if chat.community_id is not None and chat.member_count:
+        raise ChatIsOccupied(
+            _("群里还有 %(count)d 位“%(community)s”的成员，请先让他们离开再改归属。")
+            % {"count": chat.member_count, "community": chat.community}
+        )
+    before = snapshot(chat, ["community"])
+    chat.community = community
+    chat.save(update_fields=["community"])
+    record_audit(
+        actor,
+        verb="assign_chat",
+        subject=chat,
+        before=before,
+        after=snapshot(chat, ["community"]),
+    )
+    return chat
+
+
+def _locked(community: Community) -> Community:
+    """The queue for places is locked before any chat, by everybody."""
+    return Community.objects.select_for_update(no_key=True).get(pk=community.pk)
+
+
+def _refuse_over(community: Community) -> None:
+    if community.status in OVER:
+        raise CommunityIsOver(_("社群已结束，不能再分配客户群。"))

@@ -1,0 +1,65 @@
+"""Who may enter a community."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from communities.errors import CommunityIsOver, PolicyNeedsCriterion
+from communities.models import Community, EntryPolicy
+from communities.rules.kinds import EntryMode
+from communities.rules.status import CommunityStatus
+from communities.selectors import unknown_references
+from communities.signals import entry_policy_set
+from scrm.accounts.models import User
+from scrm.accounts.services.audit import record_audit
+from scrm.shared.criteria import Criterion, InvalidCriterion
+
+OVER = frozenset({CommunityStatus.DISSOLVED, CommunityStatus.ARCHIVED, CommunityStatus.CANCELLED})
+BY_RULE = frozenset({EntryMode.RULE, EntryMode.RULE_AND_REVIEW})
+
+
+@transaction.atomic
+def set_entry_policy(
+    community_id: int, *, mode: str, criterion: Criterion, actor: User | None
+) -> EntryPolicy:
+    """Put a new version in force; what was decided before keeps the version it was decided by."""
+    community = Community.objects.select_for_update(no_key=True).get(pk=community_id)
+    if community.status in OVER:
+        raise CommunityIsOver(_("社群已结束，不能再改准入规则。"))
+    if mode in BY_RULE and criterion.is_empty:
+        raise PolicyNeedsCriterion(_("按规则准入必须写明门槛；不设门槛请选“开放”。"))
+    refuse_unknown_references(criterion, enterprise_id=community.enterprise_id)
+    former = community.entry_policies.active().first()
+    latest = community.entry_policies.aggregate(version=Max("version"))["version"]
+    community.entry_policies.active().update(is_active=False)
+    policy = EntryPolicy.objects.create(
+        community=community,
+        version=(latest or 0) + 1,
+        mode=mode,
+        criterion=criterion.as_json(),
+        is_active=True,
+        created_by=actor,
+    )
+    record_audit(
+        actor,
+        verb="set_entry_policy",
+        subject=community,
+        before=_told(former),
+        after=_told(policy),
+    )
+    entry_policy_set.send(sender=EntryPolicy, community_id=community.pk, policy_id=policy.pk)
+    return policy
+
+
+def refuse_unknown_references(criterion: Criterion, *, enterprise_id: int) -> None:
+    errors = unknown_references(criterion, enterprise_id=enterprise_id)
+    if errors:
+        raise InvalidCriterion(errors)
+
+
+def _told(policy: EntryPolicy | None) -> dict[str, object]:
+    if policy is None:
+        return {}
+    return {"version": policy.version, "mode": policy.mode, "criterion": policy.criterion}

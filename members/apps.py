@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class MembersConfig(AppConfig):
     name = "members"
     verbose_name = _("成员")
+
+    def ready(self) -> None:
+        from members.metrics import register_metrics  # noqa: PLC0415 - models are loaded only now
+
+        register_metrics()

@@ -1,9 +1,9 @@
 """The criterion language: conditions over measured facts, as JSON that can be checked.
 
-A criterion is a tree of ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": ...}`` and clauses such as
-``{"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}``. The empty object means
-"no threshold" and is always met. This module knows the language and the registry of metrics; what
-a metric measures, and how, is the business of the app that registers it.
+A criterion is a tree of ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": ...}`` and clauses like
+``{"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}``. The empty object
+means "no threshold" and is always met. This module knows the language and the registry of
+metrics; what a metric measures, and how, is the business of the app that registers it.
 """
 
 from __future__ import annotations
@@ -239,9 +239,7 @@ class _Reading:
         if not groups:
             return self.clause(raw, path=path)
         if len(groups) > 1 or CLAUSE_KEYS & raw.keys():
-            self.wrong(
-                path, "ambiguous", _("all、any、not 和条件不能写在同一层，请用条件组分开。")
-            )
+            self.wrong(path, "ambiguous", _("all、any、not 和条件不能写在同一层，请用条件组分开。"))
             return None
         (key,) = groups
         self.unknown_keys(raw, allowed=frozenset({key}), path=path)

@@ -1,0 +1,55 @@
+"""What members refuses to do."""
+
+from scrm.shared.errors import DomainError
+
+
+class BelongsElsewhere(DomainError):
+    """Member and community are of different enterprises."""
+
+    code = "belongs_elsewhere"
+
+
+class NotOpenForEntry(DomainError):
+    code = "not_open_for_entry"
+
+
+class AlreadyMember(DomainError):
+    code = "already_member"
+
+
+class AlreadyApplied(DomainError):
+    """``details`` names the open application."""
+
+    code = "already_applied"
+
+
+class NotInviteOnly(DomainError):
+    code = "not_invite_only"
+
+
+class CannotDecide(DomainError):
+    """The application is in a state from which this decision does not lead anywhere."""
+
+    code = "cannot_decide"
+
+
+class ReasonMissing(DomainError):
+    code = "reason_missing"
+
+
+class AlreadyLeft(DomainError):
+    code = "already_left"
+
+
+class ExternalIdTaken(DomainError):
+    code = "external_id_taken"
+
+
+class PhoneTaken(DomainError):
+    code = "phone_taken"
+
+
+class BadSource(DomainError):
+    """A name that cannot name a source of data."""
+
+    code = "bad_source"

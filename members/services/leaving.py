@@ -1,0 +1,42 @@
+"""Leaving a community."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from communities.models import Community
+from communities.services.seating import release_seat
+from members.errors import AlreadyLeft
+from members.models import Membership
+from members.signals import member_left
+from scrm.accounts.models import User
+from scrm.accounts.services.audit import record_audit
+
+
+@transaction.atomic
+def leave_community(membership_id: int, *, reason: str, actor: User | None) -> Membership:
+    """End a membership and every stay of it, and give the places in the chats back."""
+    community_id = Membership.objects.values_list("community_id", flat=True).get(pk=membership_id)
+    Community.objects.select_for_update(no_key=True).get(pk=community_id)
+    membership = Membership.objects.select_for_update(no_key=True).get(pk=membership_id)
+    if membership.left_at is not None:
+        raise AlreadyLeft(_("这位成员已经离开社群。"))
+    membership.left_at = Now()
+    membership.leave_reason = reason
+    membership.save(update_fields=["left_at", "leave_reason"])
+    for stay in membership.stays.open().order_by("chat"):
+        stay.left_at = Now()
+        stay.leave_reason = reason
+        stay.save(update_fields=["left_at", "leave_reason"])
+        release_seat(stay.chat_id)
+    record_audit(
+        actor,
+        verb="leave_community",
+        subject=membership,
+        before={"left_at": None},
+        after={"left_at": membership.left_at, "leave_reason": reason},
+    )
+    member_left.send(sender=Membership, membership_id=membership.pk)
+    return membership

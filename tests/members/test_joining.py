@@ -1,0 +1,359 @@
+import pytest
+
+from communities.rules.kinds import EntryMode
+from communities.rules.status import ChatState, CommunityStatus
+from members.errors import (
+    AlreadyApplied,
+    AlreadyMember,
+    BelongsElsewhere,
+    CannotDecide,
+    NotInviteOnly,
+    NotOpenForEntry,
+    ReasonMissing,
+)
+from members.models import EntryApplication, Membership, Stay
+from members.rules.status import ApplicationStatus, JoinSource
+from members.services.joining import (
+    apply_for_entry,
+    approve_application,
+    invite_member,
+    reject_application,
+    seat_waiting_applications,
+    withdraw_application,
+)
+from members.signals import entry_decided, member_joined
+from scrm.accounts.models import AuditEvent
+from tests.accounts.factories import UserFactory
+from tests.communities.factories import (
+    CommunityFactory,
+    EntryPolicyFactory,
+    GroupChatFactory,
+    TierFactory,
+)
+from tests.members.factories import (
+    EntryApplicationFactory,
+    MemberFactory,
+    MembershipFactory,
+    PurchaseFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+THREE_PURCHASES = {"metric": "purchase_count", "op": "gte", "value": 3}
+
+
+def gated(mode, criterion=None, **fields):
+    community = CommunityFactory(policy=None, **fields)
+    EntryPolicyFactory(community=community, mode=mode, criterion=criterion or {})
+    return community
+
+
+def apply(member, community, actor=None):
+    return apply_for_entry(member, community=community, source=JoinSource.API, actor=actor)
+
+
+def newcomer(community):
+    return MemberFactory(enterprise=community.enterprise)
+
+
+@pytest.fixture
+def heard():
+    """The facts announced during a test, with their arguments."""
+    facts = []
+
+    def hear(sender, signal, **arguments):
+        facts.append(arguments)
+
+    member_joined.connect(hear)
+    yield facts
+    member_joined.disconnect(hear)
+
+
+def test_apply_joins_an_open_community_and_takes_a_seat(heard):
+    chat = GroupChatFactory()
+    member = newcomer(chat.community)
+
+    application = apply(member, chat.community)
+
+    assert application.status == ApplicationStatus.JOINED
+    membership = Membership.objects.get()
+    assert application.membership == membership
+    stay = Stay.objects.get()
+    assert (stay.chat, stay.member, stay.membership) == (chat, member, membership)
+    chat.refresh_from_db()
+    assert chat.member_count == 1
+    assert heard == [{"membership_id": membership.pk, "stay_id": stay.pk}]
+    assert AuditEvent.objects.get().verb == "apply_for_entry"
+
+
+def test_apply_rejects_and_explains_each_clause_when_the_rule_is_not_met():
+    community = gated(
+        EntryMode.RULE,
+        {"all": [THREE_PURCHASES, {"metric": "in_community", "op": "is_not", "value": "vip"}]},
+    )
+    GroupChatFactory(community=community)
+    member = newcomer(community)
+    PurchaseFactory.create_batch(2, member=member)
+
+    application = apply(member, community)
+
+    assert application.status == ApplicationStatus.REJECTED
+    assert application.clauses[0] == {
+        "rule": "policy",
+        "path": "$.all[0]",
+        "metric": "purchase_count",
+        "op": "gte",
+        "required": 3,
+        "actual": 2,
+        "window_days": None,
+        "negated": False,
+        "passed": False,
+        "missing": 1,
+    }
+    assert application.clauses[1]["passed"] is True
+    assert application.reason == "购买次数 ≥ 3：实际 2，还差 1"
+    assert not Membership.objects.exists()
+
+
+def test_apply_again_after_a_rejection_is_a_new_application():
+    community = gated(EntryMode.RULE, THREE_PURCHASES)
+    GroupChatFactory(community=community)
+    member = newcomer(community)
+    PurchaseFactory.create_batch(2, member=member)
+    apply(member, community)
+    PurchaseFactory(member=member)
+
+    assert apply(member, community).status == ApplicationStatus.JOINED
+    assert EntryApplication.objects.count() == 2
+
+
+def test_apply_waits_for_review_when_the_rule_is_met_and_the_policy_wants_a_person():
+    community = gated(EntryMode.RULE_AND_REVIEW, THREE_PURCHASES)
+    member = newcomer(community)
+    PurchaseFactory.create_batch(3, member=member)
+
+    application = apply(member, community)
+
+    assert application.status == ApplicationStatus.IN_REVIEW
+    assert application.decided_at is None
+
+
+def test_apply_asks_for_the_minimum_tier_even_where_the_policy_is_open():
+    tier = TierFactory(criterion=THREE_PURCHASES)
+    community = CommunityFactory(enterprise=tier.scheme.enterprise, minimum_tier=tier)
+
+    application = apply(newcomer(community), community)
+
+    assert application.status == ApplicationStatus.REJECTED
+    assert [clause["rule"] for clause in application.clauses] == ["minimum_tier"]
+
+
+def test_apply_to_an_invite_only_community_is_rejected_with_that_clause():
+    community = gated(EntryMode.INVITE_ONLY)
+
+    application = apply(newcomer(community), community)
+
+    assert application.status == ApplicationStatus.REJECTED
+    assert application.clauses[0]["metric"] == "invitation"
+    assert application.reason == "这个社群只接受邀请"
+
+
+def test_invite_lets_a_member_into_an_invite_only_community():
+    community = gated(EntryMode.INVITE_ONLY)
+    GroupChatFactory(community=community)
+    actor = UserFactory(enterprise=community.enterprise)
+
+    application = invite_member(
+        newcomer(community), community=community, source=JoinSource.ADMIN, actor=actor
+    )
+
+    assert application.status == ApplicationStatus.JOINED
+    assert application.decided_by == actor
+
+
+def test_invite_is_refused_where_the_community_has_another_way_in():
+    community = CommunityFactory()
+
+    with pytest.raises(NotInviteOnly):
+        invite_member(
+            newcomer(community), community=community, source=JoinSource.ADMIN, actor=UserFactory()
+        )
+
+
+@pytest.mark.parametrize("status", [CommunityStatus.PAUSED, CommunityStatus.CLOSING])
+def test_apply_is_refused_while_the_community_takes_nobody(status):
+    community = CommunityFactory(status=status)
+
+    with pytest.raises(NotOpenForEntry):
+        apply(newcomer(community), community)
+
+
+def test_apply_is_refused_without_an_active_policy():
+    community = CommunityFactory(policy=None)
+
+    with pytest.raises(NotOpenForEntry):
+        apply(newcomer(community), community)
+
+
+def test_apply_is_refused_to_somebody_already_in():
+    community = CommunityFactory()
+    member = MembershipFactory(community=community).member
+
+    with pytest.raises(AlreadyMember):
+        apply(member, community)
+
+
+def test_apply_is_open_to_somebody_who_left():
+    chat = GroupChatFactory()
+    member = MembershipFactory(community=chat.community, gone=True).member
+
+    assert apply(member, chat.community).status == ApplicationStatus.JOINED
+
+
+def test_apply_twice_is_refused_and_names_the_open_application():
+    application = EntryApplicationFactory()
+
+    with pytest.raises(AlreadyApplied) as refusal:
+        apply(application.member, application.community)
+
+    assert refusal.value.details == {"application": application.pk, "status": "in_review"}
+
+
+def test_apply_is_refused_to_a_member_of_another_enterprise():
+    with pytest.raises(BelongsElsewhere):
+        apply(MemberFactory(), CommunityFactory())
+
+
+def test_apply_fills_the_emptiest_chat_and_marks_a_full_one():
+    community = CommunityFactory()
+    GroupChatFactory(community=community, member_count=3)
+    nearly_full = GroupChatFactory(community=community, capacity=2, member_count=1)
+
+    apply(newcomer(community), community)
+
+    nearly_full.refresh_from_db()
+    assert nearly_full.member_count == 2
+    assert nearly_full.state == ChatState.FULL
+
+
+@pytest.mark.parametrize(
+    ("chats", "reason"),
+    [
+        (0, "社群还没有客户群，分配后自动入群。"),
+        (1, "社群的客户群都满了，有空位时自动入群。"),
+    ],
+)
+def test_apply_waits_for_room_and_says_for_which(chats, reason):
+    community = CommunityFactory()
+    GroupChatFactory.create_batch(
+        chats, community=community, capacity=1, member_count=1, state=ChatState.FULL
+    )
+
+    application = apply(newcomer(community), community)
+
+    assert application.status == ApplicationStatus.APPROVED
+    assert application.reason == reason
+
+
+def test_the_sweep_seats_those_who_wait_oldest_first():
+    community = CommunityFactory()
+    first, second = [apply(newcomer(community), community) for _ in range(2)]
+    GroupChatFactory(community=community, capacity=1)
+
+    assert seat_waiting_applications() == 1
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.status == ApplicationStatus.JOINED
+    assert first.reason == ""
+    assert second.status == ApplicationStatus.APPROVED
+    assert seat_waiting_applications() == 0
+
+
+def test_the_sweep_leaves_alone_a_community_that_takes_nobody():
+    community = CommunityFactory()
+    apply(newcomer(community), community)
+    GroupChatFactory(community=community)
+    community.status = CommunityStatus.PAUSED
+    community.save(update_fields=["status"])
+
+    assert seat_waiting_applications() == 0
+
+
+def test_approve_seats_the_applicant(heard):
+    application = EntryApplicationFactory()
+    GroupChatFactory(community=application.community)
+    actor = UserFactory(enterprise=application.enterprise)
+
+    approved = approve_application(application.pk, actor=actor)
+
+    assert approved.status == ApplicationStatus.JOINED
+    assert approved.decided_by == actor
+    assert len(heard) == 1
+
+
+def test_approve_twice_is_refused():
+    application = EntryApplicationFactory()
+    GroupChatFactory(community=application.community)
+    approve_application(application.pk, actor=UserFactory())
+
+    with pytest.raises(CannotDecide):
+        approve_application(application.pk, actor=UserFactory())
+    assert Membership.objects.count() == 1
+
+
+def test_approve_is_refused_once_the_community_takes_nobody():
+    application = EntryApplicationFactory(community__status=CommunityStatus.CLOSING)
+
+    with pytest.raises(NotOpenForEntry):
+        approve_application(application.pk, actor=UserFactory())
+
+
+def test_reject_keeps_who_and_why():
+    application = EntryApplicationFactory()
+    actor = UserFactory()
+
+    rejected = reject_application(application.pk, reason="照片看不清", actor=actor)
+
+    assert (rejected.status, rejected.reason, rejected.decided_by) == (
+        ApplicationStatus.REJECTED,
+        "照片看不清",
+        actor,
+    )
+    with pytest.raises(CannotDecide):
+        reject_application(application.pk, reason="再次", actor=actor)
+
+
+def test_reject_without_a_reason_is_refused():
+    application = EntryApplicationFactory()
+
+    with pytest.raises(ReasonMissing):
+        reject_application(application.pk, reason="  ", actor=UserFactory())
+
+
+def test_withdraw_ends_an_application_and_makes_room_for_another():
+    application = EntryApplicationFactory()
+
+    withdrawn = withdraw_application(application.pk, actor=None)
+
+    assert withdrawn.status == ApplicationStatus.WITHDRAWN
+    with pytest.raises(CannotDecide):
+        withdraw_application(application.pk, actor=None)
+
+
+def test_every_decision_is_announced_once():
+    decided = []
+
+    def hear(sender, signal, **arguments):
+        decided.append(arguments["application_id"])
+
+    entry_decided.connect(hear)
+    try:
+        community = CommunityFactory()
+        joined = apply(newcomer(community), community)
+        rejected = EntryApplicationFactory()
+        reject_application(rejected.pk, reason="不符", actor=UserFactory())
+    finally:
+        entry_decided.disconnect(hear)
+
+    assert decided == [joined.pk, rejected.pk]

@@ -14,7 +14,7 @@ from django.db.models.functions import Now, TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns.errors import CannotMoveAlert, ReasonRequired
+from campaigns.errors import CannotMoveAlert, ReasonMissing
 from campaigns.models import ChurnAlert
 from campaigns.rules.alerts import (
     COOLDOWN_DAYS,
@@ -256,7 +256,7 @@ def dismiss_alert(alert_id: int, *, reason: str, actor: User) -> ChurnAlert:
     """Close an alert as not worth pursuing. The member is left in peace during the cooldown."""
     reason = reason.strip()
     if not reason:
-        raise ReasonRequired(_("请写明忽略的原因。"))
+        raise ReasonMissing(_("请写明忽略的原因。"))
     alert = locked_alert(alert_id, actor=actor)
     fields = ["status", "note", "closed_at"]
     before = snapshot(alert, fields)

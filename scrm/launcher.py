@@ -38,6 +38,8 @@ LONGEST_PAUSE = 30.0
 STEPS = 6
 LOG_LIMIT = 10_000_000
 
+DJANGO = (sys.executable, "-m", "django")  # unlike manage.py it leaves the engines to us
+
 CHINESE = next(
     (os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), ""
 ).startswith("zh")
@@ -175,7 +177,8 @@ class Launcher:
         pid, address = ([*note.split(), "?", "?"])[:2]
         return say(
             f"这个数据目录已经有一个在运行（进程 {pid}）：{address}/admin/\n"
-            f"  先在那个终端按 Ctrl-C，或执行 kill {pid}；另开一套：SCRM_DATA_DIR=目录 SCRM_PORT=端口 make up",
+            f"  先在那个终端按 Ctrl-C，或执行 kill {pid}。"
+            "另开一套：SCRM_DATA_DIR=目录 SCRM_PORT=端口 make up",
             f"It is already running from this data folder (process {pid}): {address}/admin/\n"
             f"  Press Ctrl-C over there or run: kill {pid}. For a second one beside it:"
             " SCRM_DATA_DIR=folder SCRM_PORT=port make up",
@@ -193,7 +196,7 @@ class Launcher:
             if time.monotonic() > deadline:
                 raise CannotStart(
                     say(
-                        "一个 manage.py 命令正在使用这套数据库，请先结束它（例如 manage.py shell）。",
+                        "一个 manage.py 命令正在使用这套数据库，请先结束它。",
                         "A manage.py command is using this database; end it first"
                         " (a manage.py shell, perhaps).",
                     )
@@ -228,7 +231,7 @@ class Launcher:
     def bring_up(self) -> None:
         with self.doing(say("检查环境", "environment")) as done:
             self.engines.start()
-            done(self.environment())
+            done(self.versions_in_use())
         self.prepare()
         with self.doing(say("网站、worker、beat", "web, workers, beat")) as done:
             for each in services():
@@ -239,7 +242,7 @@ class Launcher:
             done(self.doctor())
         self.show_the_doors()
 
-    def environment(self) -> str:
+    def versions_in_use(self) -> str:
         parts = [f"Python {platform.python_version()}"]
         if self.engines.with_postgres or self.engines.with_valkey:
             postgres, valkey = versions()
@@ -262,13 +265,15 @@ class Launcher:
             "static": say("静态文件与翻译", "static files, translations"),
         }
         log_path = self.log_path("prepare")
-        command = [sys.executable, "-m", "scrm.prepare", "--demo"]
+        command = [*DJANGO, "prepare", "--demo"]
         with log_path.open("ab") as log:
             began = log.tell()
             read, write = os.pipe()
             try:
                 with os.fdopen(write, "wb") as out:
-                    self.helper = start("prepare", command, out=out, log=log)
+                    self.helper = start(
+                        "prepare", command, out=out, log=log, environment=environment()
+                    )
                 self.follow(read, titles)
             finally:
                 os.close(read)
@@ -279,10 +284,10 @@ class Launcher:
 
     def follow(self, pipe: int, titles: dict[str, str]) -> None:
         os.set_blocking(pipe, False)
-        lines = Lines(pipe)
+        events = self.events(Lines(pipe))
         for name, title in titles.items():
             with self.doing(title) as done:
-                for event in self.events(lines):
+                for event in events:
                     if event.get("step") != name:
                         continue
                     if event.get("finished"):
@@ -291,7 +296,7 @@ class Launcher:
                     done.progress(int(event["done"]), int(event["total"]))
                 else:
                     return
-        for event in self.events(lines):
+        for event in events:
             if event.get("step") == "access":
                 self.access = {key: str(value) for key, value in event.items()}
 
@@ -304,9 +309,8 @@ class Launcher:
     def launch(self, each: Service) -> Supervised:
         each.pid_file.parent.mkdir(exist_ok=True)
         each.pid_file.unlink(missing_ok=True)
-        environment = {**os.environ, "REMAP_SIGTERM": "SIGQUIT"}  # Celery: stop soon, not whenever
         with self.log_path(each.name).open("ab") as log:
-            child = start(each.name, each.command, log=log, environment=environment)
+            child = start(each.name, each.command, log=log, environment=environment())
         return Supervised(each, child, started_at=time.monotonic())
 
     @staticmethod
@@ -326,23 +330,23 @@ class Launcher:
                 raise CannotStart(
                     say(
                         f"{HEALTHY_WITHIN:.0f} 秒内没有就绪，日志在 {settings.DATA_DIR / 'logs'}",
-                        f"Not healthy within {HEALTHY_WITHIN:.0f} s; see {settings.DATA_DIR / 'logs'}",
+                        f"Not ready in {HEALTHY_WITHIN:.0f} s; see {settings.DATA_DIR / 'logs'}",
                     )
                 )
             self.breathe()
 
     def signs_of_life(self) -> bool:
-        """One from each worker and from beat, since we started them."""
+        """Since the start: one from each worker, one from beat, one from a task that beat sent."""
         import psycopg  # noqa: PLC0415 - the launcher is to start fast and to say so when it cannot
 
         age = time.monotonic() - self.running[0].started_at
         query = (
-            "SELECT count(*) FROM shared_heartbeat WHERE kind IN ('worker', 'beat')"
-            " AND beaten_at > now() - make_interval(secs => %s)"
+            "SELECT count(*) FROM shared_heartbeat"
+            " WHERE beaten_at > now() - make_interval(secs => %s)"
         )
         with psycopg.connect(settings.DATABASE_URL, connect_timeout=5) as connection:
             row = connection.execute(query, [age]).fetchone()
-        return row is not None and row[0] >= len(self.running) - 1
+        return row is not None and row[0] >= len(self.running)
 
     def died(self, each: Supervised) -> str:
         path = self.log_path(each.service.name)
@@ -352,9 +356,8 @@ class Launcher:
         )
 
     def doctor(self) -> str:
-        command = [sys.executable, "-m", "django", "doctor", "--json"]
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "scrm.settings"}
-        done = subprocess.run(command, capture_output=True, env=environment, check=False)
+        command = [*DJANGO, "doctor", "--json"]
+        done = subprocess.run(command, capture_output=True, env=environment(), check=False)
         try:
             checks = json.loads(done.stdout)["checks"]
         except (ValueError, KeyError):
@@ -460,7 +463,8 @@ class Doing:
     def shown(self) -> Iterator[None]:
         label = f" {self.number} {self.title}"
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn())
-        with Progress(*columns, console=self.console, transient=True) as self.bar:
+        quiet = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=quiet) as self.bar:
             self.task = self.bar.add_task(label, total=None)
             yield
 
@@ -479,7 +483,7 @@ class Doing:
 
 def wide(text: str) -> int:
     """The columns a text takes: a Chinese character takes two."""
-    return sum(2 if ord(character) > 0x2E80 else 1 for character in text)  # noqa: PLR2004
+    return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
 
 
 @dataclass
@@ -500,6 +504,16 @@ class Lines:
         return [line for line in lines if line.strip()]
 
 
+def environment() -> dict[str, str]:
+    """Of our children. With the second variable Celery stops soon, not when all work is done."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "scrm.settings",
+        "REMAP_SIGTERM": "SIGQUIT",
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+
+
 def port_is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -514,7 +528,7 @@ def port_is_free(host: str, port: int) -> bool:
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own address
-            return bool(response.status == 200)  # noqa: PLR2004
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 

@@ -339,7 +339,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "CapabilityEnum": "scrm.accounts.rules.roles.Capability",
+        "RoleEnum": "scrm.accounts.rules.roles.Role",
+        "DataScopeEnum": "scrm.accounts.rules.roles.DataScope",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
     ],
@@ -351,6 +355,9 @@ CHANNELS = {
     "sandbox": "campaigns.channels.sandbox.SandboxChannel",
     "webhook": "campaigns.channels.webhook.WebhookChannel",
 }
+CHANNEL_LOOPBACK_ALLOWED = env.flag("SCRM_CHANNEL_LOOPBACK")  # else only public https endpoints
+LEASE_SECONDS = env.integer("SCRM_LEASE_SECONDS", default=60, minimum=3, maximum=3600)
+DRAIN_WORKERS = env.integer("SCRM_DRAIN_WORKERS", default=2, minimum=1, maximum=256)
 
 # --- Admin ----------------------------------------------------------------------------------
 
@@ -390,6 +397,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.text("SCRM_LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
+        "celery.beat": {"level": "WARNING"},  # one line for every tick
+        "celery.app.trace": {"level": "WARNING"},  # one line for every task that went well
+        "celery.worker.strategy": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},  # its INFO line prints URLs, which may carry tokens
         "httpcore": {"level": "WARNING"},
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -18,10 +19,12 @@ class RequestIDFilter(logging.Filter):
 class JSONFormatter(JsonFormatter):
     """Control characters come out escaped, so nobody can forge a line."""
 
+    converter = time.gmtime
+
     def __init__(self) -> None:
         super().__init__(
             "{asctime}{levelname}{name}{message}{request_id}",
             style="{",
-            datefmt="%Y-%m-%dT%H:%M:%S%z",
+            datefmt="%Y-%m-%dT%H:%M:%SZ",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, OutputWrapper
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from scrm.shared.catalogues import compile_catalogues
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring an installation up to date: migrations, translations, static files; with --demo also"
+        " demonstration data and a first access, once. Progress is printed as JSON lines."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="fill an empty installation")
+
+    def handle(self, *args: object, demo: bool, **options: object) -> None:
+        self.step("migrate", self.migrate)
+        if demo:
+            self.step("demo", self.load_demo)
+        self.step("static", self.prepare_files)
+        if demo:
+            self.tell(step="access", finished=True, **self.first_access())
+
+    def step(self, name: str, work: Callable[[], str]) -> None:
+        began = time.monotonic()
+        note = work()
+        self.tell(step=name, finished=True, note=note, seconds=round(time.monotonic() - began, 1))
+
+    def tell(self, **event: object) -> None:
+        self.stdout.write(json.dumps(event, ensure_ascii=False))
+        self.stdout.flush()
+
+    def listen(self, step: str, *, total: int = 0, mark: str = r"$^") -> Listener:
+        return Listener(
+            self.stderr, lambda done: self.tell(step=step, done=done, total=total), mark
+        )
+
+    def migrate(self) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")  # a migration may take its time
+        graph = (executor := MigrationExecutor(connection)).loader.graph
+        total = len(executor.migration_plan(graph.leaf_nodes()))
+        out = self.listen("migrate", total=total, mark=r"\bOK\b")
+        call_command("migrate", interactive=False, no_color=True, stdout=out)
+        return f"{total}/{len(graph.nodes)}"
+
+    def load_demo(self) -> str:
+        """Only into an empty installation: what people made is never touched."""
+        if "seed_demo" not in get_commands() or get_user_model().objects.exists():
+            return ""
+        out = self.listen("demo")
+        call_command("seed_demo", stdout=out)
+        return out.last_line
+
+    def prepare_files(self) -> str:
+        compile_catalogues()
+        out = self.listen("static")
+        call_command("collectstatic", interactive=False, stdout=out)
+        return out.last_line
+
+    def first_access(self) -> dict[str, str]:
+        out = io.StringIO()
+        call_command("give_first_access", stdout=out)
+        access: dict[str, str] = json.loads(out.getvalue())
+        return access
+
+
+class Listener(io.StringIO):
+    """Passes a command's words on to the log, and counts the lines that report a finished part."""
+
+    def __init__(self, log: OutputWrapper, report: Callable[[int], None], mark: str) -> None:
+        super().__init__()
+        self.log, self.report, self.mark = log, report, re.compile(mark)
+        self.done, self.last_line = 0, ""
+
+    def write(self, text: str) -> int:
+        self.log.write(text, ending="", style_func=str)
+        if text.strip():
+            self.last_line = text.strip().splitlines()[-1]
+        if found := len(self.mark.findall(text)):
+            self.done += found
+            self.report(self.done)
+        return len(text)

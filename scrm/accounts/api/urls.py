@@ -1,0 +1,17 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from scrm.accounts.api import views
+
+router = SimpleRouter()
+router.register("departments", views.DepartmentViewSet, basename="department")
+router.register("staff", views.StaffViewSet, basename="staff")
+router.register("users", views.UserViewSet, basename="user")
+router.register("api-keys", views.ApiKeyViewSet, basename="api-key")
+router.register("audit-events", views.AuditEventViewSet, basename="audit-event")
+
+urlpatterns = [
+    path("me/", views.MeView.as_view(), name="me"),
+    path("enterprise/", views.EnterpriseView.as_view(), name="enterprise"),
+    *router.urls,
+]

@@ -66,6 +66,7 @@ class Service:
 
     name: str
     command: tuple[str, ...]
+    death_signal: signal.Signals | None = None
 
     @property
     def pid_file(self) -> Path:
@@ -73,6 +74,8 @@ class Service:
 
 
 def services() -> list[Service]:
+    """A worker whose broker died with us never finishes to stop politely, so it is killed; what
+    it was doing is a row that the next start finds."""
     python = (sys.executable, "-m")
     celery = (*python, "celery", "-A", "scrm")
     return [
@@ -83,18 +86,22 @@ def services() -> list[Service]:
                 pid_option="--pid-file"),
         service("worker-quick", *celery, "worker", "-P", "prefork", "-c", "2",
                 "-Q", "callbacks,welcome,sweep", "-n", "quick@%h",
-                "--without-gossip", "--without-mingle", pid_option="--pidfile"),
+                "--without-gossip", "--without-mingle", pid_option="--pidfile",
+                death_signal=signal.SIGKILL),
         service("worker-bulk", *celery, "worker", "-P", "prefork", "-c", "2",
                 "-Q", "drain,bulk", "-n", "bulk@%h",
-                "--without-gossip", "--without-mingle", pid_option="--pidfile"),
+                "--without-gossip", "--without-mingle", pid_option="--pidfile",
+                death_signal=signal.SIGKILL),
         service("beat", *celery, "beat", "-S", "scrm.beat.BeatingScheduler",
                 pid_option="--pidfile"),
     ]  # fmt: skip
 
 
-def service(name: str, *command: str, pid_option: str) -> Service:
-    bare = Service(name, command)
-    return Service(name, (*command, pid_option, str(bare.pid_file)))
+def service(
+    name: str, *command: str, pid_option: str, death_signal: signal.Signals | None = None
+) -> Service:
+    pid_file = str(Service(name, command).pid_file)
+    return Service(name, (*command, pid_option, pid_file), death_signal)
 
 
 @dataclass
@@ -310,7 +317,13 @@ class Launcher:
         each.pid_file.parent.mkdir(exist_ok=True)
         each.pid_file.unlink(missing_ok=True)
         with self.log_path(each.name).open("ab") as log:
-            child = start(each.name, each.command, log=log, environment=environment())
+            child = start(
+                each.name,
+                each.command,
+                log=log,
+                environment=environment(),
+                death_signal=each.death_signal,
+            )
         return Supervised(each, child, started_at=time.monotonic())
 
     @staticmethod

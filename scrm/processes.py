@@ -60,13 +60,15 @@ def start(
     log: IO[bytes] | int,
     out: IO[bytes] | int | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
+    death_signal: signal.Signals | None = None,
     account: Account | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Child:
     """Start a process bound to this one. Call it from the main thread, the bond is to a thread.
 
-    Everything it prints goes to ``log``, or only its errors if ``out`` is given.
+    Everything it prints goes to ``log``, or only its errors if ``out`` is given. If we die it gets
+    ``death_signal``, by default the one that asks it to stop.
     """
     user = f"{account.uid}:{account.gid}" if account else "-"
     wrapped = [
@@ -75,7 +77,7 @@ def start(
         "-S",
         BOUND,
         str(os.getpid()),
-        str(int(stop_signal)),
+        str(int(death_signal or stop_signal)),
         user,
         "--",
         *command,

@@ -137,6 +137,7 @@ class Engines:
     durable: bool = True
     with_postgres: bool = True  # each is left out when a URL names another server
     with_valkey: bool = True
+    postgres_options: tuple[str, ...] = ()  # such as "max_wal_size=8GB"
     children: list[Child] = field(default_factory=list)
 
     def start(self) -> Engines:
@@ -158,7 +159,8 @@ class Engines:
         _heal_postgres(place)
         if not place.postgres.exists():
             _initialise(place, programs)
-        options = () if self.durable else QUICK
+        options = [word for option in self.postgres_options for word in ("-c", option)]
+        options += [] if self.durable else QUICK
         command: list[str | Path] = [
             programs / "postgres", "-D", place.postgres, "-k", place.sockets,
             "-c", "listen_addresses=", "-c", "port=5432", "-c", "unix_socket_permissions=0700",

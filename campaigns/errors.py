@@ -3,9 +3,67 @@
 from scrm.shared.errors import DomainError
 
 
+class BadContent(DomainError):
+    """A text that cannot be sent: empty, too long, with unknown variables or broken braces."""
+
+    code = "bad_content"
+
+
+class UnknownVariable(BadContent):
+    code = "unknown_variable"
+
+
+class BelongsElsewhere(DomainError):
+    """A row of another enterprise was named."""
+
+    code = "belongs_elsewhere"
+
+
+class CannotEdit(DomainError):
+    code = "cannot_edit"
+
+
+class CannotMove(DomainError):
+    """The broadcast is not in a state from which this is possible."""
+
+    code = "cannot_move"
+
+
+class CannotApprove(DomainError):
+    """Somebody else has to approve."""
+
+    code = "cannot_approve"
+
+
+class TimeIsPast(DomainError):
+    code = "time_is_past"
+
+
+class AudienceEmpty(DomainError):
+    code = "audience_empty"
+
+
+class NoCommunity(DomainError):
+    code = "no_community"
+
+
+class CriterionNeedsMembers(DomainError):
+    code = "criterion_needs_members"
+
+
+class ChannelIsOff(DomainError):
+    code = "channel_is_off"
+
+
+class WelcomeTaken(DomainError):
+    code = "welcome_taken"
+
+
 class CannotMoveAlert(DomainError):
+    """The alert is closed, or already where it should be moved."""
+
     code = "cannot_move_alert"
 
 
-class ReasonRequired(DomainError):
-    code = "reason_required"
+class ReasonMissing(DomainError):
+    code = "reason_missing"

@@ -9,6 +9,7 @@ from celery import Celery, bootsteps, signals
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "scrm.settings")
 
@@ -22,6 +23,12 @@ HEARTBEAT_SECONDS = 10
 @signals.setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Django's LOGGING is in force already; with a receiver here Celery adds nothing to it."""
+
+
+@signals.task_prerun.connect
+def leave_dead_connections(**_: object) -> None:
+    """CELERY_DB_REUSE_MAX keeps the session, also one that died with the database: look at it."""
+    close_old_connections()
 
 
 class SignOfLife(bootsteps.StartStopStep):

@@ -22,4 +22,10 @@ def at(when: crontab, task: str) -> Entry:
 SCHEDULE: dict[str, Entry] = {
     # The doctor calls a worker silent after a minute.
     "heartbeat": every(10, "shared.sweep_heartbeat"),
+    # How late a broadcast may begin.
+    "due broadcasts": every(5, "campaigns.sweep_due_broadcasts"),
+    # How long a run may rest after a worker, the broker or the database died.
+    "dispatches": every(2, "campaigns.sweep_dispatches"),
+    # A newcomer whose wake-up was lost still reads the welcome while looking at the chat.
+    "welcomes": every(5, "campaigns.sweep_welcomes"),
 }

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CampaignsConfig(AppConfig):
+    name = "campaigns"
+    verbose_name = _("触达")
+
+    def ready(self) -> None:
+        from campaigns import receivers  # noqa: F401, PLC0415 - connects them; models are loaded

@@ -1,0 +1,88 @@
+"""What every way to an outside platform looks like from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from scrm.wecom.models import ChannelAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    recipient_ref: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One call. The key comes from our row and is the same however often the call is repeated."""
+
+    key: str
+    account: ChannelAccount
+    recipient_kind: str
+    messages: tuple[Message, ...]
+
+
+class OutcomeStatus(StrEnum):
+    DELIVERED = "delivered"
+    AWAITING = "awaiting"  # somebody on the platform still has to confirm
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the platform says became of one recipient. ``code`` is stable and explains a failure."""
+
+    recipient_ref: str
+    status: OutcomeStatus
+    code: str = ""
+
+
+class ChannelError(Exception):
+    """``code`` is stable, short and shown to operators."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ChannelDown(ChannelError):
+    """Nothing was handed over, and trying later may help."""
+
+
+class RateLimited(ChannelError):
+    """Nothing was handed over, because we are too fast."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("rate_limited")
+        self.retry_after = retry_after
+
+
+class Rejected(ChannelError):
+    """The platform will never take this call."""
+
+
+class OutcomeUnknown(ChannelError):
+    """It may have been handed over, or not. Of a look-up: the platform cannot tell."""
+
+
+class Channel(Protocol):
+    """Declares what it can do and carries calls. Never called with a transaction open.
+
+    ``honours_key``: the same key again is answered with what happened the first time, and has no
+    second effect. Without it, a call of unknown outcome is looked up before it is repeated.
+    """
+
+    honours_key: bool
+    batch_limit: int
+    call_timeout: float  # seconds after which a call has ended for us, one way or the other
+
+    def send(self, envelope: Envelope) -> tuple[Outcome, ...]:
+        """The outcome of each recipient, including all that were taken under this key before."""
+        ...
+
+    def look_up(self, envelope: Envelope) -> tuple[Outcome, ...] | None:
+        """What became of an earlier call with this key; None when it never arrived."""
+        ...

@@ -1,0 +1,34 @@
+"""The channel behind a channel account, by its kind (settings.CHANNELS)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from campaigns.channels.protocol import Channel
+
+#: What must remain of a lease when a call ends, to write down its results.
+RECORDING_MARGIN = 2.0
+
+
+def channel_for(kind: str) -> Channel:
+    try:
+        path = settings.CHANNELS[kind]
+    except KeyError as error:
+        raise ImproperlyConfigured(f"settings.CHANNELS has no channel {kind!r}.") from error
+    return _channel(path)
+
+
+@cache
+def _channel(path: str) -> Channel:
+    channel = cast(Channel, import_string(path)())
+    if channel.call_timeout + RECORDING_MARGIN >= settings.LEASE_SECONDS:
+        raise ImproperlyConfigured(
+            f"{path}: a call of up to {channel.call_timeout} s does not fit into a lease of"
+            f" {settings.LEASE_SECONDS} s."
+        )
+    return channel

@@ -1,0 +1,77 @@
+"""A platform that exists only here: what it is sent can be read on the outbox page.
+
+It keeps its own ledger, in transactions of its own, as a real platform would.
+"""
+
+from __future__ import annotations
+
+import time
+from hashlib import blake2b
+
+from django.db import connection, transaction
+
+from campaigns.channels.protocol import Envelope, Outcome, OutcomeStatus
+from campaigns.models import SandboxMessage
+
+MAX_DELAY_SECONDS = 5.0
+
+INSERT = """
+INSERT INTO campaigns_sandboxmessage (channel_account_id, key, recipient_kind, recipient_ref, body)
+SELECT %s, %s, %s, message.recipient_ref, message.body
+FROM unnest(%s::text[], %s::text[]) AS message (recipient_ref, body)
+ON CONFLICT ON CONSTRAINT sandbox_takes_a_key_once DO NOTHING
+"""
+
+
+class SandboxChannel:
+    honours_key = True
+    batch_limit = 1000
+    call_timeout = 10.0
+
+    def send(self, envelope: Envelope) -> tuple[Outcome, ...]:
+        time.sleep(min(envelope.account.delay_ms / 1000, MAX_DELAY_SECONDS))
+        outcomes = {
+            message.recipient_ref: outcome_for(envelope, message.recipient_ref)
+            for message in envelope.messages
+        }
+        taken = [
+            message
+            for message in envelope.messages
+            if outcomes[message.recipient_ref].status is OutcomeStatus.DELIVERED
+        ]
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute(
+                INSERT,
+                [
+                    envelope.account.pk,
+                    envelope.key,
+                    envelope.recipient_kind,
+                    [message.recipient_ref for message in taken],
+                    [message.body for message in taken],
+                ],
+            )
+            if cursor.rowcount < len(taken):  # the key was used before: perhaps for more than now
+                for ref in self.taken_refs(envelope):
+                    outcomes[ref] = Outcome(ref, OutcomeStatus.DELIVERED)
+        return tuple(outcomes.values())
+
+    def look_up(self, envelope: Envelope) -> tuple[Outcome, ...] | None:
+        taken = set(self.taken_refs(envelope))
+        if not taken:
+            return None
+        return tuple(
+            Outcome(ref, OutcomeStatus.DELIVERED) if ref in taken else outcome_for(envelope, ref)
+            for ref in taken | {message.recipient_ref for message in envelope.messages}
+        )
+
+    def taken_refs(self, envelope: Envelope) -> list[str]:
+        ledger = SandboxMessage.objects.filter(channel_account=envelope.account, key=envelope.key)
+        return list(ledger.values_list("recipient_ref", flat=True))
+
+
+def outcome_for(envelope: Envelope, recipient_ref: str) -> Outcome:
+    """The same for the same key and recipient, however often it is asked."""
+    digest = blake2b(f"{envelope.key}/{recipient_ref}".encode(), digest_size=4).digest()
+    if int.from_bytes(digest) % 100 < envelope.account.failure_percent:
+        return Outcome(recipient_ref, OutcomeStatus.FAILED, "sandbox_failure")
+    return Outcome(recipient_ref, OutcomeStatus.DELIVERED)

@@ -1,0 +1,16 @@
+from campaigns.models.broadcast import Broadcast, Run
+from campaigns.models.churn_alert import ChurnAlert
+from campaigns.models.delivery import Delivery, Dispatch
+from campaigns.models.sandbox import SandboxMessage
+from campaigns.models.welcome import WelcomeDelivery, WelcomePolicy
+
+__all__ = [
+    "Broadcast",
+    "ChurnAlert",
+    "Delivery",
+    "Dispatch",
+    "Run",
+    "SandboxMessage",
+    "WelcomeDelivery",
+    "WelcomePolicy",
+]

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.rules.status import (
+    OPEN_RUN,
+    BroadcastStatus,
+    BroadcastTarget,
+    ContentCategory,
+    MisfirePolicy,
+    RunStatus,
+)
+from communities.models import Community
+from scrm.accounts.models import Enterprise, User
+from scrm.accounts.rules.roles import DataScope
+from scrm.wecom.models import ChannelAccount
+
+
+class BroadcastQuerySet(models.QuerySet["Broadcast"]):
+    def visible_to(self, user: User) -> BroadcastQuerySet:
+        """Every broadcast of the enterprise, or with a narrower scope those that one wrote
+        oneself or that go to no community outside one's scope."""
+        broadcasts = self.filter(enterprise_id=user.enterprise_id)
+        if user.data_scope == DataScope.ALL:
+            return broadcasts
+        beyond = Broadcast.communities.through.objects.filter(
+            broadcast=models.OuterRef("pk")
+        ).exclude(community__in=Community.objects.visible_to(user))
+        return broadcasts.filter(~models.Exists(beyond))
+
+    def due(self, now: datetime) -> BroadcastQuerySet:
+        return self.filter(status=BroadcastStatus.SCHEDULED, scheduled_at__lte=now)
+
+
+class Broadcast(models.Model):
+    """One message to many: what it says, to whom, when, and who approved it.
+
+    While scheduled, this row is the schedule: nothing waits in a broker.
+    Status moves only through ``campaigns.services``.
+    """
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="broadcasts", verbose_name=_("企业")
+    )
+    name = models.CharField(_("标题"), max_length=120)
+    category = models.CharField(
+        _("内容类别"),
+        max_length=20,
+        choices=ContentCategory.choices,
+        default=ContentCategory.SERVICE,
+    )
+    body = models.TextField(
+        _("内容"),
+        max_length=4000,
+        help_text=_("可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。"),
+    )
+    target = models.CharField(
+        _("发给"),
+        max_length=20,
+        choices=BroadcastTarget.choices,
+        default=BroadcastTarget.MEMBERS,
+    )
+    communities = models.ManyToManyField(
+        Community, related_name="broadcasts", verbose_name=_("社群")
+    )
+    criterion = models.JSONField(
+        _("人群条件"), default=dict, blank=True, help_text=_("空表示社群里的所有人。")
+    )
+    channel_account = models.ForeignKey(
+        ChannelAccount, on_delete=models.PROTECT, related_name="+", verbose_name=_("渠道账号")
+    )
+    scheduled_at = models.DateTimeField(_("计划时间"), null=True, blank=True)
+    misfire_policy = models.CharField(
+        _("错过时间"),
+        max_length=20,
+        choices=MisfirePolicy.choices,
+        default=MisfirePolicy.RUN_LATE,
+    )
+    misfire_grace_minutes = models.PositiveIntegerField(_("宽限（分钟）"), default=60)
+    status = models.CharField(
+        _("状态"), max_length=20, choices=BroadcastStatus.choices, default=BroadcastStatus.DRAFT
+    )
+    status_reason = models.CharField(_("状态说明"), max_length=300, blank=True, default="")
+    author = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="+", verbose_name=_("作者")
+    )
+    last_editor = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="+", verbose_name=_("最后修改人")
+    )
+    approved_by = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("审批人"),
+    )
+    approved_at = models.DateTimeField(_("批准时间"), null=True, blank=True)
+    created_at = models.DateTimeField(_("创建时间"), db_default=Now())
+
+    objects = BroadcastQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("群发")
+        verbose_name_plural = _("群发")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=BroadcastStatus.values),
+                name="broadcast_status_is_known",
+                violation_error_message=_("未知的群发状态。"),
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status=BroadcastStatus.SCHEDULED)
+                | models.Q(scheduled_at__isnull=False),
+                name="scheduled_broadcast_has_a_time",
+                violation_error_message=_("已排期的群发必须有时间。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approved_by=None)
+                | (
+                    ~models.Q(approved_by=models.F("author"))
+                    & ~models.Q(approved_by=models.F("last_editor"))
+                ),
+                name="broadcast_is_approved_by_another",
+                violation_error_message=_("作者和最后修改人不能审批这条群发。"),
+            ),
+        ]
+        indexes = [
+            # the sweep for due broadcasts
+            models.Index(
+                fields=["scheduled_at"],
+                condition=models.Q(status=BroadcastStatus.SCHEDULED),
+                name="due_broadcasts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pk})"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def visible_to(self, user: User) -> RunQuerySet:
+        return self.filter(broadcast__in=Broadcast.objects.visible_to(user))
+
+    def open(self) -> RunQuerySet:
+        return self.filter(status__in=OPEN_RUN)
+
+
+class Run(models.Model):
+    """One occurrence of a broadcast; unique per broadcast and planned time, so that no number of
+    schedulers makes it happen twice."""
+
+    broadcast = models.ForeignKey(
+        Broadcast, on_delete=models.PROTECT, related_name="runs", verbose_name=_("群发")
+    )
+    planned_for = models.DateTimeField(_("计划时间"))
+    status = models.CharField(
+        _("状态"), max_length=20, choices=RunStatus.choices, default=RunStatus.FREEZING
+    )
+    frozen_community_id = models.BigIntegerField(
+        _("名单锁定到的社群"), default=0, help_text=_("按编号顺序逐个社群锁定名单。")
+    )
+    frozen_through = models.BigIntegerField(
+        _("名单锁定到"), default=0, help_text=_("这个社群里编号不大于它的收件人已锁定。")
+    )
+    recipient_count = models.PositiveBigIntegerField(_("收件人数"), default=0)
+    dispatch_count = models.PositiveIntegerField(_("批次数"), default=0)
+    trouble_count = models.PositiveIntegerField(
+        _("连续故障"), default=0, help_text=_("渠道连续多少次没有正常应答。")
+    )
+    held_until = models.DateTimeField(
+        _("暂缓到"), null=True, blank=True, help_text=_("渠道限流或故障时，到这个时间再继续。")
+    )
+    started_at = models.DateTimeField(_("开始时间"), db_default=Now())
+    finished_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("群发执行")
+        verbose_name_plural = _("群发执行")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["broadcast", "planned_for"],
+                name="one_run_per_planned_time",
+                violation_error_message=_("这个时间的执行已存在。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=RunStatus.values),
+                name="run_status_is_known",
+                violation_error_message=_("未知的执行状态。"),
+            ),
+        ]
+        indexes = [
+            # the sweeps: what still has something to do
+            models.Index(
+                fields=["id"], condition=models.Q(status__in=sorted(OPEN_RUN)), name="open_runs"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.broadcast_id} @ {self.planned_for:%Y-%m-%d %H:%M} ({self.pk})"

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.rules.status import OPEN_ALERT, AlertStatus
+from communities.models import Community
+from members.models import Member
+from scrm.accounts.models import Enterprise, Staff
+
+if TYPE_CHECKING:
+    from scrm.accounts.models import User
+
+
+class ChurnAlertQuerySet(models.QuerySet["ChurnAlert"]):
+    def visible_to(self, user: User) -> ChurnAlertQuerySet:
+        return self.filter(community__in=Community.objects.visible_to(user))
+
+    def open(self) -> ChurnAlertQuerySet:
+        return self.filter(status__in=OPEN_ALERT)
+
+    def by_stake(self) -> ChurnAlertQuerySet:
+        """Value times risk, the most at stake first; among the worthless the likeliest first."""
+        return self.alias(stake=models.F("value_amount") * models.F("probability")).order_by(
+            "-stake", "-probability", "-pk"
+        )
+
+
+class ChurnAlert(models.Model):
+    """A member about to fall silent, why we think so, and who looks after it."""
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+    )
+    community = models.ForeignKey(
+        Community, on_delete=models.PROTECT, related_name="churn_alerts", verbose_name=_("社群")
+    )
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="churn_alerts", verbose_name=_("成员")
+    )
+    assignee = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="churn_alerts",
+        verbose_name=_("负责人"),
+    )
+    status = models.CharField(
+        _("状态"), max_length=20, choices=AlertStatus.choices, default=AlertStatus.OPEN
+    )
+    probability = models.FloatField(_("流失概率"))
+    value_amount = models.BigIntegerField(
+        _("成员价值（分）"), default=0, help_text=_("近一年净消费。")
+    )
+    reasons = models.JSONField(_("原因"), default=list)
+    last_active_on = models.DateField(_("最近活跃日"), null=True, blank=True)
+    model_version = models.CharField(_("模型版本"), max_length=40)
+    opened_on = models.DateField(_("预警日"))
+    opened_at = models.DateTimeField(_("生成时间"), db_default=Now())
+    closed_at = models.DateTimeField(_("关闭时间"), null=True, blank=True)
+    note = models.CharField(_("备注"), max_length=300, blank=True, default="")
+
+    objects = ChurnAlertQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("流失预警")
+        verbose_name_plural = _("流失预警")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member", "community"],
+                condition=models.Q(status__in=sorted(OPEN_ALERT)),
+                name="one_open_alert",
+                violation_error_message=_("这位成员在这个社群已有未关闭的预警。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=AlertStatus.values),
+                name="alert_status_is_known",
+                violation_error_message=_("未知的预警状态。"),
+            ),
+        ]
+        indexes = [
+            # the worklist of a community
+            models.Index(fields=["community", "status", "-probability"], name="alert_worklist"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} @ {self.community_id} ({self.pk})"

@@ -1,0 +1,34 @@
+"""When this happens, do that."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+from django.dispatch import receiver
+
+from campaigns import tasks
+from campaigns.services.welcoming import plan_welcome
+from campaigns.signals import (
+    broadcast_cancelled,
+    broadcast_resumed,
+    broadcast_started,
+    welcome_planned,
+)
+from members.signals import member_joined
+
+
+@receiver(member_joined)
+def welcome_newcomer(*, stay_id: int | None = None, **_: object) -> None:
+    if stay_id is not None:
+        plan_welcome(stay_id)
+
+
+@receiver(welcome_planned)
+def hurry_welcomes(**_: object) -> None:
+    transaction.on_commit(partial(tasks.wake, tasks.send_due_welcomes), robust=True)
+
+
+@receiver([broadcast_started, broadcast_resumed, broadcast_cancelled])
+def hurry_drains(**_: object) -> None:
+    transaction.on_commit(partial(tasks.wake, tasks.drain_dispatches), robust=True)

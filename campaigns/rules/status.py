@@ -1,0 +1,176 @@
+"""The states of everything that is sent or watched, and the moves between them."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class BroadcastStatus(TextChoices):
+    DRAFT = "draft", _("草稿")
+    IN_REVIEW = "in_review", _("待审批")
+    APPROVED = "approved", _("已批准")
+    SCHEDULED = "scheduled", _("已排期")
+    RUNNING = "running", _("发送中")
+    PAUSED = "paused", _("已暂停")
+    COMPLETED = "completed", _("已完成")
+    PARTIALLY_COMPLETED = "partially_completed", _("部分完成")
+    FAILED = "failed", _("失败")
+    CANCELLED = "cancelled", _("已取消")
+
+
+BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
+    BroadcastStatus.DRAFT: frozenset({BroadcastStatus.IN_REVIEW, BroadcastStatus.CANCELLED}),
+    BroadcastStatus.IN_REVIEW: frozenset(
+        {BroadcastStatus.APPROVED, BroadcastStatus.DRAFT, BroadcastStatus.CANCELLED}
+    ),
+    BroadcastStatus.APPROVED: frozenset(
+        {BroadcastStatus.SCHEDULED, BroadcastStatus.DRAFT, BroadcastStatus.CANCELLED}
+    ),
+    BroadcastStatus.SCHEDULED: frozenset(
+        {
+            BroadcastStatus.RUNNING,
+            BroadcastStatus.APPROVED,
+            BroadcastStatus.FAILED,
+            BroadcastStatus.CANCELLED,
+        }
+    ),
+    BroadcastStatus.RUNNING: frozenset(
+        {
+            BroadcastStatus.PAUSED,
+            BroadcastStatus.COMPLETED,
+            BroadcastStatus.PARTIALLY_COMPLETED,
+            BroadcastStatus.FAILED,
+            BroadcastStatus.CANCELLED,
+        }
+    ),
+    BroadcastStatus.PAUSED: frozenset({BroadcastStatus.RUNNING, BroadcastStatus.CANCELLED}),
+}
+
+
+class BroadcastTarget(TextChoices):
+    MEMBERS = "members", _("成员（一对一）")
+    CHATS = "chats", _("客户群")
+
+
+class RecipientKind(TextChoices):
+    """What a channel calls who gets a message."""
+
+    MEMBER = "member", _("成员")
+    CHAT = "chat", _("客户群")
+
+
+RECIPIENT_KIND = {
+    BroadcastTarget.MEMBERS: RecipientKind.MEMBER,
+    BroadcastTarget.CHATS: RecipientKind.CHAT,
+}
+
+
+class ContentCategory(TextChoices):
+    SERVICE = "service", _("服务")
+    BENEFIT = "benefit", _("福利")
+    EVENT = "event", _("活动")
+    KNOWLEDGE = "knowledge", _("知识")
+    UGC = "ugc", _("用户内容")
+    BRAND = "brand", _("品牌")
+    ADVERT = "advert", _("广告")
+
+
+class MisfirePolicy(TextChoices):
+    RUN_LATE = "run_late", _("宽限时间内补发")
+    SKIP = "skip", _("错过即取消")
+
+
+class RunStatus(TextChoices):
+    FREEZING = "freezing", _("锁定名单")
+    SENDING = "sending", _("发送中")
+    CANCELLING = "cancelling", _("正在取消")
+    FINISHED = "finished", _("已结束")
+    CANCELLED = "cancelled", _("已取消")
+
+
+#: Something is still to be done for runs in these states.
+OPEN_RUN = frozenset({RunStatus.FREEZING, RunStatus.SENDING, RunStatus.CANCELLING})
+
+
+class DispatchStatus(TextChoices):
+    PENDING = "pending", _("待发送")
+    LEASED = "leased", _("发送中")
+    DONE = "done", _("已有结果")
+    CANCELLED = "cancelled", _("已取消")
+
+
+#: Dispatches without a result. A leased one may have been handed over: its outcome is not known.
+OPEN_DISPATCH = frozenset({DispatchStatus.PENDING, DispatchStatus.LEASED})
+
+
+class DeliveryStatus(TextChoices):
+    PLANNED = "planned", _("待发送")
+    SUPPRESSED = "suppressed", _("已拦下")
+    SUBMITTED = "submitted", _("已提交")
+    AWAITING_OWNER = "awaiting_owner", _("待群主确认")
+    DELIVERED = "delivered", _("已送达")
+    FAILED = "failed", _("失败")
+    EXPIRED = "expired", _("已过期")
+    CANCELLED = "cancelled", _("已取消")
+
+
+class WelcomeStatus(TextChoices):
+    PLANNED = "planned", _("待发送")
+    SENDING = "sending", _("发送中")
+    SENT = "sent", _("已发送")
+    SKIPPED = "skipped", _("已跳过")
+    FAILED = "failed", _("失败")
+
+
+#: Welcomes without a result.
+OPEN_WELCOME = frozenset({WelcomeStatus.PLANNED, WelcomeStatus.SENDING})
+
+
+class AlertStatus(TextChoices):
+    OPEN = "open", _("待处理")
+    ACKNOWLEDGED = "acknowledged", _("已认领")
+    INTERVENING = "intervening", _("干预中")
+    RECOVERED = "recovered", _("已挽回")
+    CHURNED = "churned", _("已流失")
+    DISMISSED = "dismissed", _("已忽略")
+    EXPIRED = "expired", _("已过期")
+
+
+OPEN_ALERT = frozenset({AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.INTERVENING})
+
+ALERT_MOVES: dict[str, frozenset[AlertStatus]] = {
+    AlertStatus.OPEN: frozenset(AlertStatus) - {AlertStatus.OPEN},
+    AlertStatus.ACKNOWLEDGED: frozenset(
+        {
+            AlertStatus.INTERVENING,
+            AlertStatus.RECOVERED,
+            AlertStatus.CHURNED,
+            AlertStatus.DISMISSED,
+            AlertStatus.EXPIRED,
+        }
+    ),
+    AlertStatus.INTERVENING: frozenset(
+        {
+            AlertStatus.RECOVERED,
+            AlertStatus.CHURNED,
+            AlertStatus.DISMISSED,
+            AlertStatus.EXPIRED,
+        }
+    ),
+}
+
+
+def outcome_of_run(*, delivered: int, failed: int) -> BroadcastStatus:
+    """What a broadcast becomes when every recipient of its run has a result."""
+    if not failed:
+        return BroadcastStatus.COMPLETED
+    return BroadcastStatus.PARTIALLY_COMPLETED if delivered else BroadcastStatus.FAILED
+
+
+def broadcast_may_become(current: str, target: str) -> bool:
+    return target in BROADCAST_MOVES.get(current, frozenset())
+
+
+def alert_may_become(current: str, target: str) -> bool:
+    return target in ALERT_MOVES.get(current, frozenset())

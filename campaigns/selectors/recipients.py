@@ -1,0 +1,127 @@
+"""The recipients of one dispatch as they are now, and the texts they get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from campaigns.models import Broadcast
+from campaigns.rules.status import RECIPIENT_KIND, BroadcastTarget
+from campaigns.rules.templates import (
+    VARIABLES_OF,
+    CannotRender,
+    Template,
+    Variable,
+    parse_template,
+)
+from communities.models import GroupChat
+from communities.rules.status import ChatState
+from members.models import Member
+from scrm.wecom.models import ChannelAccount
+
+# Who is no longer in any of the communities has no row. The range of ids lets the index on
+# (community, member) be read from the first recipient to the last, whatever the table's size.
+MEMBERS = """
+SELECT member.id, member.external_id, member.nickname, here.community_id
+FROM members_member member
+JOIN (
+    SELECT member_id, min(community_id) AS community_id
+    FROM members_membership
+    WHERE community_id = ANY(%(communities)s) AND left_at IS NULL
+      AND member_id BETWEEN %(first)s AND %(last)s
+    GROUP BY member_id
+) here ON here.member_id = member.id
+WHERE member.id = ANY(%(ids)s)
+ORDER BY member.id
+"""
+
+CHATS = """
+SELECT chat.id, chat.external_id, chat.name, chat.community_id
+FROM communities_groupchat chat
+WHERE chat.id = ANY(%(ids)s) AND chat.community_id = ANY(%(communities)s)
+  AND chat.channel_account_id = %(account)s AND chat.state <> %(dissolved)s
+ORDER BY chat.id
+"""
+
+
+class Recipient(NamedTuple):
+    pk: int
+    ref: str
+    name: str
+    community_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """What a broadcast says and where, ready to be rendered many times."""
+
+    target: str
+    template: Template
+    account: ChannelAccount
+    communities: dict[int, str]
+
+    @classmethod
+    def of(cls, broadcast: Broadcast, *, communities: dict[int, str]) -> Mailing:
+        return cls(
+            target=broadcast.target,
+            template=parse_template(broadcast.body, allowed=VARIABLES_OF[broadcast.target]),
+            account=broadcast.channel_account,
+            communities=communities,
+        )
+
+    @property
+    def recipient_kind(self) -> str:
+        return RECIPIENT_KIND[BroadcastTarget(self.target)].value
+
+    @property
+    def reason_when_absent(self) -> str:
+        return "left" if self.target == BroadcastTarget.MEMBERS else "chat_gone"
+
+    def render(self, recipient: Recipient) -> str:
+        name = Variable.NICKNAME if self.target == BroadcastTarget.MEMBERS else Variable.CHAT
+        return self.template.render(
+            {
+                name: recipient.name,
+                Variable.COMMUNITY: self.communities[recipient.community_id],
+            }
+        )
+
+    def rendered_or_reason(self, recipient: Recipient) -> str:
+        try:
+            return self.render(recipient)
+        except CannotRender as error:
+            return f"({error.code})"
+
+
+def load_recipients(mailing: Mailing, ids: Sequence[int]) -> list[Recipient]:
+    """Those of ``ids`` who may still be written to. ``ids`` are in ascending order."""
+    if not ids:
+        return []
+    statement = MEMBERS if mailing.target == BroadcastTarget.MEMBERS else CHATS
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            {
+                "ids": list(ids),
+                "first": ids[0],
+                "last": ids[-1],
+                "communities": list(mailing.communities),
+                "account": mailing.account.pk,
+                "dissolved": ChatState.DISSOLVED.value,
+            },
+        )
+        return [Recipient(*row) for row in cursor.fetchall()]
+
+
+def refs_of(mailing: Mailing, ids: Sequence[int]) -> dict[str, int]:
+    """What the platform calls these recipients, whether or not they are still there."""
+    rows: QuerySet[Member] | QuerySet[GroupChat] = (
+        Member.objects.filter(pk__in=ids)
+        if mailing.target == BroadcastTarget.MEMBERS
+        else GroupChat.objects.filter(pk__in=ids)
+    )
+    return dict(rows.values_list("external_id", "pk"))

@@ -1,0 +1,47 @@
+"""Whether there is something to do, and how many are at it: what the sweeps ask."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+# Dispatches that a drain could take now, runs to freeze, cancel or finish; and the live leases.
+DRAIN_WORK = """
+SELECT
+    (SELECT count(*) FROM campaigns_dispatch
+     WHERE status = 'leased' AND due_at > statement_timestamp() AND token IS NOT NULL),
+    EXISTS (
+        SELECT FROM campaigns_dispatch dispatch
+        JOIN campaigns_run run ON run.id = dispatch.run_id
+        JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
+        WHERE dispatch.status IN ('pending', 'leased') AND dispatch.due_at <= statement_timestamp()
+          AND (run.held_until IS NULL OR run.held_until <= statement_timestamp())
+          AND (
+              (run.status = 'sending' AND broadcast.status = 'running')
+              OR run.status = 'cancelling'
+          )
+    ) OR EXISTS (
+        SELECT FROM campaigns_run run
+        WHERE run.status = 'freezing'
+           OR (run.status IN ('sending', 'cancelling') AND NOT EXISTS (
+                SELECT FROM campaigns_dispatch dispatch
+                WHERE dispatch.run_id = run.id AND dispatch.status IN ('pending', 'leased')))
+    )
+"""
+
+
+def drains_needed(workers: int) -> int:
+    """How many drains to wake: as many as there are idle workers, and one to spare."""
+    with connection.cursor() as cursor:
+        cursor.execute(DRAIN_WORK)
+        live_leases, is_needed = cursor.fetchone()
+    return max(0, workers - int(live_leases) + 1) if is_needed else 0
+
+
+def has_due_welcomes() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM campaigns_welcomedelivery"
+            " WHERE status IN ('planned', 'sending') AND due_at <= statement_timestamp())"
+        )
+        (is_due,) = cursor.fetchone()
+    return bool(is_due)

@@ -1,0 +1,18 @@
+"""The facts that campaigns announces, inside the transaction that makes them true."""
+
+from django.dispatch import Signal
+
+# broadcast_id: int, run_id: int
+broadcast_started = Signal()
+
+# broadcast_id: int
+broadcast_resumed = Signal()
+
+# broadcast_id: int, run_id: int
+broadcast_finished = Signal()
+
+# broadcast_id: int
+broadcast_cancelled = Signal()
+
+# welcome_id: int
+welcome_planned = Signal()

@@ -1,0 +1,55 @@
+"""Celery's doors. A message is a wake-up: the rows say what is to be done."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Task, shared_task
+from django.conf import settings
+from kombu.exceptions import OperationalError as BrokerDown
+
+from campaigns.selectors.work import drains_needed, has_due_welcomes
+from campaigns.services.draining import drain_slice
+from campaigns.services.scheduling import start_due_broadcasts
+from campaigns.services.welcoming import send_due_welcomes as send_welcomes
+
+logger = logging.getLogger(__name__)
+
+WAKE_UP_EXPIRES = 4  # by then the next sweep has sent another one
+
+
+@shared_task(name="campaigns.drain_dispatches")
+def drain_dispatches() -> None:
+    if drain_slice():
+        wake(drain_dispatches)
+
+
+@shared_task(name="campaigns.send_due_welcomes")
+def send_due_welcomes() -> None:
+    if send_welcomes():
+        wake(send_due_welcomes)
+
+
+@shared_task(name="campaigns.sweep_due_broadcasts")
+def sweep_due_broadcasts() -> None:
+    start_due_broadcasts()
+
+
+@shared_task(name="campaigns.sweep_dispatches")
+def sweep_dispatches() -> None:
+    for _ in range(drains_needed(settings.DRAIN_WORKERS)):
+        wake(drain_dispatches)
+
+
+@shared_task(name="campaigns.sweep_welcomes")
+def sweep_welcomes() -> None:
+    if has_due_welcomes():
+        wake(send_due_welcomes)
+
+
+def wake(task: Task[[], None]) -> None:
+    """Hurry a worker. Without a broker nothing is lost: the sweep wakes one later."""
+    try:
+        task.apply_async(expires=WAKE_UP_EXPIRES)
+    except BrokerDown:
+        logger.warning("The broker is away; the sweep will go on.", extra={"task_name": task.name})

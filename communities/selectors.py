@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from communities.models import Community
+from communities.models import Community, GroupChat
 from scrm.shared.criteria import METRICS, Criterion, CriterionError, ValueType
 
 
@@ -31,4 +33,13 @@ def unknown_references(criterion: Criterion, *, enterprise_id: int) -> tuple[Cri
         )
         for clause in named
         if clause.value not in known
+    )
+
+
+def with_sizes(communities: QuerySet[Community]) -> QuerySet[Community]:
+    """With ``member_count`` and ``capacity`` over the chats that carry each community."""
+    chats = GroupChat.objects.filter(community=OuterRef("pk")).values("community")
+    return communities.annotate(
+        member_count=Coalesce(Subquery(chats.values(total=Sum("member_count"))), 0),
+        capacity=Coalesce(Subquery(chats.values(total=Sum("capacity"))), 0),
     )

@@ -53,3 +53,7 @@ class BadSource(DomainError):
     """A name that cannot name a source of data."""
 
     code = "bad_source"
+
+
+class NotAPhone(DomainError):
+    code = "not_a_phone"

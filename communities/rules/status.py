@@ -44,3 +44,8 @@ class ChatState(TextChoices):
 def may_become(current: str, target: str) -> bool:
     """Whether a community may move from one status to the other."""
     return target in COMMUNITY_MOVES.get(current, frozenset())
+
+
+def moves_from(current: str) -> list[CommunityStatus]:
+    """Where a community may go from here, in the order of its life."""
+    return [status for status in CommunityStatus if may_become(current, status)]

@@ -14,17 +14,8 @@ from communities.models import (
 )
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
-from scrm.wecom.models import ChannelAccount
 from tests.accounts.factories import EnterpriseFactory, StaffFactory
-
-
-class ChannelAccountFactory(DjangoModelFactory):
-    class Meta:
-        model = ChannelAccount
-
-    enterprise = SubFactory(EnterpriseFactory)
-    name = Sequence(lambda n: f"渠道{n}")
-    kind = "sandbox"
+from tests.wecom.factories import ChannelAccountFactory
 
 
 class ClassificationAxisFactory(DjangoModelFactory):

@@ -1,0 +1,14 @@
+from rest_framework.routers import SimpleRouter
+
+from communities.api import views
+
+router = SimpleRouter()
+router.register("communities", views.CommunityViewSet, basename="community")
+router.register("entry-policies", views.EntryPolicyViewSet, basename="entry-policy")
+router.register("group-chats", views.GroupChatViewSet, basename="group-chat")
+router.register("classification-axes", views.AxisViewSet, basename="classification-axis")
+router.register("classification-values", views.ValueViewSet, basename="classification-value")
+router.register("tier-schemes", views.TierSchemeViewSet, basename="tier-scheme")
+router.register("tiers", views.TierViewSet, basename="tier")
+
+urlpatterns = router.urls

@@ -1,0 +1,99 @@
+"""Getting to know members."""
+
+from __future__ import annotations
+
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from members.errors import ExternalIdTaken, NotAPhone, PhoneTaken
+from members.models import Member, MemberIdentity
+from members.models.member import IdentityKind
+from members.rules.phones import masked, normalised
+from scrm.accounts.models import Enterprise, User
+from scrm.accounts.services.audit import record_audit
+from scrm.shared.crypto import lookup_digest
+from scrm.shared.errors import refusing
+
+
+class MemberFields(TypedDict, total=False):
+    nickname: str
+    phone: str
+
+
+@transaction.atomic
+def register_member(*, external_id: str, actor: User, **fields: Unpack[MemberFields]) -> Member:
+    """Keep a customer's file under the number by which the enterprise knows them."""
+    return add_member(actor.enterprise, external_id=external_id, actor=actor, **fields)
+
+
+@transaction.atomic
+def add_member(
+    enterprise: Enterprise,
+    *,
+    external_id: str,
+    actor: User | None,
+    **fields: Unpack[MemberFields],
+) -> Member:
+    """``register_member`` for what runs without an operator, such as an import."""
+    phone = _read_phone(fields.get("phone", ""))
+    taken = ExternalIdTaken(_("客户编号 %(id)s 已存在，请直接使用那位成员。") % {"id": external_id})
+    with refusing(taken, constraint="member_external_id_is_unique"):
+        member = Member.objects.create(
+            enterprise=enterprise,
+            external_id=external_id,
+            nickname=fields.get("nickname", ""),
+            phone=phone,
+        )
+    _identify_by_phone(member)
+    record_audit(
+        actor,
+        verb="register_member",
+        subject=member,
+        after={"external_id": external_id, "phone": masked(phone)},
+    )
+    return member
+
+
+@transaction.atomic
+def edit_member(member_id: int, *, actor: User, **changes: Unpack[MemberFields]) -> Member:
+    """Change a nickname or phone number; the customer number stays."""
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    before = {"nickname": member.nickname, "phone": masked(member.phone)}
+    if "nickname" in changes:
+        member.nickname = changes["nickname"]
+    if "phone" in changes:
+        member.phone = _read_phone(changes["phone"])
+    member.save(update_fields=list(changes))
+    if "phone" in changes:
+        member.identities.filter(kind=IdentityKind.PHONE).delete()
+        _identify_by_phone(member)
+    after = {"nickname": member.nickname, "phone": masked(member.phone)}
+    record_audit(actor, verb="edit_member", subject=member, before=before, after=after)
+    return member
+
+
+def _read_phone(raw: str) -> str:
+    if not raw.strip():
+        return ""
+    number = normalised(raw)
+    if number is None:
+        raise NotAPhone(_("这不是手机号，请填 6 到 15 位数字，可带 + 和国家代码。"))
+    return number
+
+
+def _identify_by_phone(member: Member) -> None:
+    """Make the member findable by phone without keeping the number readable."""
+    if not member.phone:
+        return
+    taken = PhoneTaken(_("这个手机号已属于另一位成员，请先核对是不是同一个人。"))
+    with refusing(taken, constraint="identity_belongs_to_one_member"):
+        MemberIdentity.objects.create(
+            enterprise_id=member.enterprise_id,
+            member=member,
+            kind=IdentityKind.PHONE,
+            digest=lookup_digest(
+                member.phone, purpose=IdentityKind.PHONE, enterprise_id=member.enterprise_id
+            ),
+        )

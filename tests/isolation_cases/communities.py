@@ -1,0 +1,150 @@
+from communities.rules.status import CommunityStatus
+from tests.communities.factories import (
+    ClassificationAxisFactory,
+    ClassificationValueFactory,
+    CommunityFactory,
+    GroupChatFactory,
+    TierFactory,
+    TierSchemeFactory,
+)
+from tests.isolation import Call
+
+THREE_ORDERS = {"metric": "purchase_count", "op": "gte", "value": 3}
+
+
+def build(world):
+    home = {"enterprise": world.enterprise}
+    world.rows["axis"] = ClassificationAxisFactory(**home, name=f"{world.mark}维度")
+    world.rows["value"] = ClassificationValueFactory(
+        axis=world.rows["axis"], name=f"{world.mark}值"
+    )
+    world.rows["scheme"] = TierSchemeFactory(**home, name=f"{world.mark}方案")
+    world.rows["tier"] = TierFactory(scheme=world.rows["scheme"], rank=1, name=f"{world.mark}层级")
+    world.rows["community"] = CommunityFactory(
+        **home,
+        code="cats",
+        name=f"{world.mark}社群",
+        audience_statement=f"{world.mark}的客户",
+        owner=world.rows["staff"],
+        values=[world.rows["value"]],
+    )
+    world.rows["policy"] = world.rows["community"].entry_policies.get()
+    world.rows["recruiting community"] = CommunityFactory(
+        **home,
+        name=f"{world.mark}新社群",
+        owner=world.rows["staff"],
+        status=CommunityStatus.RECRUITING,
+    )
+    world.rows["chat"] = GroupChatFactory(
+        community=world.rows["community"],
+        channel_account=world.rows["channel account"],
+        name=f"{world.mark}群",
+    )
+    world.rows["empty chat"] = GroupChatFactory(
+        **home,
+        community=None,
+        channel_account=world.rows["channel account"],
+        name=f"{world.mark}空群",
+    )
+
+
+def community_body(world):
+    return {
+        "code": "new",
+        "name": "新社群",
+        "parent": world["community"].pk,
+        "owner": world["staff"].pk,
+        "classification_values": [world["value"].pk],
+        "minimum_tier": world["tier"].pk,
+    }
+
+
+API = {
+    "community-list": {"get": Call(), "post": Call(body=community_body, answers=(201,))},
+    "community-detail": {
+        "get": Call(row="community"),
+        "patch": Call(row="community", body=lambda w: {"adviser": w["staff"].pk}),
+    },
+    "community-move": {
+        "post": Call(row="recruiting community", body=lambda w: {"target": "warming"})
+    },
+    "community-set-entry-policy": {
+        "post": Call(
+            row="community",
+            body=lambda w: {"mode": "rule", "criterion": THREE_ORDERS},
+            answers=(201,),
+        )
+    },
+    "entry-policy-list": {"get": Call()},
+    "entry-policy-detail": {"get": Call(row="policy")},
+    "group-chat-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {
+                "channel_account": w["channel account"].pk,
+                "external_id": "new",
+                "name": "新群",
+                "community": w["community"].pk,
+                "owner": w["staff"].pk,
+            },
+            answers=(201,),
+        ),
+    },
+    "group-chat-detail": {
+        "get": Call(row="chat"),
+        "patch": Call(row="chat", body=lambda w: {"owner": w["staff"].pk}),
+    },
+    "group-chat-assign": {
+        "post": Call(row="empty chat", body=lambda w: {"community": w["community"].pk})
+    },
+    "classification-axis-list": {
+        "get": Call(),
+        "post": Call(body=lambda w: {"code": "breed", "name": "品种"}, answers=(201,)),
+    },
+    "classification-axis-detail": {
+        "get": Call(row="axis"),
+        "patch": Call(row="axis", body=lambda w: {"name": "地区"}),
+    },
+    "classification-value-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {
+                "axis": w["axis"].pk,
+                "code": "sh",
+                "name": "上海",
+                "parent": w["value"].pk,
+            },
+            answers=(201,),
+        ),
+    },
+    "classification-value-detail": {
+        "get": Call(row="value"),
+        "patch": Call(row="value", body=lambda w: {"name": "华东"}),
+    },
+    "tier-scheme-list": {
+        "get": Call(),
+        "post": Call(body=lambda w: {"name": "新方案"}, answers=(201,)),
+    },
+    "tier-scheme-detail": {
+        "get": Call(row="scheme"),
+        "patch": Call(row="scheme", body=lambda w: {"name": "改名"}),
+    },
+    "tier-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {
+                "scheme": w["scheme"].pk,
+                "rank": 2,
+                "name": "金卡",
+                "criterion": THREE_ORDERS,
+            },
+            answers=(201,),
+        ),
+    },
+    "tier-detail": {
+        "get": Call(row="tier"),
+        "patch": Call(row="tier", body=lambda w: {"name": "银卡", "criterion": THREE_ORDERS}),
+    },
+}
+
+ADMIN: dict[str, str | None] = {}

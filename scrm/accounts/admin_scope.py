@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import RelatedFieldListFilter, ShowFacets
+from django.contrib.admin import ActionLocation, RelatedFieldListFilter, ShowFacets
+from django.contrib.admin import ModelAdmin as PlainModelAdmin
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
@@ -277,6 +278,16 @@ class EnterpriseModelAdmin[M: models.Model](CapabilityGates, ScopedRelations, Mo
         formset.save_m2m()
 
     # --- actions ---
+
+    def get_action_choices(
+        self,
+        request: HttpRequest,
+        default_choices: Any = None,
+        action_location: ActionLocation = ActionLocation.CHANGE_LIST,
+    ) -> Any:
+        """Unfold 0.110 overrides this with a signature that Django 6.1 warns about."""
+        first = default_choices or [("", _("选择操作"))]
+        return PlainModelAdmin.get_action_choices(self, request, first, action_location)
 
     def run_on_rows(
         self,

@@ -104,3 +104,17 @@ ADMIN = {
     "accounts.apikey": "api key",
     "accounts.auditevent": "audit event",
 }
+
+ADMIN_URLS = {
+    "accounts_staff_deactivate": Call(row="staff"),
+    "accounts_staff_reactivate": Call(row="former staff"),
+    "accounts_user_change_role": Call(
+        row="user", body=lambda w: {"role": "analyst", "data_scope": "all"}
+    ),
+    "accounts_user_reset_password": Call(
+        row="user", body=lambda w: {"password": "correct horse battery"}
+    ),
+    "accounts_user_disable": Call(row="user"),
+    "accounts_user_enable": Call(row="disabled user"),
+    "accounts_apikey_revoke": Call(row="api key"),
+}

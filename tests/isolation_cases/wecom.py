@@ -22,3 +22,8 @@ API = {
 }
 
 ADMIN = {"wecom.channelaccount": "channel account"}
+
+ADMIN_URLS = {
+    "wecom_channelaccount_activate": Call(row="channel account"),
+    "wecom_channelaccount_deactivate": Call(row="channel account"),
+}

@@ -1,0 +1,364 @@
+"""The admin's half of the two-enterprise matrix: every page, choice, action and button of it."""
+
+import re
+from html import unescape
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.forms import ModelChoiceField
+from django.test import Client
+from django.urls import reverse
+
+from scrm.accounts.models import User
+from scrm.accounts.rules.roles import Role
+from tests.isolation import (
+    admin_cases,
+    admin_pages,
+    admin_url,
+    admin_url_cases,
+    build_world,
+    fingerprint,
+    moved,
+    own_admin_urls,
+    undone,
+)
+
+OURS, THEIRS = "甲方机密Q7x", "乙方机密Z3k"
+DIALOG = {"_form_submitted": "on"}
+
+
+@pytest.fixture
+def worlds(db):
+    return build_world("ours", OURS), build_world("theirs", THEIRS)
+
+
+def client_of(user):
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.get(pk=user.pk))
+    return client
+
+
+def text_of(response):
+    return unescape(response.content.decode())
+
+
+def pages_with_a_row():
+    return [(model_admin, row) for model_admin, row in admin_pages() if row]
+
+
+def may_see(model_admin, user):
+    class Request:
+        pass
+
+    request = Request()
+    request.user = User.objects.get(pk=user.pk)
+    return model_admin.has_view_permission(request)
+
+
+def actions_of(model_admin):
+    return [action.name for action in model_admin._get_base_actions()]
+
+
+def test_every_model_in_the_admin_has_a_case():
+    assert set(admin_cases()) == {model._meta.label_lower for model in admin.site._registry}
+
+
+def test_every_own_url_of_the_admin_has_a_case():
+    assert own_admin_urls() == set(admin_url_cases())
+
+
+def test_every_action_and_button_names_the_permission_it_needs():
+    unguarded = [
+        f"{model_admin} {action.__name__}"
+        for model_admin in admin.site._registry.values()
+        for action in all_actions(model_admin)
+        if not getattr(action, "allowed_permissions", None)
+    ]
+    assert unguarded == []
+
+
+def test_every_button_asks_before_it_acts():
+    """Without a dialog a button of Unfold is a link, and a link must not change anything."""
+    links = [
+        f"{model_admin} {action.__name__}"
+        for model_admin in admin.site._registry.values()
+        for action in buttons(model_admin)
+        if not getattr(action, "dialog", None)
+    ]
+    assert links == []
+
+
+def all_actions(model_admin):
+    return [action.func for action in model_admin._get_base_actions()] + buttons(model_admin)
+
+
+def buttons(model_admin):
+    groups = (
+        model_admin._get_base_actions_list(),
+        model_admin._get_base_actions_detail(),
+        model_admin._get_base_actions_row(),
+        model_admin._get_base_actions_submit_line(),
+    )
+    return [action.method for group in groups for action in group]
+
+
+def test_the_administrator_opens_every_page_of_his_own(worlds):
+    ours, _theirs = worlds
+    client = client_of(ours.administrator)
+    failures = []
+    for model_admin, row in admin_pages():
+        urls = [admin_url(model_admin, "changelist")]
+        if row:
+            urls += [admin_url(model_admin, page, ours[row].pk) for page in ("change", "history")]
+        for url in urls:
+            response = client.get(url)
+            if response.status_code != 200:
+                failures.append(f"{url}: {response.status_code}")
+        if row and OURS not in text_of(client.get(admin_url(model_admin, "change", ours[row].pk))):
+            failures.append(f"{model_admin}: the page of our own row does not show it")
+    assert failures == []
+
+
+def test_an_add_page_opens_or_is_forbidden(worlds):
+    ours, _theirs = worlds
+    client = client_of(ours.administrator)
+    answers = {
+        str(model_admin): client.get(admin_url(model_admin, "add")).status_code
+        for model_admin, _row in admin_pages()
+    }
+    assert set(answers.values()) <= {200, 403}
+    assert 200 in answers.values()
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_a_role_sees_the_pages_of_its_capabilities_and_no_other(worlds, role):
+    ours, _theirs = worlds
+    client = client_of(ours.users[role])
+    failures = []
+    before = fingerprint()
+    for model_admin, row in admin_pages():
+        expected = 200 if may_see(model_admin, ours.users[role]) else 403
+        urls = [admin_url(model_admin, "changelist")]
+        if row:
+            urls += [admin_url(model_admin, page, ours[row].pk) for page in ("change", "history")]
+        for url in urls:
+            status = client.get(url).status_code
+            if status != expected:
+                failures.append(f"{url}: {status}, not {expected}")
+    assert failures == []
+    assert moved(before, fingerprint()) == []
+
+
+def test_who_is_not_signed_in_is_sent_to_the_login(worlds):
+    ours, _theirs = worlds
+    client = Client()
+    for model_admin, row in admin_pages():
+        for page, arguments in [("changelist", []), ("add", [])] + (
+            [("change", [ours[row].pk]), ("delete", [ours[row].pk])] if row else []
+        ):
+            response = client.get(admin_url(model_admin, page, *arguments))
+            assert response.status_code == 302
+            assert response.url.startswith(reverse("admin:login"))
+
+
+def test_a_stranger_sees_only_his_own_rows_in_every_list(worlds):
+    _ours, theirs = worlds
+    client = client_of(theirs.administrator)
+    failures = []
+    for model_admin, row in admin_pages():
+        for query in ("", f"?q={OURS[:-1]}", f"?q={THEIRS[:-1]}"):
+            response = client.get(admin_url(model_admin, "changelist") + query)
+            if response.status_code not in {200, 302} or OURS in text_of(response):
+                failures.append(f"{model_admin} {query}: {response.status_code}")
+    for query in (OURS[:-1], THEIRS[:-1]):
+        response = client.get(reverse("admin:search"), {"s": query, "extended": "1"})
+        if response.status_code != 200 or OURS in text_of(response):
+            failures.append(f"search {query}: {response.status_code}")
+    assert failures == []
+
+
+def test_a_stranger_finds_no_page_of_our_rows(worlds):
+    ours, theirs = worlds
+    client = client_of(theirs.administrator)
+    failures = []
+    before = fingerprint()
+    for model_admin, row in pages_with_a_row():
+        for page in ("change", "history", "delete"):
+            url = admin_url(model_admin, page, ours[row].pk)
+            for response in (client.get(url), client.post(url, {"post": "yes", "_save": "1"})):
+                # Django sends whoever asks for a row that is not there to the index
+                if response.status_code not in {302, 403, 404} or OURS in text_of(response):
+                    failures.append(f"{url}: {response.status_code}")
+                if response.status_code == 302 and response.url != reverse("admin:index"):
+                    failures.append(f"{url}: sent to {response.url}")
+    assert failures == []
+    assert moved(before, fingerprint()) == []
+
+
+def test_no_form_offers_a_stranger_a_row_of_ours(worlds):
+    """Neither as a choice, nor by its id in the address, nor through an autocompletion."""
+    ours, theirs = worlds
+    client = client_of(theirs.administrator)
+    failures, tried = [], 0
+    for model_admin, row in admin_pages():
+        targets = [("add", [])] + ([("change", [theirs[row].pk])] if row else [])
+        for page, arguments in targets:
+            response = client.get(admin_url(model_admin, page, *arguments))
+            for field_name, field in relation_fields(response):
+                foreign = ours.rows_of(field.queryset.model)
+                tried += len(foreign)
+                if field.queryset.filter(pk__in=[row.pk for row in foreign]).exists():
+                    failures.append(f"{model_admin} {page} offers our {field_name}")
+                for one in foreign:
+                    url = admin_url(model_admin, page, *arguments)
+                    again = client.get(f"{url}?{urlencode({field_name: one.pk})}")
+                    if OURS in text_of(again):
+                        failures.append(f"{model_admin} {page}?{field_name} names our row")
+            if OURS in text_of(response):
+                failures.append(f"{model_admin} {page} shows our mark")
+    assert failures == []
+    assert tried
+
+
+def test_no_autocompletion_offers_a_stranger_a_row_of_ours(worlds):
+    ours, theirs = worlds
+    failures, tried = [], 0
+    for model_admin, _row in admin_pages():
+        for name in model_admin.autocomplete_fields:
+            options = model_admin.opts
+            query = {
+                "app_label": options.app_label,
+                "model_name": options.model_name,
+                "field_name": name,
+            }
+            for term in ("", OURS[:-1]):
+                url = reverse("admin:autocomplete")
+                asked = {**query, "term": term}
+                foreign = client_of(theirs.administrator).get(url, asked)
+                own = client_of(ours.administrator).get(url, asked)
+                tried += 1
+                if OURS in text_of(foreign) or own.status_code != 200:
+                    failures.append(f"{model_admin} {name} {term!r}")
+    assert failures == []
+    assert tried
+
+
+def test_a_form_saves_for_its_administrator_and_refuses_rows_of_another_enterprise(worlds):
+    ours, theirs = worlds
+    client = client_of(theirs.administrator)
+    failures, tried = [], 0
+    for model_admin, row in pages_with_a_row():
+        url = admin_url(model_admin, "change", theirs[row].pk)
+        page = client.get(url)
+        if page.status_code != 200 or not page.context["has_change_permission"]:
+            continue
+        with undone():
+            saved = client.post(url, form_data(page) | {"_save": "1"})
+        if saved.status_code != 302:
+            errors = saved.context["adminform"].form.errors if saved.context else ""
+            failures.append(f"{model_admin}: cannot be saved: {saved.status_code} {errors}")
+        for name, field in relation_fields(page):
+            for foreign in ours.rows_of(field.queryset.model):
+                tried += 1
+                before = fingerprint()
+                with undone():
+                    answer = client.post(url, form_data(page) | {name: foreign.pk, "_save": "1"})
+                    touched = moved(before, fingerprint())
+                if answer.status_code != 200 or touched:
+                    failures.append(f"{model_admin} {name}: {answer.status_code} {touched}")
+    assert failures == []
+    assert tried
+
+
+def relation_fields(page):
+    if page.status_code != 200:
+        return []
+    found = list(page.context["adminform"].form.fields.items())
+    for formset in page.context["inline_admin_formsets"]:
+        for form in formset.formset.forms:
+            found += [(form.add_prefix(name), field) for name, field in form.fields.items()]
+    return [(name, field) for name, field in found if isinstance(field, ModelChoiceField)]
+
+
+def form_data(page):
+    """What the browser would send back if nothing on the page were touched."""
+    data = {}
+    forms = [page.context["adminform"].form]
+    for formset in page.context["inline_admin_formsets"]:
+        forms += [formset.formset.management_form, *formset.formset.forms]
+    for form in forms:
+        for bound in form:
+            value = bound.value()
+            widget = bound.field.widget
+            for name, part in decomposed(bound.html_name, value, widget):
+                data[name] = part
+    return data
+
+
+def decomposed(name, value, widget):
+    if hasattr(widget, "decompress") and hasattr(widget, "widgets"):
+        parts = widget.decompress(value)
+        names = widget.widgets_names
+        return [(name + n, "" if p is None else p) for n, p in zip(names, parts, strict=True)]
+    if getattr(widget, "input_type", "") == "checkbox" and not getattr(
+        widget, "allow_multiple_selected", False
+    ):
+        return [(name, "on")] if value else []
+    if value is None:
+        return []
+    return [(name, value)]
+
+
+def test_an_action_moves_no_row_of_another_enterprise(worlds):
+    ours, theirs = worlds
+    failures, tried = [], 0
+    for model_admin, row in pages_with_a_row():
+        for action in actions_of(model_admin):
+            tried += 1
+            data = {"action": action, "_selected_action": [ours[row].pk], "post": "yes"}
+            url = admin_url(model_admin, "changelist")
+            before = fingerprint()
+            with undone():
+                client_of(theirs.administrator).post(url, data)
+                touched = moved(before, fingerprint())
+            with undone():
+                own = client_of(ours.administrator).post(url, data)
+            with undone():
+                client_of(ours.users[Role.READ_ONLY]).post(url, data)
+                touched += moved(before, fingerprint())
+            if touched or own.status_code not in {200, 302}:
+                failures.append(f"{model_admin} {action}: {own.status_code} {touched}")
+    assert failures == []
+    assert tried
+
+
+def test_a_button_works_for_its_administrator_and_for_no_stranger_and_no_reader(worlds):
+    ours, theirs = worlds
+    failures = []
+    for name, call in admin_url_cases().items():
+        url = reverse(f"admin:{name}", kwargs=call.url_kwargs(ours, "object_id"))
+        data = DIALOG | (call.body(ours) if call.body else {})
+        before = fingerprint()
+        for outsider in (theirs.administrator, ours.users[Role.READ_ONLY]):
+            with undone():
+                client = client_of(outsider)
+                looked, pressed = client.get(url), client.post(url, data)
+                touched = moved(before, fingerprint())
+            refused = {looked.status_code, pressed.status_code} <= {302, 403, 404}
+            if touched or OURS in text_of(looked) + text_of(pressed):
+                failures.append(f"{name}: {looked.status_code} {pressed.status_code} {touched}")
+            if outsider.enterprise_id == ours.enterprise.pk and call.row and not refused:
+                failures.append(f"{name}: a reader got {pressed.status_code}")
+        with undone():
+            client = client_of(ours.administrator)
+            looked = client.get(url)
+            unmoved = moved(before, fingerprint())
+            pressed = client.post(url, data)
+            said = " ".join(str(message) for message in get_messages(pressed.wsgi_request))
+        if looked.status_code != 200 or unmoved:
+            failures.append(f"{name}: looking gave {looked.status_code} and moved {unmoved}")
+        if pressed.status_code not in {200, 302} or re.search("Traceback", text_of(pressed)):
+            failures.append(f"{name}: pressing gave {pressed.status_code} {said}")
+    assert failures == []

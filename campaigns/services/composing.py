@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
@@ -26,7 +26,7 @@ from communities.selectors import unknown_references
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit, snapshot
-from scrm.shared.criteria import InvalidCriterion, parse_criterion
+from scrm.shared.criteria import Criterion, InvalidCriterion, parse_criterion
 from scrm.wecom.models import ChannelAccount
 
 FIELDS = (
@@ -49,7 +49,7 @@ class Draft(TypedDict, total=False):
     body: str
     target: str
     communities: Iterable[Community]
-    criterion: Mapping[str, Any]
+    criterion: Criterion
     channel_account: ChannelAccount
     misfire_policy: str
     misfire_grace_minutes: int
@@ -58,9 +58,8 @@ class Draft(TypedDict, total=False):
 @transaction.atomic
 def create_broadcast(*, actor: User, **draft: Unpack[Draft]) -> Broadcast:
     communities = list(draft.pop("communities", ()))
-    broadcast = Broadcast(
-        enterprise_id=actor.enterprise_id, author=actor, last_editor=actor, **draft
-    )
+    broadcast = Broadcast(enterprise_id=actor.enterprise_id, author=actor, last_editor=actor)
+    write(broadcast, draft)
     refuse_what_cannot_be_sent(broadcast, communities)
     broadcast.save(force_insert=True)
     broadcast.communities.set(communities)
@@ -82,8 +81,7 @@ def edit_broadcast(broadcast_id: int, *, actor: User, **draft: Unpack[Draft]) ->
     current = list(broadcast.communities.order_by("pk"))
     before = picture(broadcast, current)
     communities = list(draft.pop("communities", current))
-    for name, value in draft.items():
-        setattr(broadcast, name, value)
+    write(broadcast, draft)
     broadcast.last_editor = actor
     refuse_what_cannot_be_sent(broadcast, communities)
     broadcast.save(update_fields=[*draft, "last_editor"])
@@ -114,6 +112,11 @@ def return_broadcast_to_draft(broadcast_id: int, *, actor: User, reason: str = "
         approved_by=None,
         approved_at=None,
     )
+
+
+def write(broadcast: Broadcast, draft: Draft) -> None:
+    for name, value in draft.items():
+        setattr(broadcast, name, value.as_json() if isinstance(value, Criterion) else value)
 
 
 def refuse_what_cannot_be_sent(broadcast: Broadcast, communities: list[Community]) -> None:

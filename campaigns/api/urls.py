@@ -1,0 +1,21 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from campaigns.api.broadcast import BroadcastViewSet
+from campaigns.api.churn_alert import ChurnAlertViewSet
+from campaigns.api.run import DeliveryViewSet, RunViewSet
+from campaigns.api.sandbox import SandboxMessageViewSet
+from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
+
+router = SimpleRouter()
+router.register("broadcasts", BroadcastViewSet, basename="broadcast")
+router.register("runs", RunViewSet, basename="run")
+router.register("welcome-policies", WelcomePolicyViewSet, basename="welcome-policy")
+router.register("welcome-deliveries", WelcomeDeliveryViewSet, basename="welcome-delivery")
+router.register("sandbox-messages", SandboxMessageViewSet, basename="sandbox-message")
+router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
+
+urlpatterns = [
+    path("runs/<int:pk>/deliveries/", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
+    *router.urls,
+]

@@ -1,0 +1,126 @@
+from datetime import timedelta
+
+from django.utils import timezone
+
+from campaigns.models import Delivery, Run, SandboxMessage, WelcomeDelivery
+from campaigns.rules.status import BroadcastStatus, RunStatus
+from scrm.accounts.rules.roles import Role
+from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
+from tests.campaigns.factories import ChurnAlertFactory
+from tests.isolation import Call
+from tests.members.factories import MemberFactory
+
+
+def build(world):
+    build_broadcasts(world)
+    build_alerts(world)
+    community, stay = world.rows["community"], world.rows["stay"]
+    policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
+    world.rows["welcome policy"] = policy
+    world.rows["welcome"] = WelcomeDelivery.objects.create(stay=stay, policy=policy)
+    world.rows["sandbox message"] = SandboxMessage.objects.create(
+        channel_account=world.rows["channel account"],
+        key=f"{world.mark}-1",
+        recipient_kind="member",
+        recipient_ref="c-1",
+        body=f"{world.mark}正文",
+    )
+
+
+def build_alerts(world):
+    about = {
+        "community": world.rows["community"],
+        "assignee": world.rows["staff"],
+        "note": f"{world.mark}备注",
+    }
+    world.rows["alert"] = ChurnAlertFactory(**about, member=world.rows["member"])
+    stranger = MemberFactory(enterprise=world.enterprise, nickname=f"{world.mark}路人")
+    world.rows["other alert"] = ChurnAlertFactory(**about, member=stranger)
+
+
+def build_broadcasts(world):
+    approved = {"approved_by": world.users[Role.REVIEWER], "approved_at": timezone.now()}
+    soon = {"scheduled_at": timezone.now() + timedelta(hours=1)}
+    for name, status, values in (
+        ("draft", BroadcastStatus.DRAFT, {}),
+        ("broadcast in review", BroadcastStatus.IN_REVIEW, {}),
+        ("approved broadcast", BroadcastStatus.APPROVED, approved),
+        ("scheduled broadcast", BroadcastStatus.SCHEDULED, {**approved, **soon}),
+        ("running broadcast", BroadcastStatus.RUNNING, {**approved, **soon}),
+        ("paused broadcast", BroadcastStatus.PAUSED, {**approved, **soon}),
+    ):
+        world.rows[name] = BroadcastFactory(
+            author=world.users[Role.OPERATOR],
+            communities=[world.rows["community"]],
+            channel_account=world.rows["channel account"],
+            name=f"{world.mark}{name}",
+            body=f"{world.mark}你好，{{{{昵称}}}}",
+            status=status,
+            **values,
+        )
+    world.rows["run"] = Run.objects.create(
+        broadcast=world.rows["running broadcast"],
+        planned_for=timezone.now(),
+        status=RunStatus.SENDING,
+        recipient_count=1,
+    )
+    Delivery.objects.create(run=world.rows["run"], recipient_id=world.rows["member"].pk)
+
+
+def new_broadcast(world):
+    return {
+        "name": "周末活动",
+        "body": "你好，{{昵称}}",
+        "communities": [world["community"].pk],
+        "channel_account": world["channel account"].pk,
+    }
+
+
+API = {
+    "broadcast-list": {"get": Call(), "post": Call(body=new_broadcast, answers=(201,))},
+    "broadcast-detail": {
+        "get": Call(row="draft"),
+        "patch": Call(row="draft", body=lambda w: {"communities": [w["community"].pk]}),
+    },
+    "broadcast-estimate": {"get": Call(row="draft")},
+    "broadcast-submit": {"post": Call(row="draft")},
+    "broadcast-approve": {"post": Call(row="broadcast in review")},
+    "broadcast-return-to-draft": {"post": Call(row="broadcast in review")},
+    "broadcast-schedule": {"post": Call(row="approved broadcast")},
+    "broadcast-unschedule": {"post": Call(row="scheduled broadcast")},
+    "broadcast-pause": {"post": Call(row="running broadcast")},
+    "broadcast-resume": {"post": Call(row="paused broadcast")},
+    "broadcast-cancel": {"post": Call(row="scheduled broadcast")},
+    "run-list": {"get": Call()},
+    "run-detail": {"get": Call(row="run")},
+    "run-progress": {"get": Call(row="run")},
+    "deliveries": {"get": Call(row="run")},
+    "welcome-policy-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {"body": "欢迎", "community": w["closed community"].pk},
+            answers=(201,),
+        ),
+    },
+    "welcome-policy-detail": {
+        "get": Call(row="welcome policy"),
+        "patch": Call(row="welcome policy", body=lambda w: {"body": "欢迎{{昵称}}"}),
+    },
+    "welcome-delivery-list": {"get": Call()},
+    "welcome-delivery-detail": {"get": Call(row="welcome")},
+    "churn-alert-list": {"get": Call()},
+    "churn-alert-detail": {"get": Call(row="alert")},
+    "churn-alert-acknowledge": {"post": Call(row="alert")},
+    "churn-alert-intervene": {"post": Call(row="alert")},
+    "churn-alert-dismiss": {"post": Call(row="alert", body=lambda w: {"reason": "已线下联系"})},
+    "sandbox-message-list": {"get": Call()},
+    "sandbox-message-detail": {"get": Call(row="sandbox message")},
+}
+
+ADMIN: dict[str, str | None] = {"campaigns.churnalert": "alert"}
+
+ADMIN_URLS = {
+    "campaigns_churnalert_acknowledge": Call(row="alert"),
+    "campaigns_churnalert_intervene": Call(row="alert"),
+    "campaigns_churnalert_dismiss": Call(row="alert", body=lambda w: {"reason": "已线下联系"}),
+}

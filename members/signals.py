@@ -5,8 +5,12 @@ from django.dispatch import Signal
 # membership_id: int, stay_id: int
 member_joined = Signal()
 
-# membership_id: int
+# membership_id: int; not sent for each member when a whole community is dissolved: that is
+# communities' community_moved
 member_left = Signal()
 
 # application_id: int; for every decision, by a rule or by a person
 entry_decided = Signal()
+
+# community_id: int, scored_on: date; every score of the community for that day is written
+churn_scored = Signal()

@@ -1,18 +1,80 @@
-"""What counts as a sign of life."""
+"""What counts as a sign of life, and how one is read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import TextChoices
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from members.rules.rows import BadRow, read_instant, read_optional_text, read_text, shown
+
+OLDEST = timedelta(days=3653)  # each month of history is a partition, so history has an end
+MEMBER_LIMIT = 128
+COMMUNITY_LIMIT = 60
+KEY_LIMIT = 128
 
 
 class ActivityKind(TextChoices):
-    MESSAGE = "message", _("发言")
-    POST = "post", _("发帖")
-    COMMENT = "comment", _("评论")
-    LIKE = "like", _("点赞")
-    SHARE = "share", _("转发")
-    CLICK = "click", _("点击")
-    CHECKIN = "checkin", _("打卡")
-    SUBMISSION = "submission", _("提交作业")
-    REVIEW = "review", _("点评")
-    ATTENDANCE = "attendance", _("参加活动")
-    RED_PACKET = "red_packet", _("领红包")
+    MESSAGE = "message", gettext_lazy("发言")
+    POST = "post", gettext_lazy("发帖")
+    COMMENT = "comment", gettext_lazy("评论")
+    LIKE = "like", gettext_lazy("点赞")
+    SHARE = "share", gettext_lazy("转发")
+    CLICK = "click", gettext_lazy("点击")
+    CHECKIN = "checkin", gettext_lazy("打卡")
+    SUBMISSION = "submission", gettext_lazy("提交作业")
+    REVIEW = "review", gettext_lazy("点评")
+    ATTENDANCE = "attendance", gettext_lazy("参加活动")
+    RED_PACKET = "red_packet", gettext_lazy("领红包")
+
+
+#: The kinds that a member's day counts one by one; every other kind is in ``other_count``.
+COUNTERS: dict[str, str] = {
+    "message_count": ActivityKind.MESSAGE.value,
+    "post_count": ActivityKind.POST.value,
+    "comment_count": ActivityKind.COMMENT.value,
+    "checkin_count": ActivityKind.CHECKIN.value,
+    "click_count": ActivityKind.CLICK.value,
+}
+KINDS = frozenset(ActivityKind.values)
+
+
+class RawEvent(NamedTuple):
+    """An event as it was reported: nothing about its values is known yet."""
+
+    member: object
+    community: object
+    kind: object
+    occurred_at: object
+    dedupe_key: object
+    thread: object = ""
+
+
+class Event(NamedTuple):
+    """A well-formed event. Whether its member and community exist is another question."""
+
+    member: str
+    community: str
+    kind: str
+    occurred_at: datetime
+    dedupe_key: str
+    thread: str
+
+
+def read_event(raw: RawEvent, *, now: datetime) -> Event:
+    """The event, or ``BadRow``."""
+    kind = raw.kind
+    if not isinstance(kind, str) or kind not in KINDS:
+        words = {"value": shown(kind), "kinds": "、".join(ActivityKind.values)}
+        raise BadRow("unknown_kind", _("未知的 kind “%(value)s”，可用：%(kinds)s。") % words)
+    return Event(
+        read_text(raw.member, "member", limit=MEMBER_LIMIT),
+        read_text(raw.community, "community", limit=COMMUNITY_LIMIT),
+        kind,
+        read_instant(raw.occurred_at, "occurred_at", now=now, oldest=OLDEST),
+        read_text(raw.dedupe_key, "dedupe_key", limit=KEY_LIMIT),
+        read_optional_text(raw.thread, "thread", limit=KEY_LIMIT),
+    )

@@ -26,9 +26,7 @@ APPLICATION_MOVES: dict[str, frozenset[ApplicationStatus]] = {
             ApplicationStatus.WITHDRAWN,
         }
     ),
-    ApplicationStatus.APPROVED: frozenset(
-        {ApplicationStatus.JOINED, ApplicationStatus.WITHDRAWN}
-    ),
+    ApplicationStatus.APPROVED: frozenset({ApplicationStatus.JOINED, ApplicationStatus.WITHDRAWN}),
 }
 
 

@@ -406,7 +406,7 @@ def test_overlapping_batches_at_the_same_time_count_every_event_once():
         )
         for n in range(400)
     ]
-    together = Barrier(4)
+    together = Barrier(4, timeout=20)
 
     def work(number):
         try:
@@ -445,7 +445,7 @@ def test_different_events_of_one_day_at_the_same_time_are_all_counted():
     """The day of each batch is counted while another batch with the same day is not yet visible."""
     community = CommunityFactory()
     member = MemberFactory(enterprise=community.enterprise)
-    together = Barrier(2)
+    together = Barrier(2, timeout=20)
 
     def work(number):
         try:

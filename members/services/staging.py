@@ -1,0 +1,44 @@
+"""The way of many rows into PostgreSQL: COPY into a temporary table, then one INSERT … SELECT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+CHUNK = 512  # lines in one write to the server
+
+
+def copy_lines(cursor: CursorWrapper, target: str, lines: Iterable[str]) -> None:
+    """Send prepared lines in COPY's text format to ``target``: a table with its columns."""
+    raw: Any = cursor.cursor  # psycopg's own cursor; Django's wrapper has no copy()
+    with raw.copy(f"COPY {target} FROM STDIN") as copy:
+        chunk: list[str] = []
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) == CHUNK:
+                copy.write("".join(chunk))
+                chunk.clear()
+        copy.write("".join(chunk))
+
+
+def escaped(text: str) -> str:
+    """Text for a COPY line. Control characters were refused when the row was read."""
+    return text.replace("\\", "\\\\")
+
+
+def temporary_table(cursor: CursorWrapper, name: str, columns: str) -> None:
+    """An empty table of this session. Made once a session: its catalogue rows are not free."""
+    cursor.execute("SELECT to_regclass(%s)", [f"pg_temp.{name}"])
+    (existing,) = cursor.fetchone()
+    if existing is None:
+        cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
+    else:
+        cursor.execute(f"DELETE FROM {name}")  # noqa: S608 - a name of our own
+
+
+def affected(cursor: CursorWrapper) -> int:
+    """How many rows the last statement changed."""
+    return max(0, int(cursor.rowcount))

@@ -7,6 +7,7 @@ class MembersConfig(AppConfig):
     verbose_name = _("成员")
 
     def ready(self) -> None:
+        from members import receivers  # noqa: F401, PLC0415 - connects them
         from members.metrics import register_metrics  # noqa: PLC0415 - models are loaded only now
 
         register_metrics()

@@ -38,3 +38,10 @@ def release_seat(chat_id: int) -> None:
         member_count=F("member_count") - 1,
         state=Case(When(Q(state=ChatState.FULL), then=Value(ChatState.ACTIVE)), default=F("state")),
     )
+
+
+def release_all_seats(community_id: int) -> None:
+    """Nobody is left in the chats of a dissolved community, and nobody enters them again."""
+    GroupChat.objects.live().filter(community=community_id).update(
+        member_count=0, state=ChatState.DISSOLVED
+    )

@@ -316,6 +316,7 @@ def _seat(application: EntryApplication) -> None:
         member=application.member,
         chat=chat,
         observed_by=ObservedBy.PRODUCT,
+        joined_at=membership.joined_at,
     )
     application.status = ApplicationStatus.JOINED
     application.reason = ""

@@ -27,7 +27,7 @@ def leave_community(membership_id: int, *, reason: str, actor: User | None) -> M
     membership.leave_reason = reason
     membership.save(update_fields=["left_at", "leave_reason"])
     for stay in membership.stays.open().order_by("chat"):
-        stay.left_at = Now()
+        stay.left_at = membership.left_at
         stay.leave_reason = reason
         stay.save(update_fields=["left_at", "leave_reason"])
         release_seat(stay.chat_id)

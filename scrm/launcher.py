@@ -260,7 +260,7 @@ class Launcher:
     @contextlib.contextmanager
     def doing(self, title: str) -> Iterator[Doing]:
         self.step += 1
-        doing = Doing(self.console, f"[{self.step}/{STEPS}]", title)
+        doing = Doing(self.console, f"[{self.step}/{STEPS if settings.DEMO else STEPS - 1}]", title)
         with doing.shown():
             yield doing
 
@@ -271,8 +271,10 @@ class Launcher:
             "demo": say("演示数据", "demonstration data"),
             "static": say("静态文件与翻译", "static files, translations"),
         }
+        if not settings.DEMO:
+            del titles["demo"]
         log_path = self.log_path("prepare")
-        command = [*DJANGO, "prepare", "--demo"]
+        command = [*DJANGO, "prepare", "--access", *(["--demo"] if settings.DEMO else [])]
         with log_path.open("ab") as log:
             began = log.tell()
             read, write = os.pipe()

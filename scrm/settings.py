@@ -30,6 +30,7 @@ DEBUG = env.flag("SCRM_DEBUG")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 BIND = env.text("SCRM_BIND", default="127.0.0.1")  # where `make up` listens
 PORT = env.integer("SCRM_PORT", default=8000, minimum=1, maximum=65_535)
+DEMO = env.flag("SCRM_DEMO", default=EMBEDDED)  # fill an empty installation at `make up`
 WEB_WORKERS = env.integer("SCRM_WEB_WORKERS", default=2, minimum=1, maximum=64)
 ALLOWED_HOSTS = env.names("SCRM_HOSTS", default=LOOPBACK if EMBEDDED else ())
 CSRF_TRUSTED_ORIGINS = env.names("SCRM_TRUSTED_ORIGINS")
@@ -51,6 +52,7 @@ SECRET_KEY_FALLBACKS = env.names("SCRM_SECRET_KEY_FALLBACKS")
 # --- Apps and middleware ------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "scrm.desk",  # before unfold: its landing page takes the place of unfold's
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -73,6 +75,7 @@ INSTALLED_APPS = [
     "communities",
     "members",
     "campaigns",
+    "scrm.demo",
 ]
 
 MIDDLEWARE = [
@@ -364,8 +367,25 @@ DRAIN_WORKERS = env.integer("SCRM_DRAIN_WORKERS", default=2, minimum=1, maximum=
 UNFOLD = {
     "SITE_TITLE": "社群 SCRM",
     "SITE_HEADER": "社群 SCRM",
+    "SITE_SUBHEADER": _("私域运营后台"),
     "SITE_SYMBOL": "forum",
     "SITE_URL": "/api/docs/",
+    "DASHBOARD_CALLBACK": "scrm.desk.dashboard.dashboard",
+    "COLORS": {
+        "primary": {  # emerald
+            "50": "oklch(97.9% .021 166.113)",
+            "100": "oklch(95% .052 163.051)",
+            "200": "oklch(90.5% .093 164.15)",
+            "300": "oklch(84.5% .143 164.978)",
+            "400": "oklch(76.5% .177 163.223)",
+            "500": "oklch(69.6% .17 162.48)",
+            "600": "oklch(59.6% .145 163.225)",
+            "700": "oklch(50.8% .118 165.612)",
+            "800": "oklch(43.2% .095 166.913)",
+            "900": "oklch(37.8% .077 168.94)",
+            "950": "oklch(26.2% .051 172.552)",
+        },
+    },
     "SHOW_BACK_BUTTON": True,
     "SHOW_HISTORY": False,
     "ENVIRONMENT": "scrm.navigation.environment_badge",

@@ -18,20 +18,21 @@ from scrm.shared.catalogues import compile_catalogues
 
 class Command(BaseCommand):
     help = (
-        "Bring an installation up to date: migrations, translations, static files; with --demo also"
-        " demonstration data and a first access, once. Progress is printed as JSON lines."
+        "Bring an installation up to date: migrations, translations, static files. It may be"
+        " repeated. Progress is printed as JSON lines."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--demo", action="store_true", help="fill an empty installation")
+        parser.add_argument("--access", action="store_true", help="make a first login, once")
 
-    def handle(self, *args: object, demo: bool, **options: object) -> None:
+    def handle(self, *args: object, demo: bool, access: bool, **options: object) -> None:
         self.step("migrate", self.migrate)
         if demo:
             self.step("demo", self.load_demo)
         self.step("static", self.prepare_files)
-        if demo:
+        if access:
             self.tell(step="access", finished=True, **self.first_access())
 
     def step(self, name: str, work: Callable[[], str]) -> None:
@@ -69,7 +70,7 @@ class Command(BaseCommand):
         compile_catalogues()
         out = self.listen("static")
         call_command("collectstatic", interactive=False, stdout=out)
-        return out.last_line
+        return out.last_line.partition(" copied")[0]
 
     def first_access(self) -> dict[str, str]:
         out = io.StringIO()

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from scrm.accounts.models import User
 
 
+# Value times risk: what doing nothing is expected to cost.
+STAKE = models.ExpressionWrapper(
+    models.F("value_amount") * models.F("probability"), output_field=models.FloatField()
+)
+
+
 class ChurnAlertQuerySet(models.QuerySet["ChurnAlert"]):
     def visible_to(self, user: User) -> ChurnAlertQuerySet:
         return self.filter(community__in=Community.objects.visible_to(user))
@@ -22,11 +28,12 @@ class ChurnAlertQuerySet(models.QuerySet["ChurnAlert"]):
     def open(self) -> ChurnAlertQuerySet:
         return self.filter(status__in=OPEN_ALERT)
 
+    def with_stake(self) -> ChurnAlertQuerySet:
+        return self.annotate(stake=STAKE)
+
     def by_stake(self) -> ChurnAlertQuerySet:
-        """Value times risk, the most at stake first; among the worthless the likeliest first."""
-        return self.alias(stake=models.F("value_amount") * models.F("probability")).order_by(
-            "-stake", "-probability", "-pk"
-        )
+        """The most at stake first; among the worthless the likeliest first."""
+        return self.annotate(stake=STAKE).order_by("-stake", "-probability", "-pk")
 
 
 class ChurnAlert(models.Model):

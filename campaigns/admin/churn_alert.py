@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin.choice_filters import RadioFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from campaigns.alert_words import reason_chips, risk_bar, value_in_words
+from campaigns.models import ChurnAlert
+from campaigns.models.churn_alert import STAKE
+from campaigns.rules.status import AlertStatus
+from campaigns.services.churn_alerts import acknowledge_alert, dismiss_alert, start_intervening
+from scrm.accounts.admin_scope import EnterpriseModelAdmin, admin_user, confirm
+from scrm.accounts.rules.roles import Capability
+
+CLOSED = (
+    AlertStatus.RECOVERED,
+    AlertStatus.CHURNED,
+    AlertStatus.DISMISSED,
+    AlertStatus.EXPIRED,
+)
+
+
+class StateFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    """The worklist shows what is to be done; what is done is one click away."""
+
+    title = _("状态")
+    parameter_name = "state"
+    all_option = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        closed = [(status.value, status.label) for status in CLOSED]
+        return [("open", _("未关闭")), *closed, ("all", _("全部"))]
+
+    def value(self) -> str:
+        return super().value() or "open"
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
+    ) -> models.QuerySet[ChurnAlert]:
+        if self.value() == "open":
+            return queryset.filter(closed_at=None)
+        return queryset if self.value() == "all" else queryset.filter(status=self.value())
+
+
+class MineFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("跟进")
+    parameter_name = "mine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("只看我的")), ("nobody", _("无人负责"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
+    ) -> models.QuerySet[ChurnAlert]:
+        if self.value() == "yes":
+            staff_id = admin_user(request).staff_id
+            return queryset.filter(assignee__isnull=False, assignee=staff_id)
+        return queryset.filter(assignee=None) if self.value() == "nobody" else queryset
+
+
+class DismissDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
+    reason = forms.CharField(
+        label=_("原因"),
+        max_length=300,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("为什么不跟进，例如“已线下联系”。"),
+    )
+
+
+@admin.register(ChurnAlert)
+class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
+    """The worklist, by value times risk. State moves only through the actions."""
+
+    view_capability = Capability.VIEW_CAMPAIGNS
+    change_capability = Capability.WORK_ALERTS
+    list_display = (
+        "who",
+        "status_label",
+        "risk",
+        "value",
+        "reason_list",
+        "last_seen",
+        "assignee",
+        "opened_on",
+    )
+    list_filter = (StateFilter, MineFilter, "community", "assignee")
+    list_select_related = ("member", "community", "assignee")
+    list_fullwidth = True
+    search_fields = ("member__nickname", "member__external_id", "community__name")
+    fields = (
+        ("member", "community"),
+        ("status", "assignee"),
+        ("risk", "value"),
+        "reason_list",
+        ("last_active_on", "opened_on", "closed_at"),
+        "note",
+        "model_version",
+    )
+    readonly_fields = (
+        "member",
+        "community",
+        "status",
+        "assignee",
+        "risk",
+        "value",
+        "reason_list",
+        "last_active_on",
+        "opened_on",
+        "closed_at",
+        "note",
+        "model_version",
+    )
+    ordering = (STAKE.desc(), "-probability", "-pk")
+    actions = ("acknowledge_selected", "intervene_selected")
+    actions_row = ("acknowledge", "intervene", "dismiss")
+    actions_detail = ("acknowledge", "intervene", "dismiss")
+
+    @display(description=_("成员"), ordering="member__nickname", header=True)
+    def who(self, alert: ChurnAlert) -> list[str]:
+        return [alert.member.nickname, alert.community.name, alert.member.nickname[:1]]
+
+    @display(
+        description=_("状态"),
+        ordering="status",
+        label={
+            AlertStatus.OPEN: "danger",
+            AlertStatus.ACKNOWLEDGED: "warning",
+            AlertStatus.INTERVENING: "info",
+            AlertStatus.RECOVERED: "success",
+        },
+    )
+    def status_label(self, alert: ChurnAlert) -> tuple[str, str]:
+        return alert.status, alert.get_status_display()
+
+    @display(description=_("流失概率"), ordering="probability")
+    def risk(self, alert: ChurnAlert) -> SafeString:
+        return risk_bar(alert.probability)
+
+    @display(description=_("近一年消费"), ordering="value_amount")
+    def value(self, alert: ChurnAlert) -> str:
+        return value_in_words(alert)
+
+    @display(description=_("原因"))
+    def reason_list(self, alert: ChurnAlert) -> SafeString | str:
+        return reason_chips(alert)
+
+    @display(description=_("最近活跃"), ordering="last_active_on")
+    def last_seen(self, alert: ChurnAlert) -> str:
+        return date_format(alert.last_active_on, "m-d") if alert.last_active_on else "—"
+
+    @admin.action(description=_("认领所选预警"), permissions=["change"])
+    def acknowledge_selected(
+        self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
+    ) -> None:
+        self.run_on_rows(request, queryset, acknowledge_alert, done=gettext("已认领"))
+
+    @admin.action(description=_("所选预警开始干预"), permissions=["change"])
+    def intervene_selected(
+        self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
+    ) -> None:
+        self.run_on_rows(request, queryset, start_intervening, done=gettext("已开始干预"))
+
+    @action(
+        description=_("认领"),
+        icon="person_add",
+        permissions=["change"],
+        dialog=confirm(_("认领这条预警？"), _("它会归你跟进。")),
+    )
+    def acknowledge(self, request: HttpRequest, form: object, object_id: str) -> Any:
+        return self.run_on_row(request, object_id, acknowledge_alert, done=gettext("已认领。"))
+
+    @action(
+        description=_("开始干预"),
+        icon="volunteer_activism",
+        permissions=["change"],
+        dialog=confirm(_("开始干预？"), _("表示已经在联系这位成员。")),
+    )
+    def intervene(self, request: HttpRequest, form: object, object_id: str) -> Any:
+        return self.run_on_row(request, object_id, start_intervening, done=gettext("已开始干预。"))
+
+    @action(
+        description=_("忽略"),
+        icon="notifications_off",
+        variant=ActionVariant.DANGER,
+        permissions=["change"],
+        dialog={
+            **confirm(_("忽略这条预警？"), _("28 天内不再提醒这位成员。")),
+            "form_class": DismissDialog,
+        },
+    )
+    def dismiss(self, request: HttpRequest, form: DismissDialog, object_id: str) -> Any:
+        reason = form.cleaned_data["reason"]
+        return self.run_on_row(
+            request, object_id, dismiss_alert, done=gettext("已忽略。"), reason=reason
+        )
+
+    def back_to(self, request: HttpRequest, row: models.Model | None = None) -> HttpResponse:
+        """Who acts from the worklist stays in it: the next one is already there."""
+        worklist = reverse("admin:campaigns_churnalert_changelist")
+        came_from = request.headers.get("HX-Current-URL", "").partition("?")[0]
+        return super().back_to(request, None if came_from.endswith(worklist) else row)

@@ -13,87 +13,125 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from scrm.desk.badges import Badges, badges
+
 type Text = str | Promise
 type Item = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A list page. ``query`` narrows it, so that one model can have several entries."""
+    """A list page. ``query`` narrows it, so that one model can have several entries; the entry of
+    a narrowed list is the active one on that list, and the plain entry on all other pages."""
 
     model: str  # app_label.modelname
     icon: str  # a name of Material Symbols
     title: Text = ""
     query: str = ""
+    badge: str = ""  # a field of scrm.desk.badges.Badges
 
 
-GROUPS: list[tuple[Text, list[Entry]]] = [
-    (
+@dataclass(frozen=True)
+class Group:
+    title: Text
+    entries: tuple[Entry, ...]
+    is_folded: bool = False
+
+
+GROUPS = (
+    Group(
         _("工作台"),
-        [
-            Entry("members.entryapplication", "how_to_reg"),
-            Entry("campaigns.churnalert", "notification_important"),
-            Entry("campaigns.outboxmessage", "outbox"),
-        ],
+        (
+            Entry(
+                "members.entryapplication",
+                "how_to_reg",
+                _("入群审核"),
+                "status__exact=in_review",
+                badge="applications",
+            ),
+            Entry("campaigns.churnalert", "trending_down", badge="alerts"),
+            Entry(
+                "campaigns.broadcast",
+                "approval",
+                _("群发审批"),
+                "status__exact=in_review",
+                badge="approvals",
+            ),
+            Entry("campaigns.sandboxmessage", "outbox"),
+        ),
     ),
-    (
+    Group(
         _("社群"),
-        [
+        (
             Entry("communities.community", "forum"),
             Entry("communities.groupchat", "groups"),
             Entry("communities.entrypolicy", "rule"),
             Entry("communities.classificationaxis", "category"),
             Entry("communities.tierscheme", "stairs"),
-        ],
+        ),
     ),
-    (
+    Group(
         _("成员"),
-        [
+        (
             Entry("members.member", "person"),
             Entry("members.membership", "badge"),
+            Entry("members.entryapplication", "assignment_ind"),
             Entry("members.stay", "history"),
-            Entry("members.activityevent", "bolt"),
             Entry("members.purchase", "shopping_bag"),
-            Entry("members.consent", "verified_user"),
-            Entry("members.tag", "sell"),
-        ],
+            Entry("members.memberday", "bolt"),
+            Entry("members.churnscore", "query_stats"),
+            Entry("members.importrun", "upload_file"),
+        ),
     ),
-    (
+    Group(
         _("触达"),
-        [
+        (
             Entry("campaigns.broadcast", "campaign"),
-            Entry("campaigns.segment", "filter_alt"),
-            Entry("campaigns.content", "article"),
+            Entry("campaigns.run", "play_circle"),
             Entry("campaigns.welcomepolicy", "waving_hand"),
             Entry("campaigns.welcomedelivery", "mark_email_read"),
-        ],
+        ),
     ),
-    (
-        _("企业与系统"),
-        [
+    Group(
+        _("系统"),
+        (
             Entry("accounts.enterprise", "domain"),
             Entry("accounts.department", "account_tree"),
             Entry("accounts.staff", "support_agent"),
             Entry("accounts.user", "manage_accounts"),
             Entry("accounts.apikey", "key"),
-            Entry("accounts.auditevent", "receipt_long"),
             Entry("wecom.channelaccount", "hub"),
+            Entry("accounts.auditevent", "receipt_long"),
             Entry("shared.heartbeat", "monitor_heart"),
-        ],
+        ),
+        is_folded=True,
     ),
-]
+)
 
 
 def sidebar(request: HttpRequest) -> list[Item]:
+    counts = badges(request.user)  # type: ignore[arg-type]  # the sidebar is for signed-in users
     groups: list[Item] = []
-    for title, entries in GROUPS:
-        items = [item for entry in entries if (item := _item(entry, request))]
+    for number, group in enumerate(GROUPS):
+        items: list[Item] = [
+            item for entry in group.entries if (item := _item(entry, request, counts))
+        ]
+        if number == 0:
+            desk = reverse("admin:index")
+            items.insert(0, {"title": gettext("今日工作台"), "icon": "dashboard", "link": desk})
         if items:
-            groups.append({"title": title, "separator": True, "items": items})
+            groups.append(
+                {
+                    "title": group.title,
+                    "separator": number > 0,
+                    "collapsible": group.is_folded,
+                    "items": items,
+                }
+            )
     return groups
 
 
-def _item(entry: Entry, request: HttpRequest) -> Item | None:
+def _item(entry: Entry, request: HttpRequest, counts: Badges) -> Item | None:
     try:
         model = apps.get_model(entry.model)
     except LookupError:
@@ -107,9 +145,27 @@ def _item(entry: Entry, request: HttpRequest) -> Item | None:
         "title": entry.title or model._meta.verbose_name_plural,
         "icon": entry.icon,
         "link": f"{link}?{entry.query}" if entry.query else link,
+        "active": _is_active(entry, link, request),
+        "badge": getattr(counts, entry.badge) if entry.badge else 0,
+        "badge_variant": "danger",
     }
+
+
+def _is_active(entry: Entry, link: str, request: HttpRequest) -> bool:
+    if not request.path.startswith(link):
+        return False
+    asked = request.GET.urlencode()
+    if entry.query:
+        return entry.query in asked
+    narrowed = (
+        other.query
+        for group in GROUPS
+        for other in group.entries
+        if other.model == entry.model and other.query
+    )
+    return not any(query in asked for query in narrowed)
 
 
 def environment_badge(request: HttpRequest) -> list[str] | None:
     """The coloured badge that tells a demonstration from the real thing."""
-    return [gettext("演示"), "warning"] if settings.EMBEDDED else None
+    return [gettext("演示环境"), "warning"] if settings.EMBEDDED else None

@@ -1,0 +1,125 @@
+"""What waits for one user today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from scrm.accounts.rules.roles import Capability
+from scrm.desk import numbers
+from scrm.desk.links import IN_REVIEW, MINE, OPEN_ALERTS, changelist
+from scrm.desk.numbers import Desk, Queue
+
+REVIEW_SOON = timedelta(hours=2)
+REVIEW_LATE = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Something this user can do something about, and the list where it is done."""
+
+    title: str
+    note: str
+    icon: str
+    tone: str  # danger, warning or info
+    link: str
+
+
+def todos(desk: Desk) -> Iterator[Todo]:
+    """The most pressing kinds first; only what the user's role allows to be done."""
+    if desk.user.can(Capability.REVIEW_APPLICATIONS):
+        yield from applications(desk)
+    if desk.user.can(Capability.WORK_ALERTS):
+        yield from alerts(desk)
+    if desk.user.can(Capability.APPROVE_CAMPAIGNS):
+        yield from approvals(desk)
+    if desk.user.can(Capability.COMPOSE_CAMPAIGNS):
+        yield from failures(desk)
+    if desk.user.can(Capability.MANAGE_COMMUNITIES):
+        yield from chats(desk)
+
+
+def applications(desk: Desk) -> Iterator[Todo]:
+    queue = numbers.waiting_applications(desk)
+    if not queue.count:
+        return
+    waited = desk.now - queue.oldest if queue.oldest else timedelta()
+    yield Todo(
+        title=_("%(count)d 份入群申请待审核") % {"count": queue.count},
+        note=waited_in_words(queue, desk),
+        icon="how_to_reg",
+        tone="danger" if waited > REVIEW_LATE else "warning" if waited > REVIEW_SOON else "info",
+        link=changelist("members.entryapplication", IN_REVIEW),
+    )
+
+
+def alerts(desk: Desk) -> Iterator[Todo]:
+    queue = numbers.my_alerts(desk)
+    if queue.count:
+        yield Todo(
+            title=_("%(count)d 位由我负责的成员可能流失") % {"count": queue.count},
+            note=waited_in_words(queue, desk),
+            icon="trending_down",
+            tone="warning",
+            link=changelist("campaigns.churnalert", OPEN_ALERTS, MINE),
+        )
+
+
+def approvals(desk: Desk) -> Iterator[Todo]:
+    queue = numbers.broadcasts_to_approve(desk)
+    if queue.count:
+        yield Todo(
+            title=_("%(count)d 个群发等我审批") % {"count": queue.count},
+            note=waited_in_words(queue, desk),
+            icon="approval",
+            tone="warning",
+            link=changelist("campaigns.broadcast", IN_REVIEW),
+        )
+
+
+def failures(desk: Desk) -> Iterator[Todo]:
+    if failed := numbers.failed_recipients(desk):
+        yield Todo(
+            title=_("%(count)d 位收件人未送达") % {"count": failed},
+            note=_("近 7 天的群发"),
+            icon="error",
+            tone="danger",
+            link=changelist("campaigns.broadcast"),
+        )
+    if failed := numbers.failed_welcomes(desk):
+        yield Todo(
+            title=_("%(count)d 条欢迎语未送达") % {"count": failed},
+            note=_("近 7 天入群的成员"),
+            icon="waving_hand",
+            tone="danger",
+            link=changelist("campaigns.welcomedelivery", "status__exact=failed"),
+        )
+
+
+def chats(desk: Desk) -> Iterator[Todo]:
+    if crowded := numbers.crowded_chats(desk):
+        yield Todo(
+            title=_("%(count)d 个客户群快满了") % {"count": crowded},
+            note=_("人数已达容量的 90%，请准备新群"),
+            icon="group_add",
+            tone="warning",
+            link=changelist("communities.groupchat"),
+        )
+    if unassigned := numbers.unassigned_chats(desk):
+        yield Todo(
+            title=_("%(count)d 个客户群还没有归属社群") % {"count": unassigned},
+            note=_("归属后才能接纳成员"),
+            icon="link_off",
+            tone="info",
+            link=changelist("communities.groupchat", "community__isnull=True"),
+        )
+
+
+def waited_in_words(queue: Queue, desk: Desk) -> str:
+    if queue.oldest is None:
+        return ""
+    return _("最早的一个已等 %(time)s") % {"time": timesince(queue.oldest, desk.now, depth=1)}

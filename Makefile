@@ -11,7 +11,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 .venv/.complete: requirements.lock .ci/build_venv.py
-	@$$(.ci/python) .ci/build_venv.py
+	@python=$$(.ci/python) && "$$python" .ci/build_venv.py
 
 up: .venv/.complete
 	@exec $(PY) -m scrm.launcher

@@ -104,7 +104,7 @@ def ingest_activities(
     rejects: list[Rejection] = []
     events = list(_read(rows, now, rejects))
     if create_members:
-        _create_members(enterprise, {event.member for _index, event in events})
+        create_missing_members(enterprise, {event.member for _index, event in events})
     placed = list(_place(enterprise, events, visible_to, rejects))
     ensure_partitions(month_of(place.event.occurred_at) for place in placed)
     accepted = _store(enterprise, placed, source=source) if placed else 0
@@ -159,7 +159,8 @@ def unknown_member(external_id: str) -> str:
     return _("没有客户编号为“%(member)s”的成员。") % {"member": shown(external_id)}
 
 
-def _create_members(enterprise: Enterprise, external_ids: set[str]) -> None:
+def create_missing_members(enterprise: Enterprise, external_ids: set[str]) -> None:
+    """Put unknown customers on file under their external ids, until somebody gives them a name."""
     unknown = external_ids - ids_of_members(enterprise, external_ids).keys()
     Member.objects.bulk_create(
         [

@@ -6,13 +6,15 @@ from scrm.accounts.admin_scope import EnterpriseModelAdmin
 from scrm.accounts.api.permissions import CapabilityPermission
 from scrm.accounts.models import User
 from scrm.accounts.models.enterprise import DepartmentQuerySet, StaffQuerySet
+from tests import isolation
 from tests import test_isolation as api
 from tests import test_isolation_admin as pages
 from tests.isolation import build_world
 
 
 @pytest.fixture
-def worlds(db):
+def worlds(db, monkeypatch):
+    monkeypatch.setattr(isolation, "APPS", ("accounts", "wecom"))  # enough to fail, and quicker
     return build_world("ours", api.OURS), build_world("theirs", api.THEIRS)
 
 

@@ -92,6 +92,8 @@ def check_document(document: object, *, check_text: bool = True) -> None:
     """Refuse nesting deeper than ``MAX_DEPTH`` and text or numbers that cannot be stored."""
     level: list[Any] = [document]
     for _depth in range(MAX_DEPTH + 1):
+        if check_text:
+            check_strings(level)
         below: list[Any] = []
         for value in level:
             if isinstance(value, dict):
@@ -100,11 +102,9 @@ def check_document(document: object, *, check_text: bool = True) -> None:
                     check_strings(value)
             elif isinstance(value, list):
                 below.extend(value)
-        if check_text:
-            check_strings(level)
-        level = below
-        if not level:
+        if not any(isinstance(value, dict | list) for value in level):
             return
+        level = below
     raise too_deep()
 
 

@@ -31,6 +31,7 @@ READS_ENVIRONMENT = {
     "scrm/celery.py",
     "scrm/wsgi.py",
     "scrm/launcher.py",
+    "scrm/probe.py",
     "scrm/shared/management/commands/doctor.py",  # the language of the terminal
 }
 

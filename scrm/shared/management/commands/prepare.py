@@ -25,9 +25,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--demo", action="store_true", help="fill an empty installation")
+        parser.add_argument("--files", action="store_true", help="only what needs no database")
         parser.add_argument("--access", action="store_true", help="make a first login, once")
 
-    def handle(self, *args: object, demo: bool, access: bool, **options: object) -> None:
+    def handle(
+        self, *args: object, demo: bool, access: bool, files: bool, **options: object
+    ) -> None:
+        if files:
+            self.step("static", self.prepare_files)
+            return
         self.step("migrate", self.migrate)
         if demo:
             self.step("demo", self.load_demo)

@@ -173,6 +173,7 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         return (
             Broadcast.objects.visible_to(acting_user(self.request))
             .annotate(latest_run=models.Subquery(latest.values("pk")[:1]))
+            .select_related("enterprise", "channel_account")
             .prefetch_related("communities")
             .fetch_mode(models.FETCH_RAISE)
         )
@@ -192,8 +193,8 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
     def estimate(self, request: Request, pk: str) -> Response:
         """现在发会发给谁；不写任何数据。"""
         broadcast = self.get_object()
-        with_parts = Broadcast.objects.select_related("enterprise", "channel_account")
-        estimate = estimate_audience(with_parts.get(pk=broadcast.pk), as_of=database_now())
+        communities = list(broadcast.communities.all())
+        estimate = estimate_audience(broadcast, as_of=database_now(), communities=communities)
         return Response(EstimateSerializer(estimate).data)
 
     @command()

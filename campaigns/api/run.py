@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
@@ -17,8 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from campaigns.models import Broadcast, Delivery, Run
 from campaigns.rules.status import BroadcastTarget, DeliveryStatus, RunStatus
 from campaigns.selectors.progress import progress_of
-from communities.models import GroupChat
-from members.models import Member
+from campaigns.selectors.recipients import with_recipient_name
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
@@ -140,15 +138,6 @@ class DeliveryViewSet(mixins.ListModelMixin, GenericViewSet[Delivery]):
     def get_queryset(self) -> models.QuerySet[Delivery]:
         runs = Run.objects.visible_to(acting_user(self.request)).select_related("broadcast")
         run = get_object_or_404(runs, pk=self.kwargs["pk"])
-        return (
-            Delivery.objects.filter(run=run)
-            .annotate(recipient_name=name_of_recipient(run.broadcast.target))
-            .select_related("run__broadcast")
-            .fetch_mode(models.FETCH_RAISE)
-        )
-
-
-def name_of_recipient(target: str) -> Subquery:
-    if target == BroadcastTarget.CHATS:
-        return Subquery(GroupChat.objects.filter(pk=OuterRef("recipient_id")).values("name")[:1])
-    return Subquery(Member.objects.filter(pk=OuterRef("recipient_id")).values("nickname")[:1])
+        deliveries = Delivery.objects.filter(run=run).select_related("run__broadcast")
+        named = with_recipient_name(deliveries, target=run.broadcast.target)
+        return named.fetch_mode(models.FETCH_RAISE)

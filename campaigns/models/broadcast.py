@@ -3,7 +3,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Sum
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.rules.status import (
@@ -31,6 +32,18 @@ class BroadcastQuerySet(models.QuerySet["Broadcast"]):
             broadcast=models.OuterRef("pk")
         ).exclude(community__in=Community.objects.visible_to(user))
         return broadcasts.filter(~models.Exists(beyond))
+
+    def with_progress(self) -> BroadcastQuerySet:
+        """Adds ``recipient_count`` and ``settled_count`` of all its runs, from their counters."""
+        runs = Run.objects.filter(broadcast=models.OuterRef("pk")).order_by().values("broadcast")
+        settled = Sum("dispatches__delivered_count") + Sum("dispatches__failed_count")
+        settled += Sum("dispatches__suppressed_count") + Sum("dispatches__cancelled_count")
+        return self.annotate(
+            recipient_count=Coalesce(
+                models.Subquery(runs.annotate(n=Sum("recipient_count")).values("n")), 0
+            ),
+            settled_count=Coalesce(models.Subquery(runs.annotate(n=settled).values("n")), 0),
+        )
 
     def due(self, now: datetime) -> BroadcastQuerySet:
         return self.filter(status=BroadcastStatus.SCHEDULED, scheduled_at__lte=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.db.models import Count, QuerySet
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastTarget
 from campaigns.selectors.recipients import Mailing, load_recipients
-from communities.models import GroupChat
+from communities.models import Community, GroupChat
 from members.criteria import matching
 from members.models import Membership
 from scrm.shared.criteria import Criterion, parse_criterion
@@ -29,6 +30,11 @@ class Audience:
     community_ids: tuple[int, ...]
     criterion: Criterion
     as_of: datetime
+
+    @property
+    def key(self) -> str:
+        """The column of a recipient's id in the querysets below."""
+        return "pk" if self.broadcast.target == BroadcastTarget.CHATS else "member_id"
 
     def ids_in(self, *community_ids: int) -> Ids:
         """Recipients in these communities, with repetition where somebody is in several."""
@@ -56,10 +62,13 @@ class Audience:
         return GroupChat.objects.live().filter(community__in=community_ids)
 
 
-def audience_of(broadcast: Broadcast, *, as_of: datetime) -> Audience:
-    communities = broadcast.communities.order_by("pk").values_list("pk", flat=True)
-    criterion = parse_criterion(broadcast.criterion)
-    return Audience(broadcast, tuple(communities), criterion, as_of)
+def audience_of(
+    broadcast: Broadcast, *, as_of: datetime, communities: Sequence[Community] | None = None
+) -> Audience:
+    """``communities`` instead of the broadcast's own, for one that is not saved yet."""
+    chosen = broadcast.communities.only("pk") if communities is None else communities
+    ids = tuple(sorted(community.pk for community in chosen))
+    return Audience(broadcast, ids, parse_criterion(broadcast.criterion), as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +100,16 @@ class Estimate:
     samples: list[Sample] = field(default_factory=list)
 
 
-def estimate_audience(broadcast: Broadcast, *, as_of: datetime) -> Estimate:
+def estimate_audience(
+    broadcast: Broadcast, *, as_of: datetime, communities: Sequence[Community]
+) -> Estimate:
     """Counts and three real texts; no list of people is ever read."""
-    audience = audience_of(broadcast, as_of=as_of)
-    communities = list(broadcast.communities.order_by("pk"))
-    key = "pk" if broadcast.target == BroadcastTarget.CHATS else "member_id"
+    audience = audience_of(broadcast, as_of=as_of, communities=communities)
     shares = dict(
         audience.ids_in(*audience.community_ids)
         .order_by()
         .values_list("community_id")
-        .annotate(recipients=Count(key))
+        .annotate(recipients=Count(audience.key))
         .values_list("community_id", "recipients")
     )
     repeated = sum(shares.values())
@@ -118,7 +127,7 @@ def estimate_audience(broadcast: Broadcast, *, as_of: datetime) -> Estimate:
             for community in communities
         ],
         excluded=[reason for reason in left_out if reason.count],
-        samples=samples_of(broadcast, audience, communities={c.pk: c.name for c in communities}),
+        samples=samples_of(audience, names={one.pk: one.name for one in communities}),
     )
 
 
@@ -131,12 +140,9 @@ def distinct_count(ids: Ids) -> int:
     return ids.order_by().distinct().count()
 
 
-def samples_of(
-    broadcast: Broadcast, audience: Audience, *, communities: dict[int, str]
-) -> list[Sample]:
+def samples_of(audience: Audience, *, names: dict[int, str]) -> list[Sample]:
     ids = audience.ids_in(*audience.community_ids)
-    key = "pk" if broadcast.target == BroadcastTarget.CHATS else "member_id"
-    first = list(ids.order_by(key).distinct()[:SAMPLE_SIZE])
-    mailing = Mailing.of(broadcast, communities=communities)
+    first = list(ids.order_by(audience.key).distinct()[:SAMPLE_SIZE])
+    mailing = Mailing.of(audience.broadcast, communities=names)
     rows = load_recipients(mailing, first)
     return [Sample(row.name, mailing.rendered_or_reason(row)) for row in rows]

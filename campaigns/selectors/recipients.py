@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
-from campaigns.models import Broadcast
+from campaigns.models import Broadcast, Delivery
 from campaigns.rules.status import RECIPIENT_KIND, BroadcastTarget
 from campaigns.rules.templates import (
     VARIABLES_OF,
@@ -125,3 +125,14 @@ def refs_of(mailing: Mailing, ids: Sequence[int]) -> dict[str, int]:
         else GroupChat.objects.filter(pk__in=ids)
     )
     return dict(rows.values_list("external_id", "pk"))
+
+
+def with_recipient_name(deliveries: QuerySet[Delivery], *, target: str) -> QuerySet[Delivery]:
+    """Adds ``recipient_name``: deliveries hold ids only."""
+    this = OuterRef("recipient_id")
+    name = (
+        GroupChat.objects.filter(pk=this).values("name")
+        if target == BroadcastTarget.CHATS
+        else Member.objects.filter(pk=this).values("nickname")
+    )
+    return deliveries.annotate(recipient_name=Subquery(name[:1]))

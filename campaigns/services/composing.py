@@ -49,7 +49,7 @@ class Draft(TypedDict, total=False):
     body: str
     target: str
     communities: Iterable[Community]
-    criterion: Criterion
+    criterion: Criterion | dict[str, Any]
     channel_account: ChannelAccount
     misfire_policy: str
     misfire_grace_minutes: int

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from campaigns.channels.registry import channel_for
 from campaigns.models import Run
-from campaigns.rules.status import BroadcastTarget, RunStatus
+from campaigns.rules.status import RunStatus
 from campaigns.selectors.audience import Audience, audience_of
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,7 @@ def freeze_step(freezing: Freezing, *, step_size: int = STEP_SIZE) -> bool:
 
 
 def _take_step(run: Run, freezing: Freezing, *, community_id: int, step_size: int) -> int:
-    to_chats = freezing.audience.broadcast.target == BroadcastTarget.CHATS
-    key = "pk" if to_chats else "member_id"
+    key = freezing.audience.key
     ids = (
         freezing.audience.ids_in(community_id)
         .filter(**{f"{key}__gt": run.frozen_through})

@@ -117,9 +117,24 @@ API = {
     "sandbox-message-detail": {"get": Call(row="sandbox message")},
 }
 
-ADMIN: dict[str, str | None] = {"campaigns.churnalert": "alert"}
+ADMIN: dict[str, str | None] = {
+    "campaigns.churnalert": "alert",
+    "campaigns.broadcast": "draft",
+    "campaigns.run": "run",
+    "campaigns.welcomepolicy": "welcome policy",
+    "campaigns.welcomedelivery": "welcome",
+    "campaigns.sandboxmessage": "sandbox message",
+}
 
 ADMIN_URLS = {
+    "campaigns_broadcast_submit": Call(row="draft"),
+    "campaigns_broadcast_approve": Call(row="broadcast in review"),
+    "campaigns_broadcast_return_to_draft": Call(row="broadcast in review"),
+    "campaigns_broadcast_schedule": Call(row="approved broadcast"),
+    "campaigns_broadcast_unschedule": Call(row="scheduled broadcast"),
+    "campaigns_broadcast_pause": Call(row="running broadcast"),
+    "campaigns_broadcast_resume": Call(row="paused broadcast"),
+    "campaigns_broadcast_cancel": Call(row="scheduled broadcast"),
     "campaigns_churnalert_acknowledge": Call(row="alert"),
     "campaigns_churnalert_intervene": Call(row="alert"),
     "campaigns_churnalert_dismiss": Call(row="alert", body=lambda w: {"reason": "已线下联系"}),

@@ -13,6 +13,9 @@ os.environ.setdefault("SCRM_HTTPS", "false")
 
 from scrm import env  # noqa: E402
 from scrm.settings import *  # noqa: E402, F403
+from scrm.shared.catalogues import compile_catalogues  # noqa: E402
+
+compile_catalogues()
 
 # Each parallel worker has its own database (by pytest-django) and its own two in Valkey.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

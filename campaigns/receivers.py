@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from campaigns.signals import (
     broadcast_started,
     welcome_planned,
 )
-from members.signals import member_joined
+from members.signals import churn_scored, member_joined
 
 
 @receiver(member_joined)
@@ -32,3 +33,9 @@ def hurry_welcomes(**_: object) -> None:
 @receiver([broadcast_started, broadcast_resumed, broadcast_cancelled])
 def hurry_drains(**_: object) -> None:
     transaction.on_commit(partial(tasks.wake, tasks.drain_dispatches), robust=True)
+
+
+@receiver(churn_scored)
+def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> None:
+    enqueue = partial(tasks.open_churn_alerts.delay, community_id, scored_on.isoformat())
+    transaction.on_commit(enqueue, robust=True)

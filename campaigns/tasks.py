@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from datetime import date
 
 from celery import Task, shared_task
 from django.conf import settings
+from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
 
 from campaigns.selectors.work import drains_needed, has_due_welcomes
+from campaigns.services import churn_alerts
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
 from campaigns.services.welcoming import send_due_welcomes as send_welcomes
@@ -45,6 +48,16 @@ def sweep_dispatches() -> None:
 def sweep_welcomes() -> None:
     if has_due_welcomes():
         wake(send_due_welcomes)
+
+
+@shared_task(name="campaigns.open_churn_alerts")
+def open_churn_alerts(community_id: int, on: str) -> None:
+    churn_alerts.open_churn_alerts(community_id, date.fromisoformat(on))
+
+
+@shared_task(name="campaigns.tend_churn_alerts")
+def tend_churn_alerts() -> None:
+    churn_alerts.tend_churn_alerts(timezone.now())
 
 
 def wake(task: Task[[], None]) -> None:

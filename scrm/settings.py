@@ -193,12 +193,13 @@ CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
     name: {} for name in ("callbacks", "welcome", "drain", "bulk", "sweep")
 }
 CELERY_TASK_DEFAULT_QUEUE = "sweep"
-CELERY_TASK_ROUTES = {
+CELERY_TASK_ROUTES = {  # the first pattern that fits
+    "*.sweep_*": {"queue": "sweep"},
     "wecom.*": {"queue": "callbacks"},
     "campaigns.send_*welcome*": {"queue": "welcome"},
     "campaigns.drain_*": {"queue": "drain"},
+    "campaigns.*_churn_alerts": {"queue": "bulk"},
     "members.*": {"queue": "bulk"},
-    "*.sweep_*": {"queue": "sweep"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True

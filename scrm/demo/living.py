@@ -1,0 +1,251 @@
+"""What happens to the made-up members: activity, orders, applications, alerts, messages.
+
+Through the doors that real data comes through; only dates are moved back afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import batched
+from operator import attrgetter
+from random import Random
+
+from django.db.models import F
+
+from campaigns.models import Broadcast, ChurnAlert, Run
+from campaigns.services.churn_alerts import (
+    acknowledge_alert,
+    dismiss_alert,
+    open_churn_alerts,
+    settle_churn_alerts,
+    start_intervening,
+)
+from campaigns.services.claiming import claim_dispatch
+from campaigns.services.composing import approve_broadcast, create_broadcast, submit_broadcast
+from campaigns.services.controlling import pause_broadcast
+from campaigns.services.draining import Sending, deliver, drain_slice
+from campaigns.services.freezing import freeze_step, freezing_in_progress
+from campaigns.services.scheduling import schedule_broadcast, start_broadcast
+from campaigns.services.welcoming import send_due_welcomes
+from members.criteria import matching
+from members.models import EntryApplication, Member, Membership
+from members.rules.status import ApplicationStatus, JoinSource
+from members.services.ingestion import ingest_activities
+from members.services.joining import apply_for_entry, approve_application, reject_application
+from members.services.purchases import record_purchases
+from scrm.demo import world
+from scrm.demo.contents import COMING, DONE, DRAFT, HALFWAY, LATER, TO_CHATS, WAITING, Content
+from scrm.demo.founding import Founded
+from scrm.demo.history import activity_of, purchases_of
+from scrm.demo.people import Person
+from scrm.shared.criteria import parse_criterion
+
+ACTIVITY_SOURCE = "chat-archive"
+ORDER_SOURCE = "mini-shop"
+BATCH = 10_000
+
+
+def record_activity(founded: Founded, people: Iterable[Person], *, seed: int) -> int:
+    """In the order of time, as a log would come."""
+    logs = (activity_of(person, now=founded.now, seed=seed) for person in people)
+    events = sorted((event for log in logs for event in log), key=attrgetter("occurred_at"))
+    accepted = 0
+    for batch in batched(events, BATCH):
+        result = ingest_activities(
+            founded.enterprise, batch, source=ACTIVITY_SOURCE, now=founded.now
+        )
+        accepted += result.accepted
+    return accepted
+
+
+def record_orders(founded: Founded, people: Iterable[Person], *, seed: int) -> int:
+    orders = (
+        order for person in people for order in purchases_of(person, now=founded.now, seed=seed)
+    )
+    return sum(
+        record_purchases(founded.enterprise, batch, source=ORDER_SOURCE, now=founded.now).accepted
+        for batch in batched(orders, BATCH)
+    )
+
+
+# --- who wants in ---
+
+VIP_APPLICANTS = 74
+VIP_WAITING = 14
+VIP_REFUSED = 3
+UNFIT_APPLICANTS = 16
+NEWCOMERS = 9
+REFUSALS = (
+    "近期有两次私下导流记录，观察一个月后再申请。",
+    "资料里的宠物照片与本人不符，请补充后再申请。",
+    "已有家人账号在群内，请使用同一账号。",
+)
+
+
+def let_people_apply(founded: Founded, *, seed: int) -> dict[str, int]:
+    """VIPs by rule and review, some refused by the rule, and newcomers who walk in."""
+    random = Random(f"{seed}:applications")
+    vips = list(
+        matching(parse_criterion(world.VIPS), enterprise=founded.enterprise, now=founded.now)
+        .filter(memberships__community=founded.communities["planet"])
+        .filter(memberships__left_at=None)
+        .order_by("pk")
+        .distinct()[:VIP_APPLICANTS]
+    )
+    others = list(
+        Member.objects.filter(enterprise=founded.enterprise, memberships__left_at=None)
+        .exclude(pk__in=[member.pk for member in vips])
+        .order_by("pk")
+        .distinct()
+    )
+    applications = [apply(founded, member, "vip") for member in vips]
+    refused = [apply(founded, member, "vip") for member in random.sample(others, UNFIT_APPLICANTS)]
+    in_review = [one for one in applications if one.status == ApplicationStatus.IN_REVIEW]
+    review(founded, in_review[VIP_WAITING:])
+    outside = list(
+        Member.objects.filter(enterprise=founded.enterprise)
+        .exclude(memberships__community=founded.communities["planet"])
+        .order_by("pk")[:NEWCOMERS]
+    )
+    joined = [apply(founded, member, "planet") for member in outside]
+    while send_due_welcomes():
+        pass
+    date_back(founded, in_review[VIP_WAITING:], in_review[:VIP_WAITING], refused, random)
+    return {"waiting": VIP_WAITING, "refused": len(refused) + VIP_REFUSED, "joined": len(joined)}
+
+
+def apply(founded: Founded, member: Member, community: str) -> EntryApplication:
+    return apply_for_entry(
+        member, community=founded.communities[community], source=JoinSource.API, actor=None
+    )
+
+
+def review(founded: Founded, applications: list[EntryApplication]) -> None:
+    reviewer = founded.users["shenhe"]
+    for application, reason in zip(applications, REFUSALS, strict=False):
+        reject_application(application.pk, reason=reason, actor=reviewer)
+    for application in applications[len(REFUSALS) :]:
+        approve_application(application.pk, actor=reviewer)
+
+
+def date_back(
+    founded: Founded,
+    decided: list[EntryApplication],
+    waiting: list[EntryApplication],
+    refused: list[EntryApplication],
+    random: Random,
+) -> None:
+    for application in waiting:
+        hours = timedelta(hours=random.choice((0.4, 1, 1.5, 3, 5, 8, 20, 29)))
+        EntryApplication.objects.filter(pk=application.pk).update(submitted_at=founded.now - hours)
+    for application in (*decided, *refused):
+        at = founded.now - timedelta(days=random.randint(1, 60), minutes=random.randint(1, 600))
+        rows = EntryApplication.objects.filter(pk=application.pk)
+        rows.update(submitted_at=at - timedelta(minutes=40), decided_at=at)
+        for membership in Membership.objects.filter(application=application):
+            membership.joined_at = at
+            membership.save(update_fields=["joined_at"])
+            membership.stays.update(joined_at=at)
+
+
+# --- who is about to fall silent ---
+
+SCORED_DAYS_AGO = (35, 28, 21, 14, 7, 0)
+ACKNOWLEDGED, INTERVENED, DISMISSED = 10, 7, 4
+
+
+def watch_for_churn(founded: Founded) -> int:
+    """Score and alert as the daily jobs would have done on some days of the past weeks."""
+    for ago in SCORED_DAYS_AGO:
+        at = founded.now - timedelta(days=ago)
+        for community in founded.communities.values():
+            score_community(community.pk, at.date())
+            open_churn_alerts(community.pk, at.date())
+            settle_churn_alerts(community.pk, at.date())
+        raised = ChurnAlert.objects.filter(enterprise=founded.enterprise)
+        raised.filter(opened_on=at.date()).update(opened_at=at)
+        raised.filter(closed_at__gt=at).update(closed_at=at)
+    alerts = list(ChurnAlert.objects.filter(enterprise=founded.enterprise).open().by_stake())
+    for alert in alerts[1 : 1 + ACKNOWLEDGED]:
+        acknowledge_alert(alert.pk, actor=founded.users["yunying"])
+    for alert in alerts[12 : 12 + INTERVENED]:
+        start_intervening(alert.pk, actor=founded.users["yunying"])
+    for alert in alerts[-DISMISSED:]:
+        dismiss_alert(alert.pk, reason="已转为到店客户，线下维护", actor=founded.users["yunying"])
+    return len(alerts)
+
+
+# --- what they are sent ---
+
+
+def talk_to_people(founded: Founded) -> int:
+    """Broadcasts in every state an operator meets, sent by the real engine."""
+    finish(founded, compose(founded, DONE, "planet"), days_ago=3)
+    finish(founded, compose(founded, TO_CHATS, "east", "south", "north", "southwest"), days_ago=1)
+    interrupt(founded, compose(founded, HALFWAY, "planet"))
+    for content, days in ((COMING, 1), (LATER, 4)):
+        broadcast = approved(founded, compose(founded, content, "golden", "corgi"))
+        evening = (founded.now + timedelta(days=days)).replace(hour=20, minute=0, second=0)
+        schedule_broadcast(broadcast.pk, actor=founded.users["yunying"], scheduled_at=evening)
+    for content in WAITING:
+        broadcast = compose(founded, content, "british", "ragdoll")
+        submit_broadcast(broadcast.pk, actor=founded.users["yunying"])
+    compose(founded, DRAFT, "vip")
+    return Broadcast.objects.filter(enterprise=founded.enterprise).count()
+
+
+def compose(founded: Founded, content: Content, *communities: str) -> Broadcast:
+    return create_broadcast(
+        actor=founded.users["yunying"],
+        name=content.name,
+        category=content.category,
+        body=content.body,
+        target=content.target,
+        criterion=content.criterion,
+        communities=[founded.communities[code] for code in communities],
+        channel_account=founded.sandbox,
+    )
+
+
+def approved(founded: Founded, broadcast: Broadcast) -> Broadcast:
+    submit_broadcast(broadcast.pk, actor=founded.users["yunying"])
+    return approve_broadcast(broadcast.pk, actor=founded.users["shenhe"])
+
+
+def started(founded: Founded, broadcast: Broadcast) -> Run:
+    approved(founded, broadcast)
+    schedule_broadcast(broadcast.pk, actor=founded.users["yunying"])
+    run = start_broadcast(broadcast.pk)
+    if run is None:
+        raise RuntimeError(f"Broadcast {broadcast.pk} did not start.")
+    return run
+
+
+def finish(founded: Founded, broadcast: Broadcast, *, days_ago: int) -> None:
+    run = started(founded, broadcast)
+    while drain_slice():
+        pass
+    back = timedelta(days=days_ago, hours=1)
+    Run.objects.filter(pk=run.pk).update(
+        planned_for=F("planned_for") - back,
+        started_at=F("started_at") - back,
+        finished_at=F("finished_at") - back,
+    )
+    Broadcast.objects.filter(pk=broadcast.pk).update(
+        scheduled_at=F("scheduled_at") - back,
+        approved_at=F("approved_at") - back,
+        created_at=F("created_at") - back - timedelta(hours=3),
+    )
+
+
+def interrupt(founded: Founded, broadcast: Broadcast) -> None:
+    """Somebody paused it after the first batch."""
+    run = started(founded, broadcast)
+    freezing = freezing_in_progress()
+    while freezing is not None and freeze_step(freezing):
+        pass
+    claim = claim_dispatch()
+    if claim is not None:
+        deliver(claim, Sending.of(run.pk))
+    pause_broadcast(broadcast.pk, actor=founded.users["yunying"])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -127,7 +126,7 @@ def card(
         title=title,
         hint=hint,
         icon=icon,
-        value=intcomma(number.now),
+        value=f"{number.now:,}",
         change=change_in_words(number),
         tone="flat" if number.change == 0 else "good" if is_better else "bad",
         link=link,

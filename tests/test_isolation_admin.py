@@ -277,6 +277,8 @@ def relation_fields(page):
         return []
     found = list(page.context["adminform"].form.fields.items())
     for formset in page.context["inline_admin_formsets"]:
+        if not (formset.has_add_permission or formset.has_change_permission):
+            continue  # Django reads nothing of an inline that is only shown
         for form in formset.formset.forms:
             found += [(form.add_prefix(name), field) for name, field in form.fields.items()]
     return [(name, field) for name, field in found if isinstance(field, ModelChoiceField)]

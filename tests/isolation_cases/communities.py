@@ -147,4 +147,33 @@ API = {
     },
 }
 
-ADMIN: dict[str, str | None] = {}
+ADMIN = {
+    "communities.community": "community",
+    "communities.entrypolicy": "policy",
+    "communities.groupchat": "chat",
+    "communities.classificationaxis": "axis",
+    "communities.classificationvalue": "value",
+    "communities.tierscheme": "scheme",
+    "communities.tier": "tier",
+}
+
+ADMIN_URLS = {
+    "communities_community_edit_threshold": Call(
+        row="community",
+        body=lambda w: {
+            "mode": "rule",
+            "criterion_join": "all",
+            "criterion_metric0": "purchase_count",
+            "criterion_op0": "gte",
+            "criterion_value0": "3",
+        },
+    ),
+    **{
+        f"communities_community_move_to_{target}": Call(row="recruiting community")
+        for target in CommunityStatus.values
+        if target != CommunityStatus.DRAFT
+    },
+    "communities_groupchat_assign": Call(
+        row="empty chat", body=lambda w: {"community": w["community"].pk}
+    ),
+}

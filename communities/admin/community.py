@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from communities.admin.criterion_field import CriterionFormField
+from communities.admin.moves import MOVES, move_button, name_of
+from communities.models import Community, EntryPolicy, GroupChat
+from communities.rules.kinds import EntryMode
+from communities.rules.status import ChatState, CommunityStatus, may_become
+from communities.selectors import unknown_references, with_sizes
+from communities.services.founding import create_community, edit_community
+from communities.services.gatekeeping import set_entry_policy
+from scrm.accounts.admin_scope import (
+    EnterpriseModelAdmin,
+    EnterpriseTabularInline,
+    admin_user,
+    confirm,
+)
+from scrm.accounts.rules.roles import Capability
+from scrm.shared.criteria import Criterion
+from scrm.shared.criterion_words import describe_stored
+
+STATUS_COLOURS = {
+    CommunityStatus.RECRUITING: "info",
+    CommunityStatus.WARMING: "info",
+    CommunityStatus.ACTIVE: "success",
+    CommunityStatus.PAUSED: "warning",
+    CommunityStatus.CLOSING: "warning",
+    CommunityStatus.DISSOLVED: "danger",
+    CommunityStatus.CANCELLED: "danger",
+}
+CHAT_COLOURS = {
+    ChatState.ACTIVE: "success",
+    ChatState.FULL: "warning",
+    ChatState.TRANSFERRING: "info",
+    ChatState.DISSOLVED: "danger",
+}
+
+
+class PolicyHistory(EnterpriseTabularInline[EntryPolicy, Community]):
+    """Every version, the one in force first. A change is a new version, made by the button."""
+
+    model = EntryPolicy
+    view_capability = Capability.VIEW_COMMUNITIES
+    verbose_name_plural = _("准入规则的历史")
+    fields = ("version", "mode", "threshold", "is_active", "created_by", "created_at")
+    readonly_fields = fields
+    ordering = ("-version",)
+    tab = True
+
+    @display(description=_("门槛"))
+    def threshold(self, policy: EntryPolicy) -> str:
+        return describe_stored(policy.criterion)
+
+
+class Carriers(EnterpriseTabularInline[GroupChat, Community]):
+    model = GroupChat
+    view_capability = Capability.VIEW_COMMUNITIES
+    verbose_name_plural = _("客户群")
+    fields = ("name", "external_id", "people", "state", "owner")
+    readonly_fields = fields
+    ordering = ("pk",)
+    show_change_link = True
+    tab = True
+
+    @display(description=_("人数"))
+    def people(self, chat: GroupChat) -> str:
+        return f"{chat.member_count} / {chat.capacity}"
+
+
+class Branches(EnterpriseTabularInline[Community, Community]):
+    model = Community
+    fk_name = "parent"
+    view_capability = Capability.VIEW_COMMUNITIES
+    verbose_name_plural = _("下级社群")
+    fields = ("name", "code", "kind", "status", "owner")
+    readonly_fields = fields
+    ordering = ("pk",)
+    show_change_link = True
+    tab = True
+
+
+class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
+    mode = forms.ChoiceField(
+        label=_("方式"), choices=EntryMode.choices, widget=UnfoldAdminSelectWidget
+    )
+    criterion = CriterionFormField(label=_("准入门槛"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        visible = EntryPolicy.objects.visible_to(admin_user(self.request)).active()
+        policy = visible.filter(community=self.object_id).first()
+        if policy is not None:
+            self.initial = {"mode": policy.mode, "criterion": policy.criterion}
+
+    def clean_criterion(self) -> Criterion:
+        criterion: Criterion = self.cleaned_data["criterion"]
+        enterprise_id = admin_user(self.request).enterprise_id
+        for error in unknown_references(criterion, enterprise_id=enterprise_id):
+            self.add_error("criterion", error.message)
+        return criterion
+
+
+@admin.register(Community)
+class CommunityAdmin(EnterpriseModelAdmin[Community]):
+    view_capability = Capability.VIEW_COMMUNITIES
+    add_capability = Capability.MANAGE_COMMUNITIES
+    change_capability = Capability.MANAGE_COMMUNITIES
+    create_verb = create_community
+    update_verb = edit_community
+    list_display = (
+        "title",
+        "status_label",
+        "kind",
+        "classification",
+        "minimum_tier",
+        "people",
+        "threshold",
+        "owner",
+        "parent",
+    )
+    list_filter = (
+        ("status", MultipleChoicesDropdownFilter),
+        ("kind", MultipleChoicesDropdownFilter),
+        ("circle", MultipleChoicesDropdownFilter),
+        "classification_values",
+        "minimum_tier",
+        "owner",
+        "parent",
+    )
+    list_select_related = ("minimum_tier", "owner", "parent")
+    list_fullwidth = True
+    search_fields = ("name", "code", "audience_statement", "purpose_statement")
+    autocomplete_fields = ("parent", "owner", "adviser", "classification_values")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "code"),
+                    "audience_statement",
+                    "purpose_statement",
+                    ("status_label", "threshold"),
+                )
+            },
+        ),
+        (
+            _("类型与分类"),
+            {
+                "fields": (
+                    ("kind", "circle", "purpose_kind"),
+                    ("classification_values", "minimum_tier"),
+                    "parent",
+                )
+            },
+        ),
+        (
+            _("负责人与规模"),
+            {"fields": (("owner", "adviser"), ("minimum_size", "target_size"), "people")},
+        ),
+    )
+    readonly_fields = ("status_label", "threshold", "people")
+    ordering = ("-pk",)
+    inlines = (PolicyHistory, Carriers, Branches)
+    actions_detail = ("edit_threshold", *(name_of(target) for target in MOVES))
+
+    move_to_recruiting = move_button(CommunityStatus.RECRUITING)
+    move_to_warming = move_button(CommunityStatus.WARMING)
+    move_to_active = move_button(CommunityStatus.ACTIVE)
+    move_to_paused = move_button(CommunityStatus.PAUSED)
+    move_to_closing = move_button(CommunityStatus.CLOSING)
+    move_to_dissolved = move_button(CommunityStatus.DISSOLVED)
+    move_to_archived = move_button(CommunityStatus.ARCHIVED)
+    move_to_cancelled = move_button(CommunityStatus.CANCELLED)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Community]:
+        in_force = models.Prefetch(
+            "entry_policies", EntryPolicy.objects.active(), to_attr="policies_in_force"
+        )
+        rows = with_sizes(super().get_queryset(request))
+        return rows.prefetch_related("classification_values", in_force)
+
+    def get_inlines(self, request: HttpRequest, obj: Community | None) -> Any:
+        return self.inlines if obj else ()
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> Any:
+        """Only the moves that exist from where the community is."""
+        row = self.get_object(request, str(object_id))
+        current = row.status if row else ""
+        closed = {
+            f"{self.opts.app_label}_{self.opts.model_name}_{name_of(target)}"
+            for target in MOVES
+            if not may_become(current, target)
+        }
+        buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return [button for button in buttons if button.action_name not in closed]
+
+    @display(description=_("社群"), ordering="name", header=True)
+    def title(self, community: Community) -> list[str]:
+        return [community.name, community.code, community.name[:1]]
+
+    @display(description=_("状态"), ordering="status", label=STATUS_COLOURS)
+    def status_label(self, community: Community) -> tuple[str, str]:
+        return community.status, community.get_status_display()
+
+    @display(description=_("分类"))
+    def classification(self, community: Community) -> str:
+        return "、".join(value.name for value in community.classification_values.all()) or "—"
+
+    @display(description=_("人数 / 容量"), ordering="member_count")
+    def people(self, community: Any) -> str:
+        return f"{community.member_count} / {community.capacity}" if community.pk else "—"
+
+    @display(description=_("准入"))
+    def threshold(self, community: Any) -> str:
+        in_force: list[EntryPolicy] = getattr(community, "policies_in_force", [])
+        if not in_force:
+            return gettext("未设定")
+        policy = in_force[0]
+        if not policy.criterion:
+            return str(policy.get_mode_display())
+        facts = {"mode": policy.get_mode_display(), "words": describe_stored(policy.criterion)}
+        return gettext("%(mode)s：%(words)s") % facts
+
+    @action(
+        description=_("设定准入规则"),
+        icon="rule",
+        permissions=["change"],
+        dialog={
+            **confirm(
+                _("设定准入规则"),
+                _("保存后成为新版本并立即生效；已决定的申请保留原版本。"),
+                submit=_("生效"),
+            ),
+            "form_class": PolicyDialog,
+        },
+    )
+    def edit_threshold(self, request: HttpRequest, form: PolicyDialog, object_id: str) -> Any:
+        return self.run_on_row(
+            request,
+            object_id,
+            set_entry_policy,
+            done=gettext("新的准入规则已生效。"),
+            mode=form.cleaned_data["mode"],
+            criterion=form.cleaned_data["criterion"],
+        )

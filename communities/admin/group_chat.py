@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin.choice_filters import RadioFilter
+from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelect2Widget
+
+from communities.admin.community import CHAT_COLOURS
+from communities.models import Community, GroupChat
+from communities.services.chats import assign_chat, edit_group_chat, register_group_chat
+from scrm.accounts.admin_scope import EnterpriseModelAdmin, admin_user, confirm
+from scrm.accounts.rules.roles import Capability
+
+
+class AssignmentFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("归属")
+    parameter_name = "assigned"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("no", _("未分配")), ("yes", _("已分配"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[GroupChat]
+    ) -> models.QuerySet[GroupChat]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(community__isnull=self.value() == "no")
+
+
+class AssignDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
+    community = forms.ModelChoiceField(
+        label=_("社群"),
+        queryset=Community.objects.none(),
+        required=False,
+        empty_label=_("不承载任何社群"),
+        widget=UnfoldAdminSelect2Widget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        communities = Community.objects.visible_to(admin_user(self.request))
+        self.fields["community"].queryset = communities.order_by("name", "pk")
+
+
+@admin.register(GroupChat)
+class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
+    view_capability = Capability.VIEW_COMMUNITIES
+    add_capability = Capability.MANAGE_COMMUNITIES
+    change_capability = Capability.MANAGE_COMMUNITIES
+    create_verb = register_group_chat
+    update_verb = edit_group_chat
+    list_display = ("title", "carries", "state_label", "people", "owner", "channel_account")
+    list_filter = (
+        AssignmentFilter,
+        ("state", MultipleChoicesDropdownFilter),
+        "community",
+        "owner",
+        "channel_account",
+    )
+    list_select_related = ("community", "owner", "channel_account")
+    search_fields = ("name", "external_id", "community__name")
+    autocomplete_fields = ("community", "owner", "channel_account")
+    fields = (
+        ("name", "external_id"),
+        ("channel_account", "community"),
+        ("owner", "capacity"),
+        ("people", "state_label"),
+    )
+    ordering = ("-pk",)
+    actions_detail = ("assign",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: GroupChat | None = None) -> Any:
+        settled = () if obj is None else ("external_id", "channel_account", "community")
+        return ("people", "state_label", *settled)
+
+    @display(description=_("客户群"), ordering="name", header=True)
+    def title(self, chat: GroupChat) -> list[str]:
+        return [chat.name, chat.external_id, chat.name[:1]]
+
+    @display(description=_("所属社群"), ordering="community__name", label={"unassigned": "warning"})
+    def carries(self, chat: GroupChat) -> tuple[str, str]:
+        if chat.community is None:
+            return "unassigned", gettext("未分配")
+        return "assigned", chat.community.name
+
+    @display(description=_("状态"), ordering="state", label=CHAT_COLOURS)
+    def state_label(self, chat: GroupChat) -> tuple[str, str]:
+        return chat.state, chat.get_state_display()
+
+    @display(description=_("人数 / 容量"), ordering="member_count")
+    def people(self, chat: GroupChat) -> str:
+        return f"{chat.member_count} / {chat.capacity}"
+
+    @action(
+        description=_("分配到社群"),
+        icon="link",
+        permissions=["change"],
+        dialog={
+            **confirm(_("分配到社群"), _("群里还有别的社群的成员时不能改。")),
+            "form_class": AssignDialog,
+        },
+    )
+    def assign(self, request: HttpRequest, form: AssignDialog, object_id: str) -> Any:
+        return self.run_on_row(
+            request,
+            object_id,
+            assign_chat,
+            done=gettext("归属已修改。"),
+            community=form.cleaned_data["community"],
+        )

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from communities.admin.criterion_field import CriterionFormField
+from communities.models import Tier, TierScheme
+from communities.selectors import unknown_references
+from communities.services.tiering import (
+    create_tier,
+    create_tier_scheme,
+    edit_tier,
+    rename_tier_scheme,
+)
+from scrm.accounts.admin_scope import (
+    EnterpriseForm,
+    EnterpriseModelAdmin,
+    EnterpriseTabularInline,
+)
+from scrm.accounts.rules.roles import Capability
+from scrm.shared.criteria import Criterion
+from scrm.shared.criterion_words import describe_stored
+
+
+class Ranks(EnterpriseTabularInline[Tier, TierScheme]):
+    model = Tier
+    view_capability = Capability.VIEW_COMMUNITIES
+    fields = ("rank", "name", "threshold", "keep_factor", "grace_days")
+    readonly_fields = fields
+    ordering = ("rank",)
+    show_change_link = True
+
+    @display(description=_("门槛"))
+    def threshold(self, tier: Tier) -> str:
+        return describe_stored(tier.criterion)
+
+
+@admin.register(TierScheme)
+class TierSchemeAdmin(EnterpriseModelAdmin[TierScheme]):
+    view_capability = Capability.VIEW_COMMUNITIES
+    add_capability = Capability.MANAGE_COMMUNITIES
+    change_capability = Capability.MANAGE_COMMUNITIES
+    create_verb = create_tier_scheme
+    update_verb = rename_tier_scheme
+    list_display = ("name", "tier_count")
+    search_fields = ("name",)
+    fields = ("name",)
+    ordering = ("pk",)
+    inlines = (Ranks,)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[TierScheme]:
+        return super().get_queryset(request).annotate(tier_total=models.Count("tiers"))
+
+    def get_inlines(self, request: HttpRequest, obj: TierScheme | None) -> Any:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: TierScheme, form: Any, change: bool) -> None:
+        if form.changed_data:
+            super().save_model(request, obj, form, change)
+
+    @display(description=_("层级数"), ordering="tier_total")
+    def tier_count(self, scheme: Any) -> int:
+        return int(scheme.tier_total)
+
+
+class TierForm(EnterpriseForm):
+    criterion = CriterionFormField()
+
+    class Meta:
+        model = Tier
+        fields = ("scheme", "rank", "name", "criterion", "keep_factor", "grace_days")
+
+    def clean_criterion(self) -> Criterion:
+        criterion: Criterion = self.cleaned_data["criterion"]
+        for error in unknown_references(criterion, enterprise_id=self.user.enterprise_id):
+            self.add_error("criterion", error.message)
+        return criterion
+
+    def _post_clean(self) -> None:
+        """The row is checked with the criterion as its column keeps it; the verb takes it read."""
+        criterion = self.cleaned_data.get("criterion")
+        if isinstance(criterion, Criterion):
+            self.cleaned_data["criterion"] = criterion.as_json()
+        super()._post_clean()  # type: ignore[misc]
+        if isinstance(criterion, Criterion):
+            self.cleaned_data["criterion"] = criterion
+
+
+@admin.register(Tier)
+class TierAdmin(EnterpriseModelAdmin[Tier]):
+    form = TierForm
+    view_capability = Capability.VIEW_COMMUNITIES
+    add_capability = Capability.MANAGE_COMMUNITIES
+    change_capability = Capability.MANAGE_COMMUNITIES
+    create_verb = create_tier
+    update_verb = edit_tier
+    list_display = ("name", "scheme", "rank", "threshold", "keep_factor", "grace_days")
+    list_filter = ("scheme",)
+    list_select_related = ("scheme",)
+    search_fields = ("name", "scheme__name")
+    autocomplete_fields = ("scheme",)
+    fields = ("scheme", ("rank", "name"), "criterion", ("keep_factor", "grace_days"))
+    ordering = ("scheme", "rank")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> Any:
+        return () if obj is None else ("scheme",)
+
+    @display(description=_("门槛"))
+    def threshold(self, tier: Tier) -> str:
+        return describe_stored(tier.criterion)

@@ -61,4 +61,20 @@ API = {
     "stay-detail": {"get": Call(row="stay")},
 }
 
-ADMIN: dict[str, str | None] = {}
+ADMIN = {
+    "members.member": "member",
+    "members.membership": "membership",
+    "members.stay": "stay",
+    "members.entryapplication": "application",
+}
+
+ADMIN_URLS = {
+    "members_member_apply": Call(row="newcomer", body=lambda w: {"community": w["community"].pk}),
+    "members_member_change_phone": Call(row="member", body=lambda w: {"phone": "13800138000"}),
+    "members_membership_leave": Call(row="membership", body=lambda w: {"reason": "removed"}),
+    "members_entryapplication_approve": Call(row="application"),
+    "members_entryapplication_reject": Call(
+        row="application", body=lambda w: {"reason": "资料不符"}
+    ),
+    "members_entryapplication_withdraw": Call(row="application"),
+}

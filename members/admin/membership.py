@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin.choice_filters import RadioFilter
+from unfold.contrib.filters.admin.datetime_filters import RangeDateFilter
+from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from members.models import Membership, Stay
+from members.rules.status import LeaveReason
+from members.services.leaving import leave_community
+from scrm.accounts.admin_scope import EnterpriseTabularInline, HistoryModelAdmin, confirm
+from scrm.accounts.rules.roles import Capability
+
+PRESENCE_COLOURS = {"in": "success", "left": "default"}
+
+
+def presence(row: Membership | Stay) -> tuple[str, str]:
+    if row.left_at is None:
+        return "in", gettext("在")
+    return "left", gettext("已离开：%(reason)s") % {"reason": row.get_leave_reason_display()}
+
+
+class PresenceFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("在不在")
+    parameter_name = "present"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("在")), ("no", _("已离开"))]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(left_at__isnull=self.value() == "yes")
+
+
+class Stays(EnterpriseTabularInline[Stay, Membership]):
+    model = Stay
+    view_capability = Capability.VIEW_MEMBERS
+    fields = ("chat", "joined_at", "left_at", "leave_reason", "observed_by")
+    readonly_fields = fields
+    ordering = ("-pk",)
+
+
+class LeaveDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
+    reason = forms.ChoiceField(
+        label=_("原因"),
+        choices=LeaveReason.choices,
+        initial=LeaveReason.REMOVED,
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+@admin.register(Membership)
+class MembershipAdmin(HistoryModelAdmin[Membership]):
+    view_capability = Capability.VIEW_MEMBERS
+    action_capabilities = {"leave": Capability.MANAGE_MEMBERS}
+    list_display = ("who", "community", "presence_label", "source", "joined_at", "left_at")
+    list_filter = (
+        PresenceFilter,
+        "community",
+        ("source", MultipleChoicesDropdownFilter),
+        ("joined_at", RangeDateFilter),
+    )
+    list_select_related = ("member", "community")
+    search_fields = ("member__nickname", "member__external_id", "community__name")
+    fields = (
+        ("member", "community"),
+        ("presence_label", "source"),
+        ("joined_at", "left_at"),
+    )
+    readonly_fields = ("member", "community", "presence_label", "source", "joined_at", "left_at")
+    ordering = ("-pk",)
+    inlines = (Stays,)
+    actions_detail = ("leave",)
+
+    @display(description=_("成员"), ordering="member__nickname", header=True)
+    def who(self, membership: Membership) -> list[str]:
+        member = membership.member
+        return [member.nickname, member.external_id, member.nickname[:1]]
+
+    @display(description=_("状态"), ordering="left_at", label=PRESENCE_COLOURS)
+    def presence_label(self, membership: Membership) -> tuple[str, str]:
+        return presence(membership)
+
+    @action(
+        description=_("办理离开"),
+        icon="logout",
+        variant=ActionVariant.DANGER,
+        permissions=["leave"],
+        dialog={
+            **confirm(_("让这位成员离开社群？"), _("在各客户群的时段一并结束，位置空出。")),
+            "form_class": LeaveDialog,
+        },
+    )
+    def leave(self, request: HttpRequest, form: LeaveDialog, object_id: str) -> Any:
+        reason = form.cleaned_data["reason"]
+        return self.run_on_row(
+            request, object_id, leave_community, done=gettext("已离开社群。"), reason=reason
+        )
+
+
+@admin.register(Stay)
+class StayAdmin(HistoryModelAdmin[Stay]):
+    view_capability = Capability.VIEW_MEMBERS
+    list_display = ("who", "chat", "presence_label", "joined_at", "left_at", "observed_by")
+    list_filter = (PresenceFilter, "chat", ("joined_at", RangeDateFilter))
+    list_select_related = ("member", "chat")
+    search_fields = ("member__nickname", "member__external_id", "chat__name")
+    fields = (
+        ("member", "chat"),
+        "presence_label",
+        ("joined_at", "left_at"),
+        ("observed_by", "membership"),
+    )
+    readonly_fields = (
+        "member",
+        "chat",
+        "presence_label",
+        "joined_at",
+        "left_at",
+        "observed_by",
+        "membership",
+    )
+    ordering = ("-pk",)
+
+    @display(description=_("成员"), ordering="member__nickname", header=True)
+    def who(self, stay: Stay) -> list[str]:
+        return [stay.member.nickname, stay.member.external_id, stay.member.nickname[:1]]
+
+    @display(description=_("状态"), ordering="left_at", label=PRESENCE_COLOURS)
+    def presence_label(self, stay: Stay) -> tuple[str, str]:
+        return presence(stay)

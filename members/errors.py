@@ -57,3 +57,21 @@ class BadSource(DomainError):
 
 class NotAPhone(DomainError):
     code = "not_a_phone"
+
+
+class UnreadableFile(DomainError):
+    """A file that cannot be imported, whatever its rows say."""
+
+    code = "unreadable_file"
+
+
+class WrongHeader(DomainError):
+    """``details`` names the columns that are expected and those that were found."""
+
+    code = "wrong_header"
+
+
+class ImportRunning(DomainError):
+    """The same file is being imported by another process right now."""
+
+    code = "import_running"

@@ -266,6 +266,7 @@ class Migration(migrations.Migration):
                 ('rejects_size', models.PositiveBigIntegerField(default=0, editable=False)),
                 ('line_count', models.PositiveBigIntegerField(default=0, verbose_name='已读行数')),
                 ('accepted_count', models.PositiveBigIntegerField(default=0, verbose_name='新增')),
+                ('updated_count', models.PositiveBigIntegerField(default=0, verbose_name='更新')),
                 ('duplicate_count', models.PositiveBigIntegerField(default=0, verbose_name='重复')),
                 ('rejected_count', models.PositiveBigIntegerField(default=0, verbose_name='拒绝')),
                 ('rejects_file', models.CharField(blank=True, default='', max_length=1024, verbose_name='拒绝明细文件')),

@@ -42,6 +42,7 @@ class ImportRun(models.Model):
     rejects_size = models.PositiveBigIntegerField(default=0, editable=False)
     line_count = models.PositiveBigIntegerField(_("已读行数"), default=0)
     accepted_count = models.PositiveBigIntegerField(_("新增"), default=0)
+    updated_count = models.PositiveBigIntegerField(_("更新"), default=0)
     duplicate_count = models.PositiveBigIntegerField(_("重复"), default=0)
     rejected_count = models.PositiveBigIntegerField(_("拒绝"), default=0)
     rejects_file = models.CharField(_("拒绝明细文件"), max_length=1024, blank=True, default="")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -75,11 +75,9 @@ class IngestResult:
     rejects: Sequence[Rejection]
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A well-formed event whose member and community are known."""
 
-    index: int
     community_id: int
     member_id: int
     event: Event
@@ -147,7 +145,7 @@ def _place(
         elif member_id is None:
             rejects.append(Rejection(index, "unknown_member", unknown_member(event.member)))
         else:
-            yield Placed(index, community_id, member_id, event)
+            yield Placed(community_id, member_id, event)
 
 
 def ids_of_members(enterprise: Enterprise, external_ids: set[str]) -> dict[str, int]:
@@ -197,17 +195,15 @@ def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> 
 
 def _lines(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> Iterator[str]:
     """Of rows with one key the first counts."""
-    prefix = hashlib.sha256(f"{enterprise.pk}:{source}:".encode())
+    prefix = f"{enterprise.pk}:{source}:".encode()
     seen: set[str] = set()
-    for place in placed:
-        event = place.event
-        digest = prefix.copy()
-        digest.update(event.dedupe_key.encode())
-        key = digest.hexdigest()[:32]
-        if key in seen:
+    for community_id, member_id, event in placed:
+        _member, _community, kind, occurred_at, dedupe_key, thread = event
+        digest = hashlib.sha256(prefix + dedupe_key.encode()).hexdigest()[:32]
+        if digest in seen:
             continue
-        seen.add(key)
+        seen.add(digest)
         yield (
-            f"{key}\t{place.community_id}\t{place.member_id}\t{event.occurred_at.isoformat()}\t"
-            f"{event.kind}\t{escaped(event.dedupe_key)}\t{escaped(event.thread)}\n"
+            f"{digest}\t{community_id}\t{member_id}\t{occurred_at.isoformat()}\t"
+            f"{kind}\t{escaped(dedupe_key)}\t{escaped(thread)}\n"
         )

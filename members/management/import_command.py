@@ -1,0 +1,186 @@
+"""What the import commands have in common: options, progress, the summary."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as ProgressBar
+
+from members.models import ImportRun
+from members.services.importing.encodings import ENCODINGS
+from members.services.importing.run import (
+    AUTO,
+    ImportResult,
+    Layout,
+    Options,
+    Progress,
+    WriteBatch,
+    import_file,
+)
+from scrm.accounts.models import Enterprise
+from scrm.shared.errors import DomainError
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+
+
+class ImportCommand(BaseCommand):
+    """A command that imports one kind of file. Say ``layout`` and ``writer``."""
+
+    layout: Layout
+    default_source = "import"
+
+    def writer(self, enterprise: Enterprise, options: dict[str, Any]) -> WriteBatch:
+        raise NotImplementedError
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        columns = ",".join(self.layout.required)
+        optional = ",".join(self.layout.optional)
+        parser.add_argument(
+            "file", type=Path, help=f"CSV with a header: {columns}; optional: {optional or '-'}"
+        )
+        parser.add_argument("--enterprise", help="slug; may be left out when there is only one")
+        parser.add_argument(
+            "--source", default=self.default_source, help="name of the system the data come from"
+        )
+        parser.add_argument("--encoding", default=AUTO, choices=(AUTO, *ENCODINGS))
+        parser.add_argument(
+            "--rejects", type=Path, help="where refused rows go (default: FILE.rejects.csv)"
+        )
+        parser.add_argument(
+            "--again", action="store_true", help="read a file anew whose import is complete"
+        )
+        parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+        parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        began = time.monotonic()
+        try:
+            result = self._import(options)
+        except DomainError as error:
+            raise CommandError(error.message) from error
+        except KeyboardInterrupt:
+            self.stderr.write(_("已停止。再次运行同一命令会从断点继续，不会重复计数。"))
+            sys.exit(INTERRUPTED)
+        self._report(result, seconds=time.monotonic() - began, options=options)
+
+    def _import(self, options: dict[str, Any]) -> ImportResult:
+        enterprise = enterprise_named(options["enterprise"])
+        is_watched = not (options["quiet"] or options["json"]) and sys.stderr.isatty()
+        with progress_bar(options["file"], is_watched=is_watched) as on_progress:
+            return import_file(
+                options["file"],
+                enterprise=enterprise,
+                layout=self.layout,
+                write=self.writer(enterprise, options),
+                options=Options(
+                    source=options["source"],
+                    encoding=options["encoding"],
+                    rejects_path=options["rejects"],
+                    again=options["again"],
+                ),
+                on_progress=on_progress,
+            )
+
+    def _report(self, result: ImportResult, *, seconds: float, options: dict[str, Any]) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps(as_json(result, seconds), ensure_ascii=False))
+        elif not options["quiet"]:
+            for line in in_words(result, seconds):
+                self.stdout.write(line)
+
+
+def enterprise_named(slug: str | None) -> Enterprise:
+    if slug is None:
+        candidates = list(Enterprise.objects.order_by("pk")[:2])
+        if len(candidates) == 1:
+            return candidates[0]
+        raise CommandError(_("请用 --enterprise 指明企业。"))
+    enterprise = Enterprise.objects.filter(slug=slug).first()
+    if enterprise is None:
+        raise CommandError(_("没有标识为“%(slug)s”的企业。") % {"slug": slug})
+    return enterprise
+
+
+@contextmanager
+def progress_bar(path: Path, *, is_watched: bool) -> Iterator[Callable[[Progress], None]]:
+    bar = ProgressBar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        DownloadColumn(),
+        TextColumn(_("{task.fields[lines]} 行")),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not is_watched,
+    )
+    with bar:
+        task = bar.add_task(path.name, total=None, lines=0)
+
+        def show(progress: Progress) -> None:
+            bar.update(task, completed=progress.position, total=progress.size, lines=progress.lines)
+
+        yield show
+
+
+def as_json(result: ImportResult, seconds: float) -> dict[str, object]:
+    run = result.run
+    return {
+        "status": "already_imported" if result.was_finished else "finished",
+        "import_run": run.pk,
+        "lines": run.line_count,
+        "accepted": run.accepted_count,
+        "updated": run.updated_count,
+        "duplicates": run.duplicate_count,
+        "rejected": run.rejected_count,
+        "rejects_file": run.rejects_file or None,
+        "encoding": run.encoding,
+        "resumed_at_line": result.resumed_at_line or None,
+        "seconds": round(seconds, 3),
+    }
+
+
+def in_words(result: ImportResult, seconds: float) -> Iterator[str]:
+    run = result.run
+    if result.was_finished:
+        yield _("这个文件已经导入过，没有改动。要重新读一遍，请加 --again。")
+    elif result.resumed_at_line:
+        yield _("从第 %(line)d 行继续。") % {"line": result.resumed_at_line + 1}
+    yield counts_in_words(run)
+    if run.rejects_file:
+        yield _("被拒绝的行见 %(path)s") % {"path": run.rejects_file}
+    if not result.was_finished:
+        yield _("用时 %(seconds).1f 秒。") % {"seconds": seconds}
+
+
+def counts_in_words(run: ImportRun) -> str:
+    words = {
+        "lines": run.line_count,
+        "accepted": run.accepted_count,
+        "updated": run.updated_count,
+        "duplicates": run.duplicate_count,
+        "rejected": run.rejected_count,
+    }
+    return (
+        _(
+            "读了 %(lines)d 行：新增 %(accepted)d，更新 %(updated)d，重复 %(duplicates)d，"
+            "拒绝 %(rejected)d。"
+        )
+        % words
+    )

@@ -520,8 +520,11 @@ class Lines:
 
 
 def environment() -> dict[str, str]:
-    """Of our children. With the second variable Celery stops soon, not when all work is done."""
+    """Of our children. They serve plain HTTP on this machine unless told otherwise; with
+    REMAP_SIGTERM Celery stops soon, not when all work is done."""
     return {
+        "SCRM_HTTPS": "false",
+        "SCRM_HOSTS": "localhost,127.0.0.1,[::1]",
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "scrm.settings",
         "REMAP_SIGTERM": "SIGQUIT",

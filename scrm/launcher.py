@@ -23,7 +23,7 @@ from pathlib import Path
 
 from django.conf import settings
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from scrm.commands import embedded_engines
 from scrm.embedded import EngineError, Engines, engines_lock, locked, versions
@@ -302,7 +302,7 @@ class Launcher:
                     if event.get("finished"):
                         done(str(event.get("note") or ""))
                         break
-                    done.progress(int(event["done"]), int(event["total"]))
+                    done.progress(int(event["done"]), int(event["total"]), str(event["text"]))
                 else:
                     return
         for event in events:
@@ -477,15 +477,20 @@ class Doing:
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
         label = f" {self.number} {self.title}"
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[note]}"),
+        )
         quiet = not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, disable=quiet) as self.bar:
-            self.task = self.bar.add_task(label, total=None)
+            self.task = self.bar.add_task(label, total=None, note="")
             yield
 
-    def progress(self, done: int, total: int) -> None:
-        if self.bar and total:
-            self.bar.update(self.task, completed=done, total=total)
+    def progress(self, done: int, total: int, text: str) -> None:
+        if self.bar:
+            note = f"{done}/{total}" if total else text
+            self.bar.update(self.task, completed=done, total=total or None, note=note)
 
     def __call__(self, note: str) -> None:
         if self.bar:

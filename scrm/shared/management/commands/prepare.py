@@ -51,9 +51,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def listen(self, step: str, *, total: int = 0, mark: str = r"$^") -> Listener:
-        return Listener(
-            self.stderr, lambda done: self.tell(step=step, done=done, total=total), mark
-        )
+        def report(done: int, text: str) -> None:
+            self.tell(step=step, done=done, total=total, text=text)
+
+        return Listener(self.stderr, report, mark)
 
     def migrate(self) -> str:
         with connection.cursor() as cursor:
@@ -88,16 +89,15 @@ class Command(BaseCommand):
 class Listener(io.StringIO):
     """Passes a command's words on to the log, and counts the lines that report a finished part."""
 
-    def __init__(self, log: OutputWrapper, report: Callable[[int], None], mark: str) -> None:
+    def __init__(self, log: OutputWrapper, report: Callable[[int, str], None], mark: str) -> None:
         super().__init__()
         self.log, self.report, self.mark = log, report, re.compile(mark)
         self.done, self.last_line = 0, ""
 
     def write(self, text: str) -> int:
         self.log.write(text, ending="", style_func=str)
+        self.done += len(self.mark.findall(text))
         if text.strip():
             self.last_line = text.strip().splitlines()[-1]
-        if found := len(self.mark.findall(text)):
-            self.done += found
-            self.report(self.done)
+            self.report(self.done, self.last_line)
         return len(text)

@@ -57,6 +57,7 @@ class Layout:
     kind: ImportKind
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    batch_size: int | None = None  # rows in one transaction; without it as many as pay
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -166,7 +167,7 @@ class Attempt:
         self.rejects = rejects
 
     def proceed(self, on_batch: Callable[[ImportRun], None]) -> None:
-        for batch in batched(self._records(), BATCH_SIZE):
+        for batch in batched(self._records(), self.layout.batch_size or BATCH_SIZE):
             self._take(batch)
             on_batch(self.run)
         self.run.finished_at = Now()

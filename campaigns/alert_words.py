@@ -7,8 +7,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from campaigns.models import ChurnAlert
-from scrm.shared.criteria import ValueType
-from scrm.shared.criterion_words import amount_in_words
 
 LIKELY = 0.7  # from here on a bar is red; before it, orange
 NOTHING = "—"
@@ -27,9 +25,8 @@ BAR = (
 
 
 def value_in_words(alert: ChurnAlert) -> str:
-    if not alert.value_amount:
-        return NOTHING
-    return amount_in_words(alert.value_amount, ValueType.MONEY)
+    """Whole units: the worklist compares, it does not keep the books."""
+    return f"¥{alert.value_amount // 100:,}" if alert.value_amount else NOTHING
 
 
 def risk_bar(probability: float) -> SafeString:

@@ -85,7 +85,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     """The worklist, by value times risk. State moves only through the actions."""
 
     view_capability = Capability.VIEW_CAMPAIGNS
-    change_capability = Capability.WORK_ALERTS
+    action_capabilities = {"work": Capability.WORK_ALERTS}
     list_display = (
         "who",
         "status_label",
@@ -94,7 +94,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
         "reason_list",
         "last_seen",
         "assignee",
-        "opened_on",
+        "raised_on",
     )
     list_filter = (StateFilter, MineFilter, "community", "assignee")
     list_select_related = ("member", "community", "assignee")
@@ -128,7 +128,12 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     actions_row = ("acknowledge", "intervene", "dismiss")
     actions_detail = ("acknowledge", "intervene", "dismiss")
 
-    @display(description=_("成员"), ordering="member__nickname", header=True)
+    @display(
+        description=_("成员"),
+        ordering="member__nickname",
+        header=True,
+        wrapper_class="whitespace-nowrap",
+    )
     def who(self, alert: ChurnAlert) -> list[str]:
         return [alert.member.nickname, alert.community.name, alert.member.nickname[:1]]
 
@@ -161,13 +166,17 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     def last_seen(self, alert: ChurnAlert) -> str:
         return date_format(alert.last_active_on, "m-d") if alert.last_active_on else "—"
 
-    @admin.action(description=_("认领所选预警"), permissions=["change"])
+    @display(description=_("预警日"), ordering="opened_on")
+    def raised_on(self, alert: ChurnAlert) -> str:
+        return date_format(alert.opened_on, "m-d")
+
+    @admin.action(description=_("认领所选预警"), permissions=["work"])
     def acknowledge_selected(
         self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
     ) -> None:
         self.run_on_rows(request, queryset, acknowledge_alert, done=gettext("已认领"))
 
-    @admin.action(description=_("所选预警开始干预"), permissions=["change"])
+    @admin.action(description=_("所选预警开始干预"), permissions=["work"])
     def intervene_selected(
         self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
     ) -> None:
@@ -176,7 +185,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     @action(
         description=_("认领"),
         icon="person_add",
-        permissions=["change"],
+        permissions=["work"],
         dialog=confirm(_("认领这条预警？"), _("它会归你跟进。")),
     )
     def acknowledge(self, request: HttpRequest, form: object, object_id: str) -> Any:
@@ -185,7 +194,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     @action(
         description=_("开始干预"),
         icon="volunteer_activism",
-        permissions=["change"],
+        permissions=["work"],
         dialog=confirm(_("开始干预？"), _("表示已经在联系这位成员。")),
     )
     def intervene(self, request: HttpRequest, form: object, object_id: str) -> Any:
@@ -195,7 +204,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
         description=_("忽略"),
         icon="notifications_off",
         variant=ActionVariant.DANGER,
-        permissions=["change"],
+        permissions=["work"],
         dialog={
             **confirm(_("忽略这条预警？"), _("28 天内不再提醒这位成员。")),
             "form_class": DismissDialog,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.rules.status import OPEN_ALERT, AlertStatus
@@ -95,4 +96,4 @@ class ChurnAlert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.member_id} @ {self.community_id} ({self.pk})"
+        return gettext("预警 #%(id)s") % {"id": self.pk}

@@ -8,14 +8,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from campaigns.alert_words import reason_chips, risk_bar, value_in_words
+from campaigns.models import ChurnAlert
 from scrm.accounts.models import User
 from scrm.desk import numbers
 from scrm.desk.charts import Chart, bars, lines
-from scrm.desk.links import OPEN_ALERTS, RUNNING_COMMUNITIES, changelist
+from scrm.desk.links import RUNNING_COMMUNITIES, changelist
 from scrm.desk.memory import remembered
 from scrm.desk.numbers import Compared, Desk
 from scrm.desk.todos import todos
@@ -38,10 +42,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "todos": list(todos(desk)),
         "progress": numbers.broadcast_progress(desk),
         "scheduled": numbers.scheduled_broadcasts(desk),
-        "at_stake": numbers.most_at_stake(desk),
+        "at_stake": [at_stake(alert) for alert in numbers.most_at_stake(desk)],
         "charts": charts(trends),
         "counted_at": trends.counted_at,
-        "all_alerts": changelist("campaigns.churnalert", OPEN_ALERTS),
+        "all_alerts": changelist("campaigns.churnalert"),
         "all_broadcasts": changelist("campaigns.broadcast"),
     }
 
@@ -113,7 +117,7 @@ def cards(desk: Desk, trends: Trends) -> Iterator[Card]:
         numbers.open_alerts(desk),
         hint=_("未关闭的预警"),
         icon="trending_down",
-        link=changelist("campaigns.churnalert", OPEN_ALERTS),
+        link=changelist("campaigns.churnalert"),
         more_is_better=False,
     )
 
@@ -140,6 +144,33 @@ def change_in_words(number: Compared) -> str:
         return _("较上周 %(change)s") % {"change": f"{number.change:+,d}"}
     facts = {"change": f"{number.change:+,d}", "percent": f"{number.percent:+.1f}"}
     return _("较上周 %(change)s（%(percent)s%%）") % facts
+
+
+@dataclass(frozen=True)
+class AtStake:
+    """One alert as a row of the desk."""
+
+    link: str
+    member: str
+    community: str
+    risk: SafeString
+    value: str
+    reasons: SafeString | str
+    assignee: str
+    status: str
+
+
+def at_stake(alert: ChurnAlert) -> AtStake:
+    return AtStake(
+        link=reverse("admin:campaigns_churnalert_change", args=[alert.pk]),
+        member=alert.member.nickname,
+        community=alert.community.name,
+        risk=risk_bar(alert.probability),
+        value=value_in_words(alert),
+        reasons=reason_chips(alert),
+        assignee=alert.assignee.name if alert.assignee else "",
+        status=alert.get_status_display(),
+    )
 
 
 def charts(trends: Trends) -> dict[str, Chart]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from django.urls import NoReverseMatch, reverse
 
-from campaigns.rules.status import OPEN_ALERT
 from communities.rules.status import OPEN_FOR_ENTRY
 
-OPEN_ALERTS = "status__in=" + ",".join(sorted(OPEN_ALERT))
 RUNNING_COMMUNITIES = "status__in=" + ",".join(sorted(OPEN_FOR_ENTRY))
 IN_REVIEW = "status__exact=in_review"
 MINE = "mine=yes"

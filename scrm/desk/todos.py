@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from scrm.accounts.rules.roles import Capability
 from scrm.desk import numbers
-from scrm.desk.links import IN_REVIEW, MINE, OPEN_ALERTS, changelist
+from scrm.desk.links import IN_REVIEW, MINE, changelist
 from scrm.desk.numbers import Desk, Queue
 
 REVIEW_SOON = timedelta(hours=2)
@@ -65,7 +65,7 @@ def alerts(desk: Desk) -> Iterator[Todo]:
             note=waited_in_words(queue, desk),
             icon="trending_down",
             tone="warning",
-            link=changelist("campaigns.churnalert", OPEN_ALERTS, MINE),
+            link=changelist("campaigns.churnalert", MINE),
         )
 
 

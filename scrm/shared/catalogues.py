@@ -119,6 +119,9 @@ def update_catalogue(language: str) -> Gaps:
         version="1",
         fuzzy=False,
         header_comment=f"# scrm, {language}",
+        msgid_bugs_address="scrm",
+        last_translator="scrm",
+        language_team="scrm",
     )
     for context, message_id in sorted(wanted(language), key=str):
         known = old.get(message_id, context)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from factory import SelfAttribute, Sequence, SubFactory, post_generation
 from factory.django import DjangoModelFactory
 
-from campaigns.models import Broadcast, Delivery, Run, SandboxMessage, WelcomePolicy
+from campaigns.models import Broadcast, Delivery, SandboxMessage, WelcomePolicy
 from campaigns.rules.status import BroadcastStatus
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
@@ -59,14 +59,12 @@ def due_broadcast(*, members=3, community=None, **values):
         community = CommunityFactory(enterprise=author.enterprise)
     MembershipFactory.create_batch(members, community=community)
     author = values.pop("author", None) or UserFactory(enterprise=community.enterprise)
-    return BroadcastFactory(
-        author=author,
-        communities=[community],
-        approved_by=colleague_of(author),
-        status=BroadcastStatus.SCHEDULED,
-        scheduled_at=timezone.now() - timedelta(seconds=1),
-        **values,
-    )
+    state = {
+        "approved_by": colleague_of(author),
+        "status": BroadcastStatus.SCHEDULED,
+        "scheduled_at": timezone.now() - timedelta(seconds=1),
+    }
+    return BroadcastFactory(author=author, communities=[community], **(state | values))
 
 
 def started(broadcast):
@@ -91,6 +89,3 @@ def outbox(account):
     """(recipient, text) as the sandbox took them, in order."""
     messages = SandboxMessage.objects.filter(channel_account=account).order_by("pk")
     return list(messages.values_list("recipient_ref", "body"))
-
-
-__all__ = ["Run"]

@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from campaigns.models import ChurnAlert
+from members.rules.churn import reason_in_words
 
 LIKELY = 0.7  # from here on a bar is red; before it, orange
 NOTHING = "—"
@@ -37,7 +38,7 @@ def risk_bar(probability: float) -> SafeString:
 
 
 def reasons_in_words(alert: ChurnAlert) -> list[str]:
-    return [str(reason) for reason in alert.reasons]
+    return [reason_in_words(reason) for reason in alert.reasons]
 
 
 def reason_chips(alert: ChurnAlert) -> SafeString | str:

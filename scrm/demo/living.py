@@ -34,6 +34,7 @@ from members.rules.status import ApplicationStatus, JoinSource
 from members.services.ingestion import ingest_activities
 from members.services.joining import apply_for_entry, approve_application, reject_application
 from members.services.purchases import record_purchases
+from members.services.scoring import score_community
 from scrm.demo import world
 from scrm.demo.contents import COMING, DONE, DRAFT, HALFWAY, LATER, TO_CHATS, WAITING, Content
 from scrm.demo.founding import Founded
@@ -160,7 +161,7 @@ def watch_for_churn(founded: Founded) -> int:
     for ago in SCORED_DAYS_AGO:
         at = founded.now - timedelta(days=ago)
         for community in founded.communities.values():
-            score_community(community.pk, at.date())
+            score_community(community.pk, on=at.date())
             open_churn_alerts(community.pk, at.date())
             settle_churn_alerts(community.pk, at.date())
         raised = ChurnAlert.objects.filter(enterprise=founded.enterprise)

@@ -31,25 +31,25 @@ def is_seeded() -> bool:
     return Enterprise.objects.filter(slug=world.ENTERPRISE_SLUG).exists()
 
 
-def seed_demo(*, size: str, now: datetime, report: Report) -> None:
+def seed_demo(*, members: int, now: datetime, report: Report) -> None:
     """All of it, or after a failure nothing but what was sent: sending never is in a transaction.
 
-    The same size gives the same people and the same behaviour, counted back from today.
+    The same number gives the same people and the same behaviour, counted back from today.
     """
-    members = list(people(SIZES[size], seed=SEED))
+    crowd = list(people(members, seed=SEED))
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")  # big batches on slow machines
         founded = found(now)
         report(f"{len(founded.communities)} 社群")
-        rows = register_people(founded, members)
-        memberships = settle_people(founded, members, rows)
+        rows = register_people(founded, crowd)
+        memberships = settle_people(founded, crowd, rows)
         report(f"{len(rows):,} 成员，{memberships:,} 次入群")
         create_welcome_policy(actor=founded.admin, body=world.WELCOME)
         vip = founded.communities["vip"]
         create_welcome_policy(actor=founded.admin, body=world.VIP_WELCOME, community=vip)
-        report(f"{record_orders(founded, members, seed=SEED):,} 订单")
-        report(f"{record_activity(founded, members, seed=SEED):,} 活跃事件")
+        report(f"{record_orders(founded, crowd, seed=SEED):,} 订单")
+        report(f"{record_activity(founded, crowd, seed=SEED):,} 活跃事件")
     report(f"{watch_for_churn(founded)} 流失预警")
     applied = let_people_apply(founded, seed=SEED)
     report(f"{applied['waiting']} 待审核申请，{applied['refused']} 未通过")

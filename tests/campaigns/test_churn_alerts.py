@@ -38,7 +38,7 @@ def score(membership, *, probability=0.8, last_active_on=TODAY - timedelta(days=
         member=membership.member,
         probability=probability,
         band="high",
-        reasons=[{"code": "silent", "value": 5}],
+        reasons=[{"code": "silence", "days": 5, "usual_gap": 1.5}],
         last_active_on=last_active_on,
         scored_on=on,
         model_version="v1",
@@ -62,7 +62,7 @@ def test_opening_raises_an_alert_with_everything_the_score_knew():
     )
     assert alert.status == AlertStatus.OPEN
     assert alert.probability == 0.5
-    assert alert.reasons == [{"code": "silent", "value": 5}]
+    assert alert.reasons == [{"code": "silence", "days": 5, "usual_gap": 1.5}]
     assert alert.last_active_on == TODAY - timedelta(days=5)
     assert (alert.opened_on, alert.model_version) == (TODAY, "v1")
 

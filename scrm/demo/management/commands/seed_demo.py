@@ -28,7 +28,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {time.monotonic() - began:5.1f} s  {text}")
 
         try:
-            seed_demo(size=size, now=timezone.now(), report=report)
+            seed_demo(members=SIZES[size], now=timezone.now(), report=report)
         finally:
             logging.disable(logging.NOTSET)
         self.stdout.write("爪爪星球：" + " · ".join(done))

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from celery import shared_task
+from django.utils import timezone
 
 from members.services.joining import seat_waiting_applications
+from members.services.partitions import ensure_partitions_ahead
+from members.services.scoring import continue_scoring, enterprises_to_score
+
+SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 
 
-@shared_task(name="members.sweep_waiting_applications", queue="sweep")
+@shared_task(name="members.sweep_waiting_applications")
 def sweep_waiting_applications() -> None:
     seat_waiting_applications()
+
+
+@shared_task(name="members.prepare_partitions")
+def prepare_partitions() -> None:
+    ensure_partitions_ahead(timezone.now())
+
+
+@shared_task(name="members.sweep_scoring")
+def sweep_scoring() -> None:
+    for enterprise_id, day in enterprises_to_score(timezone.now()):
+        score_churn.delay(enterprise_id, day.isoformat())
+
+
+@shared_task(name="members.score_churn")
+def score_churn(enterprise_id: int, day: str) -> None:
+    if not continue_scoring(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
+        score_churn.delay(enterprise_id, day)

@@ -32,4 +32,8 @@ SCHEDULE: dict[str, Entry] = {
     "churn alerts": at(crontab(minute=20), "campaigns.tend_churn_alerts"),
     # How long an approved member waits once a chat has room again.
     "waiting applications": every(30, "members.sweep_waiting_applications"),
+    # Scores are of whole local days, due from three in the morning; this says how late they may be.
+    "churn scoring": every(600, "members.sweep_scoring"),
+    # Months are made two ahead, so one run a day is plenty; a batch makes what is missing itself.
+    "activity partitions": at(crontab(hour=1, minute=10), "members.prepare_partitions"),
 }

@@ -70,8 +70,8 @@ class Migration(migrations.Migration):
                 ('last_active_on', models.DateField(blank=True, null=True, verbose_name='最近活跃日')),
                 ('scored_on', models.DateField(verbose_name='评分日')),
                 ('model_version', models.CharField(max_length=40, verbose_name='模型版本')),
-                ('community', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='communities.community', verbose_name='社群')),
-                ('enterprise', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise', verbose_name='企业')),
+                ('community', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='communities.community', verbose_name='社群')),
+                ('enterprise', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise', verbose_name='企业')),
                 ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='churn_scores', to='members.member', verbose_name='成员')),
             ],
             options={

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -32,10 +32,18 @@ class ChurnScore(models.Model):
     """
 
     enterprise = models.ForeignKey(
-        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+        Enterprise,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # scores are always found through their community or member
+        verbose_name=_("企业"),
     )
     community = models.ForeignKey(
-        Community, on_delete=models.PROTECT, related_name="+", verbose_name=_("社群")
+        Community,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # two indexes begin with it
+        verbose_name=_("社群"),
     )
     member = models.ForeignKey(
         Member, on_delete=models.PROTECT, related_name="churn_scores", verbose_name=_("成员")
@@ -86,9 +94,10 @@ class ScoringRunQuerySet(models.QuerySet["ScoringRun"]):
     def visible_to(self, user: User) -> ScoringRunQuerySet:
         return self.filter(enterprise_id=user.enterprise_id)
 
-    def claimable(self, now: datetime) -> ScoringRunQuerySet:
+    def claimable(self) -> ScoringRunQuerySet:
+        """Not finished, and nobody is at it; by the database's clock."""
         return self.filter(finished_at=None).filter(
-            models.Q(lease_until=None) | models.Q(lease_until__lt=now)
+            models.Q(lease_until=None) | models.Q(lease_until__lt=Now())
         )
 
 

@@ -11,7 +11,6 @@ from members.rules.status import OPEN_APPLICATION, ApplicationStatus, JoinSource
 from scrm.accounts.models import Enterprise, User
 
 
-
 class EntryApplicationQuerySet(models.QuerySet["EntryApplication"]):
     def visible_to(self, user: User) -> EntryApplicationQuerySet:
         return self.filter(community__in=Community.objects.visible_to(user))

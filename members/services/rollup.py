@@ -97,13 +97,18 @@ WITH counted AS (
         = (counted.member_id, counted.community_id, counted.day)
       AND counted.event_count > 0
       AND ({_OLD}) IS DISTINCT FROM ({_ROW})
+    RETURNING 1
 ), emptied AS (
     DELETE FROM members_memberday day USING counted
     WHERE (day.member_id, day.community_id, day.day)
         = (counted.member_id, counted.community_id, counted.day)
       AND counted.event_count = 0
+    RETURNING 1
+), done AS (
+    DELETE FROM touched_days WHERE is_locked RETURNING 1
 )
-DELETE FROM touched_days WHERE is_locked
+SELECT (SELECT count(*) FROM done),
+       (SELECT count(*) FROM changed) + (SELECT count(*) FROM emptied)
 """  # noqa: S608 - names of our own; every value is bound
 
 
@@ -125,11 +130,19 @@ class Window:
         }
 
 
+@dataclass(frozen=True)
+class Recount:
+    """How many days were counted, and how many rows were not yet what the count says."""
+
+    days: int
+    written: int
+
+
 def prepare_touched(cursor: CursorWrapper) -> None:
     temporary_table(cursor, TOUCHED, TOUCHED_COLUMNS)
 
 
-def recount_touched(window: Window) -> int:
+def recount_touched(window: Window) -> Recount:
     """Bring the rows of the days in ``touched_days`` to what the events say.
 
     First the days nobody has a row for; who makes such a row holds its key until the end of the
@@ -141,16 +154,19 @@ def recount_touched(window: Window) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM touched_days")
         (left,) = cursor.fetchone()
-        counted = int(left)
+        touched, written = int(left), 0
         while left:
             cursor.execute(INSERT_NEW, values)
-            left -= affected(cursor)
+            inserted = affected(cursor)
+            left -= inserted
+            written += inserted
             if not left:
                 break
             cursor.execute(LOCK_OLD)
             cursor.execute(UPDATE_OLD, values)
-            done = affected(cursor)
+            done, changed = cursor.fetchone()
             if not done:
                 break  # what remains has neither events nor a row
             left -= done
-    return counted
+            written += changed
+    return Recount(touched, written)

@@ -5,8 +5,22 @@ from datetime import UTC, date, datetime
 from factory import SelfAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
 
-from members.models import EntryApplication, Member, MemberDay, Membership, Purchase, Stay
+from members.models import (
+    ActivityCoverage,
+    ActivityEvent,
+    ChurnScore,
+    EntryApplication,
+    ImportRun,
+    Member,
+    MemberDay,
+    Membership,
+    Purchase,
+    Stay,
+)
+from members.models.import_run import ImportKind
+from members.rules.churn import RiskBand
 from members.rules.status import ApplicationStatus, JoinSource, LeaveReason, ObservedBy
+from members.services.partitions import ensure_partitions, month_of
 from tests.accounts.factories import EnterpriseFactory
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory, GroupChatFactory
 
@@ -87,3 +101,61 @@ class MemberDayFactory(DjangoModelFactory):
     member = SubFactory(MemberFactory, enterprise=SelfAttribute("..enterprise"))
     day = date(2026, 3, 1)
     message_count = 1
+
+
+class ActivityEventFactory(DjangoModelFactory):
+    """One event, past the ingestion: neither its key nor its day is written."""
+
+    class Meta:
+        model = ActivityEvent
+
+    community = SubFactory(CommunityFactory)
+    enterprise = SelfAttribute("community.enterprise")
+    member = SubFactory(MemberFactory, enterprise=SelfAttribute("..enterprise"))
+    kind = "message"
+    source = "app"
+    dedupe_key = Sequence(lambda n: f"key-{n}")
+    occurred_at = datetime(2026, 3, 1, 4, tzinfo=UTC)
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        ensure_partitions([month_of(kwargs["occurred_at"])])
+        return super()._create(model_class, *args, **kwargs)
+
+
+class ActivityCoverageFactory(DjangoModelFactory):
+    """A source that listened all through the first half of 2026."""
+
+    class Meta:
+        model = ActivityCoverage
+
+    community = SubFactory(CommunityFactory)
+    source = "app"
+    covered_from = datetime(2026, 1, 1, tzinfo=UTC)
+    covered_to = datetime(2026, 6, 30, tzinfo=UTC)
+
+
+class ChurnScoreFactory(DjangoModelFactory):
+    class Meta:
+        model = ChurnScore
+
+    community = SubFactory(CommunityFactory)
+    enterprise = SelfAttribute("community.enterprise")
+    member = SubFactory(MemberFactory, enterprise=SelfAttribute("..enterprise"))
+    probability = 0.7
+    band = RiskBand.HIGH
+    reasons = [{"code": "silence", "days": 9, "usual_gap": 2.5, "weight": 0.8}]
+    last_active_on = date(2026, 3, 1)
+    scored_on = date(2026, 3, 10)
+    model_version = "shipped-1"
+
+
+class ImportRunFactory(DjangoModelFactory):
+    class Meta:
+        model = ImportRun
+
+    enterprise = SubFactory(EnterpriseFactory)
+    kind = ImportKind.ACTIVITY
+    file_name = "activity.csv"
+    file_digest = Sequence(lambda n: f"{n:064x}")
+    source = "import"

@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from campaigns import tasks
 from campaigns.services.welcoming import plan_welcome
 from campaigns.signals import (
+    audience_frozen,
     broadcast_cancelled,
     broadcast_resumed,
     broadcast_started,
@@ -30,9 +31,20 @@ def hurry_welcomes(**_: object) -> None:
     transaction.on_commit(partial(tasks.wake, tasks.send_due_welcomes), robust=True)
 
 
-@receiver([broadcast_started, broadcast_resumed, broadcast_cancelled])
-def hurry_drains(**_: object) -> None:
+@receiver([broadcast_started, broadcast_cancelled])
+def hurry_one_drain(**_: object) -> None:
     transaction.on_commit(partial(tasks.wake, tasks.drain_dispatches), robust=True)
+
+
+@receiver([audience_frozen, broadcast_resumed])
+def hurry_every_drain(**_: object) -> None:
+    transaction.on_commit(tasks.wake_every_drain, robust=True)
+
+
+@receiver(churn_scored)
+def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> None:
+    enqueue = partial(tasks.open_churn_alerts.delay, community_id, scored_on.isoformat())
+    transaction.on_commit(enqueue, robust=True)
 
 
 @receiver(churn_scored)

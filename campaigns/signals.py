@@ -5,6 +5,9 @@ from django.dispatch import Signal
 # broadcast_id: int, run_id: int
 broadcast_started = Signal()
 
+# broadcast_id: int, run_id: int
+audience_frozen = Signal()
+
 # broadcast_id: int
 broadcast_resumed = Signal()
 

@@ -60,6 +60,11 @@ def tend_churn_alerts() -> None:
     churn_alerts.tend_churn_alerts(timezone.now())
 
 
+def wake_every_drain() -> None:
+    for _ in range(settings.DRAIN_WORKERS):
+        wake(drain_dispatches)
+
+
 def wake(task: Task[[], None]) -> None:
     """Hurry a worker. Without a broker nothing is lost: the sweep wakes one later."""
     try:

@@ -16,6 +16,7 @@ from campaigns.channels.registry import channel_for
 from campaigns.models import Run
 from campaigns.rules.status import RunStatus
 from campaigns.selectors.audience import Audience, audience_of
+from campaigns.signals import audience_frozen
 
 logger = logging.getLogger(__name__)
 
@@ -134,4 +135,5 @@ def _finish_freezing(run: Run) -> None:
     """From here on the run sends. That nobody is in it is noticed when it is finished."""
     run.status = RunStatus.SENDING
     run.save(update_fields=["status"])
+    audience_frozen.send(sender=Run, broadcast_id=run.broadcast_id, run_id=run.pk)
     logger.info("An audience is frozen.", extra={"run_id": run.pk})

@@ -129,6 +129,14 @@ class ScopedRelations:
         return visible if narrowed is None else visible & narrowed
 
 
+class Colours(dict[str, str]):
+    """The colour of each label. One without a colour is grey and keeps its words: of a plain dict
+    Unfold shows the stored value instead."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
 class CapabilityGates:
     """Permission methods from declared capabilities. What is not declared is denied."""
 
@@ -136,6 +144,12 @@ class CapabilityGates:
     add_capability: ClassVar[Capability | None] = None
     change_capability: ClassVar[Capability | None] = None
     delete_capability: ClassVar[Capability | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for column in vars(cls).values():
+            if isinstance(getattr(column, "label", None), dict):
+                column.label = Colours(column.label)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request, self.view_capability) or may(request, self.change_capability)

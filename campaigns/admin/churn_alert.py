@@ -8,6 +8,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -71,6 +72,10 @@ class MineFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
         return queryset.filter(assignee=None) if self.value() == "nobody" else queryset
 
 
+def unbroken(text: str) -> SafeString:
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
 class DismissDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
     reason = forms.CharField(
         label=_("原因"),
@@ -128,14 +133,10 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     actions_row = ("acknowledge", "intervene", "dismiss")
     actions_detail = ("acknowledge", "intervene", "dismiss")
 
-    @display(
-        description=_("成员"),
-        ordering="member__nickname",
-        header=True,
-        wrapper_class="whitespace-nowrap",
-    )
+    @display(description=_("成员"), ordering="member__nickname", header=True)
     def who(self, alert: ChurnAlert) -> list[str]:
-        return [alert.member.nickname, alert.community.name, alert.member.nickname[:1]]
+        nickname = alert.member.nickname
+        return [unbroken(nickname), unbroken(alert.community.name), nickname[:1]]
 
     @display(
         description=_("状态"),
@@ -145,6 +146,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
             AlertStatus.ACKNOWLEDGED: "warning",
             AlertStatus.INTERVENING: "info",
             AlertStatus.RECOVERED: "success",
+            AlertStatus.CHURNED: "danger",
         },
     )
     def status_label(self, alert: ChurnAlert) -> tuple[str, str]:

@@ -35,6 +35,7 @@ from members.services.ingestion import ingest_activities
 from members.services.joining import apply_for_entry, approve_application, reject_application
 from members.services.purchases import record_purchases
 from members.services.scoring import score_community
+from scrm.accounts.rules.roles import Capability
 from scrm.demo import world
 from scrm.demo.contents import COMING, DONE, DRAFT, HALFWAY, LATER, TO_CHATS, WAITING, Content
 from scrm.demo.founding import Founded
@@ -153,7 +154,6 @@ def date_back(
 # --- who is about to fall silent ---
 
 SCORED_DAYS_AGO = (35, 28, 21, 14, 7, 0)
-ACKNOWLEDGED, INTERVENED, DISMISSED = 10, 7, 4
 
 
 def watch_for_churn(founded: Founded) -> int:
@@ -167,14 +167,25 @@ def watch_for_churn(founded: Founded) -> int:
         raised = ChurnAlert.objects.filter(enterprise=founded.enterprise)
         raised.filter(opened_on=at.date()).update(opened_at=at)
         raised.filter(closed_at__gt=at).update(closed_at=at)
-    alerts = list(ChurnAlert.objects.filter(enterprise=founded.enterprise).open().by_stake())
-    for alert in alerts[1 : 1 + ACKNOWLEDGED]:
-        acknowledge_alert(alert.pk, actor=founded.users["yunying"])
-    for alert in alerts[12 : 12 + INTERVENED]:
-        start_intervening(alert.pk, actor=founded.users["yunying"])
-    for alert in alerts[-DISMISSED:]:
-        dismiss_alert(alert.pk, reason="已转为到店客户，线下维护", actor=founded.users["yunying"])
+    alerts = ChurnAlert.objects.filter(enterprise=founded.enterprise).open().by_stake()
+    work_on_alerts(founded, list(alerts))
     return len(alerts)
+
+
+def work_on_alerts(founded: Founded, alerts: list[ChurnAlert]) -> None:
+    """Colleagues with a login take on some of their own; most still wait."""
+    users = (founded.admin, *founded.users.values())
+    workers = {user.staff_id: user for user in users if user.can(Capability.WORK_ALERTS)}
+    mine = [alert for alert in alerts if alert.assignee_id in workers]
+    for number, alert in enumerate(mine):
+        actor = workers[alert.assignee_id]
+        match number % 7:
+            case 2:
+                acknowledge_alert(alert.pk, actor=actor)
+            case 4:
+                start_intervening(alert.pk, actor=actor)
+            case 6 if number > len(mine) // 2:
+                dismiss_alert(alert.pk, reason="已转为到店客户，线下维护", actor=actor)
 
 
 # --- what they are sent ---

@@ -25,7 +25,7 @@ PET_KINDS = {
 }  # fmt: skip
 NICKNAMES = (
     "{pet}妈妈", "{pet}爸爸", "{pet}的铲屎官", "{pet}今天拆家了吗", "{breed}{pet}", "{city}·{pet}",
-    "{given}和{pet}", "{city}{given}", "{surname}{given}", "{surname}{given}", "{given}🐾",
+    "{given}和{pet}", "{city}{given}", "{surname}{given}", "{surname}{given}", "{given}的小窝",
     "爱{breed}的{given}", "{pet}家的{given}", "一只叫{pet}的{breed}",
 )  # fmt: skip
 

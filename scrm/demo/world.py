@@ -217,7 +217,7 @@ COMMUNITIES = (
     ),
     CommunitySpec(
         "walk21", "21 天遛狗打卡营", "想养成每天遛狗习惯的人", "连续 21 天打卡，互相监督",
-        owner="xia.zhi", parent="planet", values=("breed:dog",), kind="cycle", share=0.16,
+        owner="xia.zhi", parent="planet", values=("breed:dog",), kind="cycle", share=0.09,
         created_days_ago=45,
     ),
     CommunitySpec(
@@ -239,7 +239,7 @@ COMMUNITIES = (
 STATUS_PATH = ("draft", "recruiting", "warming", "active")
 
 WELCOME = (
-    "欢迎{{昵称}}来到「{{社群}}」！🐾\n"
+    "欢迎{{昵称}}来到「{{社群}}」！\n"
     "先做三件事：改群名片（城市+宠物名）、晒一张毛孩子的照片、看一眼群公告。\n"
     "有问题随时 @ 我们，30 分钟内一定有真人回复。"
 )

@@ -45,9 +45,3 @@ def hurry_every_drain(**_: object) -> None:
 def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> None:
     enqueue = partial(tasks.open_churn_alerts.delay, community_id, scored_on.isoformat())
     transaction.on_commit(enqueue, robust=True)
-
-
-@receiver(churn_scored)
-def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> None:
-    enqueue = partial(tasks.open_churn_alerts.delay, community_id, scored_on.isoformat())
-    transaction.on_commit(enqueue, robust=True)

@@ -41,6 +41,7 @@ def reasons_in_words(alert: ChurnAlert) -> list[str]:
     return [reason_in_words(reason) for reason in alert.reasons]
 
 
-def reason_chips(alert: ChurnAlert) -> SafeString | str:
-    chips = format_html_join(" ", CHIP, ((reason,) for reason in reasons_in_words(alert)))
-    return chips or NOTHING
+def reason_chips(alert: ChurnAlert, *, strongest: int | None = None) -> SafeString | str:
+    """All reasons, or in a list only the strongest: they are kept in that order."""
+    reasons = reasons_in_words(alert)[:strongest]
+    return format_html_join(" ", CHIP, ((reason,) for reason in reasons)) or NOTHING

@@ -96,7 +96,7 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
         "status_label",
         "risk",
         "value",
-        "reason_list",
+        "main_reasons",
         "last_seen",
         "assignee",
         "raised_on",
@@ -159,6 +159,10 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     @display(description=_("近一年消费"), ordering="value_amount")
     def value(self, alert: ChurnAlert) -> str:
         return value_in_words(alert)
+
+    @display(description=_("原因"))
+    def main_reasons(self, alert: ChurnAlert) -> SafeString | str:
+        return reason_chips(alert, strongest=2)
 
     @display(description=_("原因"))
     def reason_list(self, alert: ChurnAlert) -> SafeString | str:

@@ -167,7 +167,7 @@ def at_stake(alert: ChurnAlert) -> AtStake:
         community=alert.community.name,
         risk=risk_bar(alert.probability),
         value=value_in_words(alert),
-        reasons=reason_chips(alert),
+        reasons=reason_chips(alert, strongest=2),
         assignee=alert.assignee.name if alert.assignee else "",
         status=alert.get_status_display(),
     )

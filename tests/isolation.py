@@ -30,6 +30,7 @@ class Call:
     kwargs: Callable[[World], dict[str, object]] | None = None  # for URLs with more than a pk
     body: Callable[[World], object] | None = None
     answers: tuple[int, ...] = (200,)
+    refusals: tuple[int, ...] = (400, 404)  # of a body that names rows of another enterprise
 
     def url_kwargs(self, world: World, name: str = "pk") -> dict[str, object]:
         if self.kwargs is not None:

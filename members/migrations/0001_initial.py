@@ -286,7 +286,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='churnscore',
-            index=models.Index(fields=['community', '-probability', 'id'], name='churn_worklist'),
+            index=models.Index(fields=['enterprise', '-probability', '-id'], name='most_at_risk_first'),
         ),
         migrations.AddConstraint(
             model_name='churnscore',
@@ -303,6 +303,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='memberday',
             index=models.Index(fields=['community', 'day'], name='days_of_community'),
+        ),
+        migrations.AddIndex(
+            model_name='memberday',
+            index=models.Index(fields=['enterprise', '-day', '-id'], name='days_newest_first'),
         ),
         migrations.AddConstraint(
             model_name='memberday',

@@ -11,14 +11,27 @@ from communities.models import Community
 from members.models.member import Member
 from members.rules.activity import ActivityKind
 from scrm.accounts.models import Enterprise
+from scrm.accounts.rules.roles import DataScope
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User
 
 
+def in_communities_of(user: User) -> models.Q:
+    """Rows of the communities that a user can see, for tables that also name the enterprise.
+
+    The enterprise comes first, because the indexes of the lists begin with it; the communities
+    are asked for only where the user does not see them all.
+    """
+    mine = models.Q(enterprise=user.enterprise_id)
+    if user.data_scope == DataScope.ALL:
+        return mine
+    return mine & models.Q(community__in=Community.objects.visible_to(user))
+
+
 class ActivityEventQuerySet(models.QuerySet["ActivityEvent"]):
     def visible_to(self, user: User) -> ActivityEventQuerySet:
-        return self.filter(community__in=Community.objects.visible_to(user))
+        return self.filter(in_communities_of(user))
 
 
 class ActivityEvent(models.Model):
@@ -98,7 +111,7 @@ class ActivityKey(models.Model):
 
 class MemberDayQuerySet(models.QuerySet["MemberDay"]):
     def visible_to(self, user: User) -> MemberDayQuerySet:
-        return self.filter(community__in=Community.objects.visible_to(user))
+        return self.filter(in_communities_of(user))
 
 
 class MemberDay(models.Model):
@@ -154,6 +167,8 @@ class MemberDay(models.Model):
         indexes = [
             # activity of a whole community over a range of days
             models.Index(fields=["community", "day"], name="days_of_community"),
+            # the list of an enterprise, newest first
+            models.Index(fields=["enterprise", "-day", "-id"], name="days_newest_first"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from communities.models import Community
+from members.models.activity import in_communities_of
 from members.models.member import Member
 from members.rules.churn import RiskBand
 from scrm.accounts.models import Enterprise
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 class ChurnScoreQuerySet(models.QuerySet["ChurnScore"]):
     def visible_to(self, user: User) -> ChurnScoreQuerySet:
-        return self.filter(community__in=Community.objects.visible_to(user))
+        return self.filter(in_communities_of(user))
 
     def of_day(self, community_id: int, day: date) -> ChurnScoreQuerySet:
         return self.filter(community_id=community_id, scored_on=day)
@@ -35,14 +36,14 @@ class ChurnScore(models.Model):
         Enterprise,
         on_delete=models.PROTECT,
         related_name="+",
-        db_index=False,  # scores are always found through their community or member
+        db_index=False,  # the index of the list begins with it
         verbose_name=_("企业"),
     )
     community = models.ForeignKey(
         Community,
         on_delete=models.PROTECT,
         related_name="+",
-        db_index=False,  # two indexes begin with it
+        db_index=False,  # the unique constraint begins with it
         verbose_name=_("社群"),
     )
     member = models.ForeignKey(
@@ -82,8 +83,8 @@ class ChurnScore(models.Model):
             ),
         ]
         indexes = [
-            # the worklist of a community, most at risk first
-            models.Index(fields=["community", "-probability", "id"], name="churn_worklist"),
+            # the list of an enterprise, most at risk first
+            models.Index(fields=["enterprise", "-probability", "-id"], name="most_at_risk_first"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from members.models.member import Member
 from scrm.accounts.models import Enterprise
+from scrm.accounts.rules.roles import DataScope
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 class PurchaseQuerySet(models.QuerySet["Purchase"]):
     def visible_to(self, user: User) -> PurchaseQuerySet:
-        return self.filter(member__in=Member.objects.visible_to(user))
+        purchases = self.filter(enterprise=user.enterprise_id)
+        if user.data_scope == DataScope.ALL:
+            return purchases
+        return purchases.filter(member__in=Member.objects.visible_to(user))
 
     def standing(self) -> PurchaseQuerySet:
         """Orders of which something is left after refunds."""

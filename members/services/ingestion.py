@@ -148,9 +148,14 @@ def _place(
             yield Placed(community_id, member_id, event)
 
 
-def ids_of_members(enterprise: Enterprise, external_ids: set[str]) -> dict[str, int]:
-    members = Member.objects.filter(enterprise=enterprise, external_id__in=external_ids)
-    return dict(members.values_list("external_id", "pk"))
+def ids_of_members(
+    enterprise: Enterprise, external_ids: set[str], *, visible_to: User | None = None
+) -> dict[str, int]:
+    members = Member.objects.filter(enterprise=enterprise)
+    if visible_to is not None:
+        members = Member.objects.visible_to(visible_to)
+    known = members.filter(external_id__in=external_ids)
+    return dict(known.values_list("external_id", "pk"))
 
 
 def unknown_member(external_id: str) -> str:

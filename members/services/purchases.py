@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -21,6 +22,9 @@ from members.rules.rows import BadRow, Rejection, is_source
 from members.services.ingestion import create_missing_members, ids_of_members, unknown_member
 from members.services.staging import copy_lines, escaped, temporary_table
 from scrm.accounts.models import Enterprise
+
+if TYPE_CHECKING:
+    from scrm.accounts.models import User
 
 STAGE_COLUMNS = """
     position integer, member_id bigint, order_number text, paid_at timestamptz,
@@ -80,9 +84,12 @@ def record_purchases(
     *,
     source: str,
     now: datetime,
+    visible_to: User | None = None,
     create_members: bool = False,
 ) -> PurchaseResult:
     """Take the good rows of a batch and say what is wrong with the others.
+
+    With ``visible_to`` only members whom the user can see exist.
 
     ``refunded_amount`` is the total refunded so far and only grows: a smaller one is an older
     report that came late, and changes nothing. Member, paid amount and currency of an order never
@@ -95,7 +102,7 @@ def record_purchases(
     row_count = len(orders) + len(rejects)
     if create_members:
         create_missing_members(enterprise, {order.member for _index, order in orders})
-    placed = _merged(_place(enterprise, orders, rejects), rejects)
+    placed = _merged(_place(enterprise, orders, visible_to, rejects), rejects)
     accepted, updated = _store(enterprise, placed, rejects, source=source) if placed else (0, 0)
     rejects.sort()
     duplicates = row_count - accepted - updated - len(rejects)
@@ -113,9 +120,13 @@ def _read(
 
 
 def _place(
-    enterprise: Enterprise, orders: Sequence[tuple[int, PaidOrder]], rejects: list[Rejection]
+    enterprise: Enterprise,
+    orders: Sequence[tuple[int, PaidOrder]],
+    visible_to: User | None,
+    rejects: list[Rejection],
 ) -> Iterator[Placed]:
-    member_ids = ids_of_members(enterprise, {order.member for _index, order in orders})
+    external_ids = {order.member for _index, order in orders}
+    member_ids = ids_of_members(enterprise, external_ids, visible_to=visible_to)
     for index, order in orders:
         member_id = member_ids.get(order.member)
         if member_id is None:

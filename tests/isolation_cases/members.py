@@ -2,9 +2,15 @@ from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
 from tests.members.factories import (
+    ActivityCoverageFactory,
+    ActivityEventFactory,
+    ChurnScoreFactory,
     EntryApplicationFactory,
+    ImportRunFactory,
+    MemberDayFactory,
     MemberFactory,
     MembershipFactory,
+    PurchaseFactory,
     StayFactory,
 )
 
@@ -25,6 +31,44 @@ def build(world):
         **home, name=f"{world.mark}邀请制社群", policy=None
     )
     EntryPolicyFactory(community=world.rows["closed community"], mode=EntryMode.INVITE_ONLY)
+    build_activity(world)
+
+
+def build_activity(world):
+    who = {"community": world.rows["community"], "member": world.rows["member"]}
+    world.rows["event"] = ActivityEventFactory(**who, thread=f"{world.mark}话题")
+    world.rows["member day"] = MemberDayFactory(**who)
+    world.rows["coverage"] = ActivityCoverageFactory(
+        community=world.rows["community"], source=f"{world.mark}-app"
+    )
+    world.rows["churn score"] = ChurnScoreFactory(**who)
+    world.rows["purchase"] = PurchaseFactory(
+        member=world.rows["member"], order_number=f"{world.mark}-1"
+    )
+    world.rows["import run"] = ImportRunFactory(
+        enterprise=world.enterprise, file_name=f"{world.mark}.csv"
+    )
+
+
+def batch_of(**values):
+    return lambda world: {
+        "source": "app",
+        "items": [{"member": world["member"].external_id, **values}],
+    }
+
+
+def event_in(world):
+    return batch_of(
+        community=world["community"].code,
+        kind="message",
+        occurred_at="2026-03-01T12:00:00+08:00",
+        dedupe_key="new",
+    )(world)
+
+
+ITEM_BY_ITEM = (207,)  # a batch is answered for each item, and each of these is refused
+
+new_order = batch_of(order_number="new", paid_at="2026-03-01T12:00:00+08:00", paid_amount=100)
 
 
 def newcomer_to(community):
@@ -59,6 +103,15 @@ API = {
     "membership-leave": {"post": Call(row="membership", body=lambda w: {"reason": "self"})},
     "stay-list": {"get": Call()},
     "stay-detail": {"get": Call(row="stay")},
+    "activity-list": {"get": Call()},
+    "activity-batch": {"post": Call(body=event_in, refusals=ITEM_BY_ITEM)},
+    "activity-batch-unslashed": {"post": Call(body=event_in, refusals=ITEM_BY_ITEM)},
+    "member-day-list": {"get": Call()},
+    "purchase-list": {"get": Call()},
+    "purchase-batch": {"post": Call(body=new_order, refusals=ITEM_BY_ITEM)},
+    "purchase-batch-unslashed": {"post": Call(body=new_order, refusals=ITEM_BY_ITEM)},
+    "import-run-list": {"get": Call()},
+    "churn-score-list": {"get": Call()},
 }
 
 ADMIN = {

@@ -1,0 +1,114 @@
+"""What the batch endpoints have in common: many items in, an answer for each that was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.response import Response
+
+from members.rules.rows import Rejection, is_source
+from scrm.shared.api.serializers import StrictSerializer
+
+MAX_ITEMS = 1000
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a batch that is at least an object with no unknown fields."""
+
+    index: int
+    values: tuple[object, ...]
+
+
+class ItemsField(serializers.ListField):
+    """Items that are judged one by one later: one bad item does not refuse the others."""
+
+    default_error_messages = {
+        "too_many": gettext_lazy("一次最多 {max_items} 条，收到 {count} 条。"),
+    }
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        if len(data) > MAX_ITEMS:
+            self.fail("too_many", max_items=MAX_ITEMS, count=len(data))
+        return data
+
+
+def items_field(item: type[serializers.Serializer[Any]]) -> ItemsField:
+    """A list of ``item`` in the documentation; in the flesh it may hold anything."""
+    kind: type[ItemsField] = type(f"{item.__name__}s", (ItemsField,), {})
+    extend_schema_field(item(many=True))(kind)
+    return kind(help_text=_("最多 %(count)d 条。") % {"count": MAX_ITEMS})
+
+
+class SourceField(serializers.CharField):
+    default_error_messages = {
+        "bad_source": gettext_lazy("只能由字母、数字、点、连字符和下划线组成，最多 40 个字符。"),
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        source = super().to_internal_value(data)
+        if not is_source(source):
+            self.fail("bad_source")
+        return source
+
+
+class ItemErrorSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField(help_text=gettext_lazy("第几条，从 0 数起。"))
+    code = serializers.CharField(help_text=gettext_lazy("稳定的英文代码，供程序判断。"))
+    detail = serializers.CharField(help_text=gettext_lazy("给人看的说明。"))
+
+
+class BatchResultSerializer(serializers.Serializer[Any]):
+    """Accepted, duplicates and rejected (and updated, where there are updates) add up."""
+
+    accepted = serializers.IntegerField(help_text=gettext_lazy("新记下的条数。"))
+    duplicates = serializers.IntegerField(help_text=gettext_lazy("早已记下、没有变化的条数。"))
+    rejected = serializers.IntegerField(help_text=gettext_lazy("没有收下的条数，逐条见 errors。"))
+    errors = ItemErrorSerializer(many=True)  # type: ignore[assignment]  # a field of ours
+
+
+def sorted_out(
+    items: Sequence[object], fields: Sequence[str]
+) -> tuple[list[Item], list[Rejection]]:
+    """The items with the values of their fields in order, and those that are no such items."""
+    good: list[Item] = []
+    bad: list[Rejection] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            bad.append(Rejection(index, "not_an_object", _("必须是一个 JSON 对象。")))
+        elif unknown := sorted(item.keys() - set(fields)):
+            words = {"names": "、".join(name[:60] for name in unknown[:10])}
+            bad.append(Rejection(index, "unknown_field", _("没有这些字段：%(names)s。") % words))
+        else:
+            good.append(Item(index, tuple(item.get(name) for name in fields)))
+    return good, bad
+
+
+def placed_back(good: Sequence[Item], rejects: Sequence[Rejection]) -> Iterator[Rejection]:
+    """Refusals that name places among the good items, naming places in the batch."""
+    return (Rejection(good[bad.index].index, bad.code, bad.message) for bad in rejects)
+
+
+def batch_response(counts: dict[str, int], rejects: Sequence[Rejection]) -> Response:
+    """207 when the items did not all fare alike, so that nobody overlooks the refused ones."""
+    errors = [
+        {"index": bad.index, "code": bad.code, "detail": bad.message} for bad in sorted(rejects)
+    ]
+    code = status.HTTP_207_MULTI_STATUS if errors else status.HTTP_200_OK
+    return Response({**counts, "rejected": len(errors), "errors": errors}, status=code)
+
+
+class BatchSerializer(StrictSerializer):
+    """The envelope. A subclass adds ``items``."""
+
+    source = SourceField(  # type: ignore[assignment]  # a field, not the base's option
+        max_length=40, help_text=gettext_lazy("数据来自哪个系统；去重按来源分开。")
+    )

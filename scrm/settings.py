@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import django_stubs_ext
+from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -370,6 +371,13 @@ UNFOLD = {
     "SITE_HEADER": "社群 SCRM",
     "SITE_SUBHEADER": _("私域运营后台"),
     "SITE_SYMBOL": "forum",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("desk/favicon.svg"),
+        }
+    ],
     "SITE_URL": "/api/docs/",
     "DASHBOARD_CALLBACK": "scrm.desk.dashboard.dashboard",
     "COLORS": {

@@ -41,16 +41,16 @@ def seed_demo(*, members: int, now: datetime, report: Report) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")  # big batches on slow machines
         founded = found(now)
-        report(f"{len(founded.communities)} 社群")
+        report(f"{len(founded.communities)} 个社群")
         rows = register_people(founded, crowd)
         memberships = settle_people(founded, crowd, rows)
-        report(f"{len(rows):,} 成员，{memberships:,} 次入群")
+        report(f"{len(rows):,} 成员 · {memberships:,} 次入群")
         create_welcome_policy(actor=founded.admin, body=world.WELCOME)
         vip = founded.communities["vip"]
         create_welcome_policy(actor=founded.admin, body=world.VIP_WELCOME, community=vip)
-        report(f"{record_orders(founded, crowd, seed=SEED):,} 订单")
-        report(f"{record_activity(founded, crowd, seed=SEED):,} 活跃事件")
-    report(f"{watch_for_churn(founded)} 流失预警")
+        report(f"{record_orders(founded, crowd, seed=SEED):,} 笔订单")
+        report(f"{record_activity(founded, crowd, seed=SEED):,} 条活跃")
+    report(f"{watch_for_churn(founded)} 条流失预警")
     applied = let_people_apply(founded, seed=SEED)
-    report(f"{applied['waiting']} 待审核申请，{applied['refused']} 未通过")
-    report(f"{talk_to_people(founded)} 群发")
+    report(f"{applied['waiting']} 份待审核申请 · {applied['refused']} 份未通过")
+    report(f"{talk_to_people(founded)} 个群发")

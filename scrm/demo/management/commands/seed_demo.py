@@ -31,4 +31,4 @@ class Command(BaseCommand):
             seed_demo(members=SIZES[size], now=timezone.now(), report=report)
         finally:
             logging.disable(logging.NOTSET)
-        self.stdout.write("爪爪星球：" + " · ".join(done))
+        self.stdout.write(" · ".join(done))

@@ -19,7 +19,7 @@ class RequestIDFilter(logging.Filter):
 class JSONFormatter(JsonFormatter):
     """Control characters come out escaped, so nobody can forge a line."""
 
-    converter = time.gmtime
+    converter = time.gmtime  # type: ignore[assignment]  # as the manual of logging shows it
 
     def __init__(self) -> None:
         super().__init__(

@@ -344,10 +344,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "ENUM_NAME_OVERRIDES": {
+    "ENUM_NAME_OVERRIDES": {  # stable names, whichever resources come to share a field name
         "CapabilityEnum": "scrm.accounts.rules.roles.Capability",
         "RoleEnum": "scrm.accounts.rules.roles.Role",
         "DataScopeEnum": "scrm.accounts.rules.roles.DataScope",
+        "CommunityKindEnum": "communities.rules.kinds.CommunityKind",
+        "CommunityStatusEnum": "communities.rules.status.CommunityStatus",
+        "ActivityKindEnum": "members.rules.activity.ActivityKind",
+        "ImportKindEnum": "members.models.import_run.ImportKind",
+        "EntryApplicationStatusEnum": "members.rules.status.ApplicationStatus",
+        "BroadcastStatusEnum": "campaigns.rules.status.BroadcastStatus",
+        "BroadcastTargetEnum": "campaigns.rules.status.BroadcastTarget",
+        "RecipientKindEnum": "campaigns.rules.status.RecipientKind",
+        "RunStatusEnum": "campaigns.rules.status.RunStatus",
+        "DeliveryStatusEnum": "campaigns.rules.status.DeliveryStatus",
+        "WelcomeStatusEnum": "campaigns.rules.status.WelcomeStatus",
+        "ChurnAlertStatusEnum": "campaigns.rules.status.AlertStatus",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",

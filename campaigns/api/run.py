@@ -6,7 +6,8 @@ from django.db import models
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -126,6 +127,11 @@ class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstre
         fields: list[str] = []
 
 
+@extend_schema_view(
+    list=extend_schema(  # the id of the run; Delivery itself has a composite key
+        parameters=[OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)]
+    )
+)
 class DeliveryViewSet(mixins.ListModelMixin, GenericViewSet[Delivery]):
     """一次执行里每个收件人的结果，按收件人编号。"""
 

@@ -46,16 +46,14 @@ class CannotRender(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text cut at its variables: literal, variable, literal, … literal."""
+    """A text cut at its variables: literal, variable's name, literal, … literal."""
 
-    literals: tuple[str, ...]
+    pieces: tuple[str, ...]
     variables: tuple[Variable, ...]
 
     def render(self, values: Mapping[Variable, str]) -> str:
-        pieces = [self.literals[0]]
-        for variable, literal in zip(self.variables, self.literals[1:], strict=True):
-            pieces.append(values[variable])
-            pieces.append(literal)
+        pieces = list(self.pieces)
+        pieces[1::2] = [values[variable] for variable in self.variables]
         text = "".join(pieces)
         if not text.strip():
             raise CannotRender("render_empty")
@@ -81,7 +79,7 @@ def parse_template(text: str, *, allowed: tuple[Variable, ...]) -> Template:
         )
     if any(LEFT_OVER.search(literal) for literal in literals):
         raise BadContent(_("花括号不成对；变量请写成 {{昵称}} 的形式。"))
-    return Template(tuple(literals), tuple(known[name] for name in names))
+    return Template(tuple(pieces), tuple(known[name] for name in names))
 
 
 def clean_text(text: str, *, allowed: tuple[Variable, ...]) -> str:

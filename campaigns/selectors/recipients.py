@@ -114,7 +114,7 @@ def load_recipients(mailing: Mailing, ids: Sequence[int]) -> list[Recipient]:
                 "dissolved": ChatState.DISSOLVED.value,
             },
         )
-        return [Recipient(*row) for row in cursor.fetchall()]
+        return [Recipient._make(row) for row in cursor.fetchall()]
 
 
 def refs_of(mailing: Mailing, ids: Sequence[int]) -> dict[str, int]:

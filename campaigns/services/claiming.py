@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -56,6 +58,7 @@ UPDATE campaigns_dispatch SET
 WHERE id = %(id)s AND token = %(token)s AND status = 'leased'
 """
 
+# A dispatch has few different results: each recipient carries the number of its own.
 # The range of ids keeps this an index range scan, however large the table and old its statistics.
 RECORD = """
 WITH mine AS (
@@ -72,11 +75,10 @@ WITH mine AS (
     RETURNING id
 )
 UPDATE campaigns_delivery delivery SET
-    status = result.status,
-    reason = result.reason,
+    status = (%(statuses)s::text[])[result.number],
+    reason = (%(reasons)s::text[])[result.number],
     settled_at = statement_timestamp()
-FROM mine, unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[])
-    AS result (recipient_id, status, reason)
+FROM mine, unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS result (recipient_id, number)
 WHERE delivery.run_id = %(run)s
   AND delivery.recipient_id = result.recipient_id
   AND delivery.recipient_id BETWEEN %(first)s AND %(last)s
@@ -106,11 +108,10 @@ class Claim:
         return self.ends_at - time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one recipient."""
+class Result(NamedTuple):
+    """What became of one recipient: a value of ``DeliveryStatus``, and why."""
 
-    status: DeliveryStatus
+    status: str
     reason: str = ""
 
 
@@ -146,9 +147,12 @@ def record_results(
     claim: Claim, results: Mapping[int, Result], *, code: str = "", status: str = "done"
 ) -> bool:
     """All results of a dispatch at once; False when the lease was lost and nothing was written."""
+    alike: dict[Result, list[int]] = {}
+    for recipient_id, result in results.items():
+        alike.setdefault(result, []).append(recipient_id)
     counts = dict.fromkeys(DeliveryStatus.values, 0)
-    for result in results.values():
-        counts[result.status.value] += 1
+    for result, recipient_ids in alike.items():
+        counts[result.status] += len(recipient_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             RECORD,
@@ -159,9 +163,10 @@ def record_results(
                 "run": claim.run_id,
                 "status": status,
                 "code": code,
-                "ids": list(results),
-                "statuses": [result.status.value for result in results.values()],
-                "reasons": [result.reason for result in results.values()],
+                "ids": list(chain.from_iterable(alike.values())),
+                "numbers": [n for n, group in enumerate(alike.values(), 1) for _ in group],
+                "statuses": [result.status for result in alike],
+                "reasons": [result.reason for result in alike],
                 "first": claim.recipient_ids[0],
                 "last": claim.recipient_ids[-1],
             },

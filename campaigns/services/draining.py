@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError, connection
 
-from campaigns.channels.protocol import Channel, Envelope, Message, OutcomeStatus
+from campaigns.channels.protocol import Channel, Envelope, Message, Outcome, OutcomeStatus
 from campaigns.channels.registry import RECORDING_MARGIN, channel_for
 from campaigns.models import Run
 from campaigns.rules.retry import MAX_ATTEMPTS, MAX_LOST, backoff, bounded_retry_after
@@ -40,11 +40,9 @@ logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 3.0
 
-RESULT_OF = {
-    OutcomeStatus.DELIVERED: DeliveryStatus.DELIVERED,
-    OutcomeStatus.AWAITING: DeliveryStatus.AWAITING_OWNER,
-    OutcomeStatus.FAILED: DeliveryStatus.FAILED,
-}
+DELIVERED = Result(DeliveryStatus.DELIVERED.value)
+AWAITING = Result(DeliveryStatus.AWAITING_OWNER.value)
+CANCELLED = Result(DeliveryStatus.CANCELLED.value)
 
 
 @dataclass
@@ -71,8 +69,9 @@ class Prepared:
     """A dispatch as it stands now: who gets a text, and who gets none for what reason."""
 
     envelope: Envelope
-    ids: dict[str, int] = field(default_factory=dict)  # the recipient behind each ref
-    results: dict[int, Result] = field(default_factory=dict)
+    ids: dict[str, int]  # the recipient behind each ref
+    results: dict[int, Result]  # what is known before the call
+    count: int
 
 
 def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
@@ -112,8 +111,8 @@ def _deliver_or_put_aside(claim: Claim, sendings: dict[int, Sending]) -> None:
         if claim.attempt_count < MAX_LOST:
             give_back(claim, wait=backoff(claim.attempt_count), code="worker_error", unknown=True)
             return
-        broken = Result(DeliveryStatus.FAILED, "worker_error")
-        _record(claim, dict.fromkeys(claim.recipient_ids, broken), code="worker_error")
+        broken = dict.fromkeys(claim.recipient_ids, failed("worker_error"))
+        _record(claim, broken, code="worker_error")
 
 
 def deliver(claim: Claim, sending: Sending) -> None:
@@ -148,22 +147,22 @@ def prepare(claim: Claim, mailing: Mailing) -> Prepared:
         found = set(ids.values())
         gone = [pk for pk in claim.recipient_ids if pk not in found]
         results |= dict.fromkeys(
-            gone, Result(DeliveryStatus.SUPPRESSED, mailing.reason_when_absent)
+            gone, Result(DeliveryStatus.SUPPRESSED.value, mailing.reason_when_absent)
         )
         if claim.was_leased:  # an earlier call may have reached them
             ids |= refs_of(mailing, gone)
     envelope = Envelope(claim.key, mailing.account, mailing.recipient_kind, tuple(messages))
-    return Prepared(envelope, ids, results)
+    return Prepared(envelope, ids, results, len(claim.recipient_ids))
 
 
 def _rendered(mailing: Mailing, recipient: Recipient, results: dict[int, Result]) -> str | None:
     try:
         return mailing.render(recipient)
     except CannotRender as error:
-        results[recipient.pk] = Result(DeliveryStatus.FAILED, error.code)
+        results[recipient.pk] = failed(error.code)
     except Exception:  # one poisoned recipient must not stop the others
         logger.exception("A text cannot be rendered.", extra={"recipient_id": recipient.pk})
-        results[recipient.pk] = Result(DeliveryStatus.FAILED, "render_error")
+        results[recipient.pk] = failed("render_error")
     return None
 
 
@@ -204,8 +203,7 @@ def _close(claim: Claim, sending: Sending, prepared: Prepared) -> None:
         case Answered() as answered:
             _record(claim, results_of(prepared, answered))
         case NeverArrived() if claim.is_cancelled:
-            cancelled = Result(DeliveryStatus.CANCELLED)
-            results = dict.fromkeys(claim.recipient_ids, cancelled)
+            results = dict.fromkeys(claim.recipient_ids, CANCELLED)
             _record(claim, results, status=DispatchStatus.CANCELLED)
         case NeverArrived():
             _record(claim, all_failed(claim, prepared, "gave_up"), code="gave_up")
@@ -218,21 +216,31 @@ def _close(claim: Claim, sending: Sending, prepared: Prepared) -> None:
 
 def results_of(prepared: Prepared, answered: Answered) -> dict[int, Result]:
     """The platform's word wins: who left, but was reached by an earlier call, was reached."""
-    results = dict(prepared.results)
+    results = prepared.results.copy()
+    ids = prepared.ids
     for outcome in answered.outcomes:
-        pk = prepared.ids.get(outcome.recipient_ref)
+        pk = ids.get(outcome.recipient_ref)
         if pk is not None:
-            results[pk] = Result(RESULT_OF[outcome.status], outcome.code[:60])
-    for message in prepared.envelope.messages:
-        results.setdefault(
-            prepared.ids[message.recipient_ref], Result(DeliveryStatus.FAILED, "not_in_answer")
-        )
+            results[pk] = result_of(outcome)
+    if len(results) < prepared.count:
+        for message in prepared.envelope.messages:
+            results.setdefault(ids[message.recipient_ref], failed("not_in_answer"))
     return results
 
 
+def result_of(outcome: Outcome) -> Result:
+    if outcome.status is OutcomeStatus.DELIVERED:
+        return DELIVERED
+    return AWAITING if outcome.status is OutcomeStatus.AWAITING else failed(outcome.code)
+
+
+def failed(code: str) -> Result:
+    return Result(DeliveryStatus.FAILED.value, code[:60])
+
+
 def all_failed(claim: Claim, prepared: Prepared, code: str) -> dict[int, Result]:
-    failed = Result(DeliveryStatus.FAILED, code[:60])
-    return {pk: prepared.results.get(pk, failed) for pk in claim.recipient_ids}
+    results = dict.fromkeys(claim.recipient_ids, failed(code))
+    return results | prepared.results
 
 
 def _record(

@@ -23,14 +23,15 @@ logger = logging.getLogger(__name__)
 STEP_SIZE = 50_000
 DISPATCH_SIZE = 1000
 
-# The next recipients come from the query in {recipients}: one column, ascending, limited.
+# The next recipients come from the query in {recipients}: one column, ascending, limited. Somebody
+# can be in several communities, and is added {once}; in a single one the key alone sees to that.
 STEP = """
 WITH next (recipient_id) AS MATERIALIZED (
     {recipients}
 ), added AS (
     INSERT INTO campaigns_delivery (run_id, recipient_id)
     SELECT %s, recipient_id FROM next
-    ON CONFLICT DO NOTHING
+    {once}
     RETURNING recipient_id
 ), numbered AS (
     SELECT recipient_id, (row_number() OVER (ORDER BY recipient_id) - 1) / %s AS batch FROM added
@@ -114,9 +115,10 @@ def _take_step(run: Run, freezing: Freezing, *, community_id: int, step_size: in
         .order_by(key)[:step_size]
     )
     recipients, values = ids.query.sql_with_params()
+    once = "ON CONFLICT DO NOTHING" if len(freezing.audience.community_ids) > 1 else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            STEP.format(recipients=recipients),  # built by the ORM; every value is bound
+            STEP.format(recipients=recipients, once=once),  # from the ORM; every value is bound
             [
                 *values,
                 run.pk,

@@ -1,0 +1,228 @@
+"""One broadcast to many: freeze the audience, render, hand over, record. Items are deliveries.
+
+limit                      COPY of the same delivery rows into a table without any index
+ours                       from the due row to the last result, by two workers, channel does nothing
+peer:celery_per_recipient  one Celery task per recipient, the same rows and the same channel
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from bench.harness import Case, celery_workers
+from campaigns.models import Broadcast, Run
+from campaigns.rules.status import BroadcastStatus, RunStatus
+from campaigns.selectors.progress import counted_deliveries, progress_of
+from campaigns.services.scheduling import start_due_broadcasts
+from communities.models import Community
+from scrm.accounts.models import Enterprise, User
+from scrm.wecom.models import ChannelAccount
+
+SIZE = 100_000
+PEER_SIZE = 1_000  # the peer's cost per item does not change with their number
+WORKERS = 2
+PATIENCE = 900.0
+COPY_BLOCK = 1 << 20
+BODY = (
+    "亲爱的{{昵称}}，{{社群}}本周六上午十点在滨江公园办宠物友好日，带上{{昵称}}家的毛孩子来玩，"
+    "现场有免费体检和摄影，名额有限先到先得。回复 1 报名，回复 2 以后不再提醒。"
+)
+
+CREATE_MEMBERS = """
+WITH people AS (
+    INSERT INTO members_member (enterprise_id, external_id, nickname, phone)
+    SELECT %(enterprise)s, 'customer-' || n, '成员' || n, '' FROM generate_series(1, %(size)s) n
+    RETURNING id
+)
+INSERT INTO members_membership (enterprise_id, member_id, community_id, source, leave_reason)
+SELECT %(enterprise)s, id, %(community)s, 'import', '' FROM people
+"""
+
+
+# --- What is sent -------------------------------------------------------------------------------
+
+
+def community_of(size: int) -> Community:
+    """A community with so many members; made once per size."""
+    code = f"bench-{size}"
+    found = Community.objects.filter(code=code).select_related("enterprise").first()
+    if found is not None:
+        return found
+    enterprise, _ = Enterprise.objects.get_or_create(slug=code, defaults={"name": code})
+    community = Community.objects.create(enterprise=enterprise, code=code, name="滨江养宠群")
+    values = {"enterprise": enterprise.pk, "community": community.pk, "size": size}
+    with connection.cursor() as cursor:
+        cursor.execute(CREATE_MEMBERS, values)
+        cursor.execute("VACUUM ANALYZE members_member, members_membership")
+    return community
+
+
+def due_broadcast(size: int) -> Broadcast:
+    community = community_of(size)
+    enterprise = community.enterprise
+    author, reviewer = (
+        User.objects.get_or_create(username=f"{enterprise.slug}-{n}", enterprise=enterprise)[0]
+        for n in range(2)
+    )
+    account, _ = ChannelAccount.objects.get_or_create(
+        enterprise=enterprise, name="noop", kind="noop"
+    )
+    broadcast = Broadcast.objects.create(
+        enterprise=enterprise,
+        name="宠物友好日",
+        body=BODY,
+        channel_account=account,
+        author=author,
+        last_editor=author,
+        approved_by=reviewer,
+        status=BroadcastStatus.SCHEDULED,
+        scheduled_at=timezone.now() - timedelta(seconds=1),
+    )
+    broadcast.communities.set([community])
+    return broadcast
+
+
+def forget_broadcasts() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE campaigns_delivery, campaigns_dispatch, campaigns_run,"
+            " campaigns_broadcast, campaigns_broadcast_communities"
+        )
+
+
+def wait_until(condition: Callable[[], bool], *, every: float = 0.01) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Not finished within {PATIENCE:.0f} s.")
+        time.sleep(every)
+
+
+def is_completed(broadcast: Broadcast) -> bool:
+    broadcast.refresh_from_db(fields=["status"])
+    return broadcast.status == BroadcastStatus.COMPLETED
+
+
+# --- The cases ----------------------------------------------------------------------------------
+
+
+class CopyRows:
+    """What PostgreSQL can take of these rows at most."""
+
+    name = "limit"
+    most: int | None = None
+
+    def prepare(self, size: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS bench_delivery")
+            cursor.execute("CREATE TABLE bench_delivery (LIKE campaigns_delivery)")
+        settled = timezone.now().isoformat()
+        self.rows = "".join(f"1\t{n}\tdelivered\t\t{settled}\n" for n in range(size)).encode()
+
+    def run(self, size: int) -> int:
+        statement = (
+            "COPY bench_delivery (run_id, recipient_id, status, reason, settled_at) FROM STDIN"
+        )
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for at in range(0, len(self.rows), COPY_BLOCK):
+                copy.write(self.rows[at : at + COPY_BLOCK])
+        return size
+
+    def verify(self, size: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM bench_delivery")
+            assert cursor.fetchone()[0] == size
+
+    def clean(self) -> None:
+        self.rows = b""
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS bench_delivery")
+
+
+class Ours:
+    """From the due row to the last result."""
+
+    name = "ours"
+    most: int | None = None
+
+    def prepare(self, size: int) -> None:
+        self.stack = ExitStack()
+        forget_broadcasts()
+        community_of(size)
+        self.stack.enter_context(workers())
+        for _ in range(WORKERS):  # imports and connections are not charged to the items
+            self.send(due_broadcast(100))
+        self.broadcast = due_broadcast(size)
+
+    def run(self, size: int) -> int:
+        self.send(self.broadcast)
+        return size
+
+    def send(self, broadcast: Broadcast) -> None:
+        start_due_broadcasts()
+        wait_until(lambda: is_completed(broadcast))
+
+    def verify(self, size: int) -> None:
+        run = self.broadcast.runs.get()
+        assert counted_deliveries(run.pk)["delivered"] == progress_of(run.pk).delivered == size
+
+    def clean(self) -> None:
+        self.stack.close()
+
+
+class CeleryPerRecipient:
+    """The peer."""
+
+    name = "peer:celery_per_recipient"
+    most: int | None = PEER_SIZE
+
+    def prepare(self, size: int) -> None:
+        self.stack = ExitStack()
+        forget_broadcasts()
+        self.community = community_of(size)
+        self.stack.enter_context(workers(include="bench._per_recipient"))
+        self.send(self.due_run(100), 100)
+        self.delivered_run = self.due_run(size)
+
+    def due_run(self, size: int) -> Run:
+        broadcast = due_broadcast(size)
+        return Run.objects.create(
+            broadcast=broadcast, planned_for=timezone.now(), status=RunStatus.FINISHED
+        )
+
+    def run(self, size: int) -> int:
+        self.send(self.delivered_run, size)
+        return size
+
+    def send(self, run: Run, size: int) -> None:
+        from bench._per_recipient import send_to_one
+
+        members = run.broadcast.communities.get().memberships.active()
+        for member_id in members.order_by("member_id").values_list("member_id", flat=True):
+            send_to_one.delay(run.pk, member_id)
+        wait_until(lambda: counted_deliveries(run.pk)["delivered"] == size, every=0.05)
+
+    def verify(self, size: int) -> None:
+        assert counted_deliveries(self.delivered_run.pk)["delivered"] == size
+
+    def clean(self) -> None:
+        self.stack.close()
+
+
+def workers(include: str = "scrm.celery") -> ExitStack:
+    stack = ExitStack()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench._fanout_settings"
+    stack.callback(os.environ.__setitem__, "DJANGO_SETTINGS_MODULE", "scrm.settings")
+    stack.enter_context(celery_workers(WORKERS, queues=["drain"], options=["-I", include]))
+    return stack
+
+
+def cases() -> list[Case]:
+    return [CopyRows(), Ours(), CeleryPerRecipient()]

@@ -129,7 +129,7 @@ class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstre
 
 @extend_schema_view(
     list=extend_schema(  # the id of the run; Delivery itself has a composite key
-        parameters=[OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)]
+        parameters=[OpenApiParameter("pk", OpenApiTypes.INT64, OpenApiParameter.PATH)]
     )
 )
 class DeliveryViewSet(mixins.ListModelMixin, GenericViewSet[Delivery]):

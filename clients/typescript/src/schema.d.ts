@@ -4,6 +4,50 @@
  */
 
 export interface paths {
+    "/api/v1/activities/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 活跃事件：成员在社群里的每一次发言、点击、打卡等。只增不改。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["activities_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/activities/batch/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 写入一批活跃事件。好的收下，坏的逐条说明；重复提交不会重复计数。
+         *
+         *     全部收下（或早已收下）回答 200；有任何一条被拒绝回答 207。
+         *
+         *     需要权限：`activity.ingest`。
+         */
+        post: operations["activities_batch_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/api-keys/": {
         parameters: {
             query?: never;
@@ -114,6 +158,247 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/broadcasts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发：写草稿、送审、由另一位同事批准、排期，然后逐个收件人发送。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcasts_list"];
+        put?: never;
+        /**
+         * @description 写一份草稿。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发：写草稿、送审、由另一位同事批准、排期，然后逐个收件人发送。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcasts_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 只有草稿可以修改。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["broadcasts_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/approve/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 由作者和最后修改人之外的人批准。
+         *
+         *     需要权限：`campaigns.approve`。
+         */
+        post: operations["broadcasts_approve_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 取消，不能恢复；正在发的批次会在 status_reason 里说明。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/estimate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 现在发会发给谁；不写任何数据。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcasts_estimate_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/pause/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 暂停：正在发的批次发完，不再开始新的。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_pause_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/resume/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 从停下的地方继续，已有结果的不会重发。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_resume_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/return-to-draft/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 退回草稿以便修改；之前的批准作废。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_return_to_draft_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/schedule/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 排期；过去的时间和没有收件人的群发会被拒绝。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_schedule_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/submit/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 送审。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_submit_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/unschedule/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 撤回排期，批准仍然有效。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_unschedule_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channel-accounts/": {
         parameters: {
             query?: never;
@@ -202,6 +487,132 @@ export interface paths {
          *     需要权限：`accounts.manage`。
          */
         post: operations["channel_accounts_deactivate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-alerts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 流失预警：谁可能沉默、为什么、谁跟进。默认按成员价值 × 流失概率排序。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["churn_alerts_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-alerts/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 流失预警：谁可能沉默、为什么、谁跟进。默认按成员价值 × 流失概率排序。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["churn_alerts_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-alerts/{id}/acknowledge/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 认领：预警归操作者跟进。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["churn_alerts_acknowledge_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-alerts/{id}/dismiss/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 忽略：不跟进，关闭预警；28 天内不再提醒这位成员。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["churn_alerts_dismiss_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-alerts/{id}/intervene/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 开始干预：已经在联系这位成员。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["churn_alerts_intervene_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-scores/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 流失评分：未来 28 天不再出现的概率和原因。没有活跃数据覆盖的社群没有评分。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["churn_scores_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -489,6 +900,137 @@ export interface paths {
         patch: operations["enterprise_partial_update"];
         trace?: never;
     };
+    "/api/v1/entry-applications/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 入群申请：谁想进哪个社群，规则逐条怎么说，谁决定的。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["entry_applications_list"];
+        put?: never;
+        /**
+         * @description 申请入群，立即按规则决定；没有通过也返回 201，逐条说明原因。
+         *
+         *     需要权限：`members.manage`。
+         */
+        post: operations["entry_applications_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entry-applications/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 入群申请：谁想进哪个社群，规则逐条怎么说，谁决定的。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["entry_applications_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entry-applications/{id}/approve/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 审核通过，有空位立即入群，没有则等待。
+         *
+         *     需要权限：`applications.review`。
+         */
+        post: operations["entry_applications_approve_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entry-applications/{id}/reject/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 入群申请：谁想进哪个社群，规则逐条怎么说，谁决定的。
+         *
+         *     需要权限：`applications.review`。
+         */
+        post: operations["entry_applications_reject_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entry-applications/{id}/withdraw/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 入群申请：谁想进哪个社群，规则逐条怎么说，谁决定的。
+         *
+         *     需要权限：`members.manage`。
+         */
+        post: operations["entry_applications_withdraw_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entry-applications/invite/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 邀请成员进入“仅邀请”的社群；最低层级仍然要满足。
+         *
+         *     需要权限：`members.manage`。
+         */
+        post: operations["entry_applications_invite_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/entry-policies/": {
         parameters: {
             query?: never;
@@ -604,6 +1146,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/import-runs/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 导入记录：每个文件读到哪里，收下、重复、拒绝各多少。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["import_runs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/": {
         parameters: {
             query?: never;
@@ -617,6 +1180,333 @@ export interface paths {
          *     需要权限：`signed_in`。
          */
         get: operations["me_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/member-days/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 成员日活跃：每位成员在每个社群、每个当地日的次数，始终等于对事件的重新计数。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["member_days_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 成员：企业认识的客户，不论在哪些社群里。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["members_list"];
+        put?: never;
+        /**
+         * @description 成员：企业认识的客户，不论在哪些社群里。
+         *
+         *     需要权限：`members.manage`。
+         */
+        post: operations["members_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 成员：企业认识的客户，不论在哪些社群里。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["members_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 成员：企业认识的客户，不论在哪些社群里。
+         *
+         *     需要权限：`members.manage`。
+         */
+        patch: operations["members_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/memberships/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 社群成员：一个成员在一个社群里的一段时间。入群走申请，离开用 leave。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["memberships_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/memberships/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 社群成员：一个成员在一个社群里的一段时间。入群走申请，离开用 leave。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["memberships_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/memberships/{id}/leave/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 离开社群，同时结束在各客户群里的时段并空出位置。
+         *
+         *     需要权限：`members.manage`。
+         */
+        post: operations["memberships_leave_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 规则里可用的指标：单位、来源、定义、版本、可用的比较和是否带窗口。
+         *
+         *     需要权限：`signed_in`。
+         */
+        get: operations["metrics_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/purchases/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 订单：按（来源、订单号）只记一次，退款随最近一次报告增长。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["purchases_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/purchases/batch/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 写入一批订单。好的收下，坏的逐条说明；重复提交不会重复计数。
+         *
+         *     全部收下（或早已收下）回答 200；有任何一条被拒绝回答 207。
+         *
+         *     需要权限：`activity.ingest`。
+         */
+        post: operations["purchases_batch_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发的每一次执行。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发的每一次执行。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{pk}/deliveries/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 一次执行里每个收件人的结果，按收件人编号。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_deliveries_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/progress/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 读批次的计数，收件人再多代价也不变。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_progress_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sandbox-messages/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 发件箱：沙盒渠道收到的每一条。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sandbox_messages_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sandbox-messages/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 发件箱：沙盒渠道收到的每一条。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sandbox_messages_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -713,6 +1603,48 @@ export interface paths {
          *     需要权限：`accounts.manage`。
          */
         post: operations["staff_reactivate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stays/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 在群时段：只读，只增不删。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["stays_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stays/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 在群时段：只读，只增不删。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["stays_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -959,6 +1891,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/welcome-deliveries/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 每一次入群的欢迎语发得怎样。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["welcome_deliveries_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/welcome-deliveries/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 每一次入群的欢迎语发得怎样。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["welcome_deliveries_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/welcome-policies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 欢迎语：新成员入群后收到什么；社群自己的优先于企业的。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["welcome_policies_list"];
+        put?: never;
+        /**
+         * @description 欢迎语：新成员入群后收到什么；社群自己的优先于企业的。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["welcome_policies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/welcome-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 欢迎语：新成员入群后收到什么；社群自己的优先于企业的。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["welcome_policies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 还没发出的欢迎语按新内容发送。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["welcome_policies_partial_update"];
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -995,6 +2021,74 @@ export interface components {
             /** @description 用一句话写出的门槛，给人看。 */
             readonly criterion_text: string;
         };
+        /** @description The envelope. A subclass adds ``items``. */
+        ActivityBatchRequest: {
+            /** @description 数据来自哪个系统；去重按来源分开。 */
+            source: string;
+            /** @description 最多 1000 条。 */
+            items: components["schemas"]["ActivityItemRequest"][];
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        ActivityEvent: {
+            readonly id: number;
+            /** 成员 */
+            readonly member: number;
+            /** 社群 */
+            readonly community: number;
+            /** 类型 */
+            readonly kind: components["schemas"]["ActivityKindEnum"];
+            /** 数据来源 */
+            readonly source: string;
+            /** 去重键 */
+            readonly dedupe_key: string;
+            /**
+             * 话题
+             * @description 属于哪个话题或帖子。
+             */
+            readonly thread: string;
+            /**
+             * 发生时间
+             * Format: date-time
+             */
+            readonly occurred_at: string;
+            /**
+             * 收到时间
+             * Format: date-time
+             */
+            readonly received_at: string;
+        };
+        /** @description Documents an item; ``members.rules.activity`` reads it. */
+        ActivityItemRequest: {
+            /** @description 客户编号。 */
+            member: string;
+            /** @description 社群代码。 */
+            community: string;
+            kind: components["schemas"]["ActivityKindEnum"];
+            /**
+             * Format: date-time
+             * @description ISO 8601，必须带时区。
+             */
+            occurred_at: string;
+            /** @description 同一来源里唯一；同一个键只计一次。 */
+            dedupe_key: string;
+            /** @description 属于哪个话题或帖子。 */
+            thread?: string;
+        };
+        /**
+         * @description * `message` - 发言
+         *     * `post` - 发帖
+         *     * `comment` - 评论
+         *     * `like` - 点赞
+         *     * `share` - 转发
+         *     * `click` - 点击
+         *     * `checkin` - 打卡
+         *     * `submission` - 提交作业
+         *     * `review` - 点评
+         *     * `attendance` - 参加活动
+         *     * `red_packet` - 领红包
+         * @enum {string}
+         */
+        ActivityKindEnum: "message" | "post" | "comment" | "like" | "share" | "click" | "checkin" | "submission" | "review" | "attendance" | "red_packet";
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ApiKey: {
             readonly id: number;
@@ -1055,6 +2149,11 @@ export interface components {
              */
             expires_at?: string | null;
         };
+        /** @description For commands: exactly the arguments of one verb. */
+        ApplyRequest: {
+            member: number;
+            community: number;
+        };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         AuditEvent: {
             readonly id: number;
@@ -1105,6 +2204,167 @@ export interface components {
             requires_evidence?: boolean;
         };
         /**
+         * @description * `low` - 低
+         *     * `medium` - 中
+         *     * `high` - 高
+         * @enum {string}
+         */
+        BandEnum: "low" | "medium" | "high";
+        /** @description Accepted, duplicates and rejected (and updated, where there are updates) add up. */
+        BatchResult: {
+            /** @description 新记下的条数。 */
+            accepted: number;
+            /** @description 早已记下、没有变化的条数。 */
+            duplicates: number;
+            /** @description 没有收下的条数，逐条见 errors。 */
+            rejected: number;
+            errors: components["schemas"]["ItemError"][];
+        };
+        /** @enum {unknown} */
+        BlankEnum: "";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Broadcast: {
+            readonly id: number;
+            /** 标题 */
+            name: string;
+            /** 内容类别 */
+            category?: components["schemas"]["CategoryEnum"];
+            /**
+             * 内容
+             * @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。
+             */
+            body: string;
+            /** 发给 */
+            target?: components["schemas"]["BroadcastTargetEnum"];
+            /** 社群 */
+            communities: number[];
+            /**
+             * 人群条件
+             * @description 空表示社群里的所有人。
+             */
+            criterion?: unknown;
+            /** 渠道账号 */
+            channel_account: number;
+            /**
+             * 计划时间
+             * Format: date-time
+             */
+            scheduled_at?: string | null;
+            /** 错过时间 */
+            misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
+            /** 宽限（分钟） */
+            misfire_grace_minutes?: number;
+            /** 状态 */
+            status?: components["schemas"]["BroadcastStatusEnum"];
+            /** 状态说明 */
+            status_reason?: string;
+            /** 作者 */
+            author: number;
+            /** 最后修改人 */
+            last_editor: number;
+            /** 审批人 */
+            approved_by?: number | null;
+            /**
+             * 批准时间
+             * Format: date-time
+             */
+            approved_at?: string | null;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description 最近一次执行，进度见 /api/v1/runs/{id}/。 */
+            readonly latest_run: number | null;
+            /** @description 当前用户现在可以做的事。 */
+            readonly available_actions: components["schemas"]["BroadcastAvailableActionsEnum"][];
+        };
+        /**
+         * @description * `edit` - edit
+         *     * `submit` - submit
+         *     * `approve` - approve
+         *     * `return_to_draft` - return_to_draft
+         *     * `schedule` - schedule
+         *     * `unschedule` - unschedule
+         *     * `pause` - pause
+         *     * `resume` - resume
+         *     * `cancel` - cancel
+         * @enum {string}
+         */
+        BroadcastAvailableActionsEnum: "edit" | "submit" | "approve" | "return_to_draft" | "schedule" | "unschedule" | "pause" | "resume" | "cancel";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        BroadcastRequest: {
+            /** 标题 */
+            name: string;
+            /** 内容类别 */
+            category?: components["schemas"]["CategoryEnum"];
+            /**
+             * 内容
+             * @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。
+             */
+            body: string;
+            /** 发给 */
+            target?: components["schemas"]["BroadcastTargetEnum"];
+            /** 社群 */
+            communities: number[];
+            /**
+             * 人群条件
+             * @description 空表示社群里的所有人。
+             */
+            criterion?: unknown;
+            /** 渠道账号 */
+            channel_account: number;
+            /**
+             * 计划时间
+             * Format: date-time
+             */
+            scheduled_at?: string | null;
+            /** 错过时间 */
+            misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
+            /** 宽限（分钟） */
+            misfire_grace_minutes?: number;
+            /** 状态 */
+            status?: components["schemas"]["BroadcastStatusEnum"];
+            /** 状态说明 */
+            status_reason?: string;
+            /** 作者 */
+            author: number;
+            /** 最后修改人 */
+            last_editor: number;
+            /** 审批人 */
+            approved_by?: number | null;
+            /**
+             * 批准时间
+             * Format: date-time
+             */
+            approved_at?: string | null;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * @description * `draft` - 草稿
+         *     * `in_review` - 待审批
+         *     * `approved` - 已批准
+         *     * `scheduled` - 已排期
+         *     * `running` - 发送中
+         *     * `paused` - 已暂停
+         *     * `completed` - 已完成
+         *     * `partially_completed` - 部分完成
+         *     * `failed` - 失败
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        BroadcastStatusEnum: "draft" | "in_review" | "approved" | "scheduled" | "running" | "paused" | "completed" | "partially_completed" | "failed" | "cancelled";
+        /**
+         * @description * `members` - 成员（一对一）
+         *     * `chats` - 客户群
+         * @enum {string}
+         */
+        BroadcastTargetEnum: "members" | "chats";
+        /**
          * @description * `communities.view` - 查看社群
          *     * `communities.manage` - 管理社群
          *     * `members.view` - 查看成员
@@ -1121,6 +2381,17 @@ export interface components {
          * @enum {string}
          */
         CapabilityEnum: "communities.view" | "communities.manage" | "members.view" | "members.manage" | "applications.review" | "activity.ingest" | "campaigns.view" | "campaigns.compose" | "campaigns.approve" | "alerts.work" | "accounts.view" | "accounts.manage" | "audit.view";
+        /**
+         * @description * `service` - 服务
+         *     * `benefit` - 福利
+         *     * `event` - 活动
+         *     * `knowledge` - 知识
+         *     * `ugc` - 用户内容
+         *     * `brand` - 品牌
+         *     * `advert` - 广告
+         * @enum {string}
+         */
+        CategoryEnum: "service" | "benefit" | "event" | "knowledge" | "ugc" | "brand" | "advert";
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ChannelAccount: {
             readonly id: number;
@@ -1176,6 +2447,171 @@ export interface components {
              */
             created_at: string;
         };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        ChurnAlert: {
+            readonly id: number;
+            /** 社群 */
+            community: number;
+            readonly community_name: string;
+            /** 成员 */
+            member: number;
+            readonly member_nickname: string;
+            /** 负责人 */
+            assignee?: number | null;
+            /** @default  */
+            readonly assignee_name: string;
+            /**
+             * 状态
+             * @default open
+             */
+            status: components["schemas"]["ChurnAlertStatusEnum"];
+            /**
+             * 流失概率
+             * Format: double
+             */
+            probability: number;
+            /**
+             * 成员价值（分）
+             * Format: int64
+             * @description 近一年净消费。
+             */
+            value_amount?: number;
+            /** 原因 */
+            reasons?: unknown;
+            /** @description 给人看的原因，逐条。 */
+            readonly reasons_in_words: string[];
+            /**
+             * 最近活跃日
+             * Format: date
+             */
+            last_active_on?: string | null;
+            /** 模型版本 */
+            model_version: string;
+            /**
+             * 预警日
+             * Format: date
+             */
+            opened_on: string;
+            /**
+             * 生成时间
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * 关闭时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** 备注 */
+            note?: string;
+            /** @description 当前用户现在可以做的事。 */
+            readonly available_actions: components["schemas"]["ChurnAlertAvailableActionsEnum"][];
+        };
+        /**
+         * @description * `acknowledge` - acknowledge
+         *     * `dismiss` - dismiss
+         *     * `intervene` - intervene
+         * @enum {string}
+         */
+        ChurnAlertAvailableActionsEnum: "acknowledge" | "dismiss" | "intervene";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        ChurnAlertRequest: {
+            /** 社群 */
+            community: number;
+            /** 成员 */
+            member: number;
+            /** 负责人 */
+            assignee?: number | null;
+            /**
+             * 状态
+             * @default open
+             */
+            status: components["schemas"]["ChurnAlertStatusEnum"];
+            /**
+             * 流失概率
+             * Format: double
+             */
+            probability: number;
+            /**
+             * 成员价值（分）
+             * Format: int64
+             * @description 近一年净消费。
+             */
+            value_amount?: number;
+            /** 原因 */
+            reasons?: unknown;
+            /**
+             * 最近活跃日
+             * Format: date
+             */
+            last_active_on?: string | null;
+            /** 模型版本 */
+            model_version: string;
+            /**
+             * 预警日
+             * Format: date
+             */
+            opened_on: string;
+            /**
+             * 生成时间
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * 关闭时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** 备注 */
+            note?: string;
+        };
+        /**
+         * @description * `open` - 待处理
+         *     * `acknowledged` - 已认领
+         *     * `intervening` - 干预中
+         *     * `recovered` - 已挽回
+         *     * `churned` - 已流失
+         *     * `dismissed` - 已忽略
+         *     * `expired` - 已过期
+         * @enum {string}
+         */
+        ChurnAlertStatusEnum: "open" | "acknowledged" | "intervening" | "recovered" | "churned" | "dismissed" | "expired";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        ChurnScore: {
+            readonly id: number;
+            /** 成员 */
+            readonly member: number;
+            readonly member_nickname: string;
+            /** 社群 */
+            readonly community: number;
+            readonly community_name: string;
+            /**
+             * 流失概率
+             * Format: double
+             */
+            readonly probability: number;
+            /** 风险 */
+            readonly band: components["schemas"]["BandEnum"];
+            /**
+             * 原因
+             * @description 推高风险最多的几项：代码、数值、对结果的影响。
+             */
+            readonly reasons: unknown;
+            /** @description 给人看的原因，逐条。 */
+            readonly reasons_in_words: string[];
+            /**
+             * 最近活跃日
+             * Format: date
+             */
+            readonly last_active_on: string | null;
+            /**
+             * 评分日
+             * Format: date
+             */
+            readonly scored_on: string;
+            /** 模型版本 */
+            readonly model_version: string;
+        };
         /**
          * @description * `core` - 核心圈
          *     * `city` - 同城圈
@@ -1183,6 +2619,56 @@ export interface components {
          * @enum {string}
          */
         CircleEnum: "core" | "city" | "lifestyle";
+        /** @description 一个条件的结果。 */
+        ClauseResult: {
+            /**
+             * @description 来自最低层级还是准入规则。
+             *
+             *     * `minimum_tier` - minimum_tier
+             *     * `policy` - policy
+             */
+            rule: components["schemas"]["RuleEnum"];
+            /** @description 条件在规则里的 JSON 路径。 */
+            path: string;
+            metric: string;
+            op: string;
+            /** @description 要求的值。 */
+            required: unknown;
+            /** @description 实际的值；null 表示没有记录。 */
+            actual: unknown;
+            window_days: number | null;
+            /** @description 条件是否在 not 里，需要不成立。 */
+            negated: boolean;
+            passed: boolean;
+            /** @description 还差多少。 */
+            missing: number | null;
+            /** @description 给人看的一句话。 */
+            readonly text: string;
+        };
+        /** @description 一个条件的结果。 */
+        ClauseResultRequest: {
+            /**
+             * @description 来自最低层级还是准入规则。
+             *
+             *     * `minimum_tier` - minimum_tier
+             *     * `policy` - policy
+             */
+            rule: components["schemas"]["RuleEnum"];
+            /** @description 条件在规则里的 JSON 路径。 */
+            path: string;
+            metric: string;
+            op: string;
+            /** @description 要求的值。 */
+            required: unknown;
+            /** @description 实际的值；null 表示没有记录。 */
+            actual: unknown;
+            window_days: number | null;
+            /** @description 条件是否在 not 里，需要不成立。 */
+            negated: boolean;
+            passed: boolean;
+            /** @description 还差多少。 */
+            missing: number | null;
+        };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Community: {
             readonly id: number;
@@ -1206,7 +2692,7 @@ export interface components {
             /** 目的类型 */
             purpose_kind?: components["schemas"]["PurposeKindEnum"];
             /** 社群类型 */
-            kind?: components["schemas"]["KindEnum"];
+            kind?: components["schemas"]["CommunityKindEnum"];
             /** 圈层 */
             circle?: components["schemas"]["CircleEnum"];
             /** 上级社群 */
@@ -1238,7 +2724,7 @@ export interface components {
             /** @description 各客户群的容量之和。 */
             readonly capacity: number;
             /** 状态 */
-            status?: components["schemas"]["StatusEnum"];
+            status?: components["schemas"]["CommunityStatusEnum"];
             /** @description 生效的准入规则，没有则为 null。 */
             readonly entry_policy: components["schemas"]["ActivePolicy"] | null;
             /** @description 当前用户现在可以做的事：edit、set_entry_policy、move:目标状态。 */
@@ -1259,7 +2745,7 @@ export interface components {
             /** @description 做什么事。 */
             purpose_statement?: string;
             purpose_kind?: components["schemas"]["PurposeKindEnum"];
-            kind?: components["schemas"]["KindEnum"];
+            kind?: components["schemas"]["CommunityKindEnum"];
             circle?: components["schemas"]["CircleEnum"];
             parent?: number | null;
             classification_values?: number[];
@@ -1269,6 +2755,15 @@ export interface components {
             minimum_size?: number;
             target_size?: number;
         };
+        /**
+         * @description * `standard` - 常规
+         *     * `flash` - 快闪
+         *     * `store` - 门店
+         *     * `vip` - 会员
+         *     * `cycle` - 打卡周期
+         * @enum {string}
+         */
+        CommunityKindEnum: "standard" | "flash" | "store" | "vip" | "cycle";
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         CommunityRequest: {
             /**
@@ -1291,7 +2786,7 @@ export interface components {
             /** 目的类型 */
             purpose_kind?: components["schemas"]["PurposeKindEnum"];
             /** 社群类型 */
-            kind?: components["schemas"]["KindEnum"];
+            kind?: components["schemas"]["CommunityKindEnum"];
             /** 圈层 */
             circle?: components["schemas"]["CircleEnum"];
             /** 上级社群 */
@@ -1310,13 +2805,31 @@ export interface components {
             /** 目标规模 */
             target_size?: number;
             /** 状态 */
-            status?: components["schemas"]["StatusEnum"];
+            status?: components["schemas"]["CommunityStatusEnum"];
             /**
              * 创建时间
              * Format: date-time
              */
             created_at: string;
         };
+        CommunityShare: {
+            community_id: number;
+            name: string;
+            recipient_count: number;
+        };
+        /**
+         * @description * `draft` - 草稿
+         *     * `recruiting` - 招募中
+         *     * `warming` - 预热中
+         *     * `active` - 运营中
+         *     * `paused` - 已暂停
+         *     * `closing` - 收尾中
+         *     * `dissolved` - 已解散
+         *     * `archived` - 已归档
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        CommunityStatusEnum: "draft" | "recruiting" | "warming" | "active" | "paused" | "closing" | "dissolved" | "archived" | "cancelled";
         /** @description For commands: exactly the arguments of one verb. */
         CreateApiKeyRequest: {
             name: string;
@@ -1347,6 +2860,14 @@ export interface components {
             data_scope?: components["schemas"]["DataScopeEnum"];
             staff?: number | null;
         };
+        /** @description For commands: exactly the arguments of one verb. */
+        CreateWelcomePolicyRequest: {
+            /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
+            body: string;
+            is_active?: boolean;
+            /** @description 留空表示对所有没有专属欢迎语的社群生效。 */
+            community?: number | null;
+        };
         /**
          * @description * `all` - 全部
          *     * `department_tree` - 本部门及下级
@@ -1354,6 +2875,37 @@ export interface components {
          * @enum {string}
          */
         DataScopeEnum: "all" | "department_tree" | "own_communities";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Delivery: {
+            /**
+             * 收件人编号
+             * Format: int64
+             */
+            recipient_id: number;
+            readonly recipient_kind: components["schemas"]["BroadcastTargetEnum"];
+            readonly recipient_name: string | null;
+            /** 状态 */
+            status: components["schemas"]["DeliveryStatusEnum"];
+            /** 原因 */
+            reason?: string;
+            /**
+             * 结果时间
+             * Format: date-time
+             */
+            settled_at?: string | null;
+        };
+        /**
+         * @description * `planned` - 待发送
+         *     * `suppressed` - 已拦下
+         *     * `submitted` - 已提交
+         *     * `awaiting_owner` - 待群主确认
+         *     * `delivered` - 已送达
+         *     * `failed` - 失败
+         *     * `expired` - 已过期
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        DeliveryStatusEnum: "planned" | "suppressed" | "submitted" | "awaiting_owner" | "delivered" | "failed" | "expired" | "cancelled";
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Department: {
             readonly id: number;
@@ -1369,6 +2921,40 @@ export interface components {
             name: string;
             parent?: number | null;
             external_id?: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        EditBroadcastRequest: {
+            name: string;
+            /** @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。 */
+            body: string;
+            communities: number[];
+            channel_account: number;
+            category?: components["schemas"]["CategoryEnum"];
+            target?: components["schemas"]["BroadcastTargetEnum"];
+            /**
+             * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
+             * @example {
+             *       "all": [
+             *         {
+             *           "metric": "purchase_count",
+             *           "op": "gte",
+             *           "value": 3,
+             *           "window_days": 90
+             *         },
+             *         {
+             *           "metric": "post_count",
+             *           "op": "gte",
+             *           "value": 10,
+             *           "window_days": 90
+             *         }
+             *       ]
+             *     }
+             */
+            criterion?: {
+                [key: string]: unknown;
+            };
+            misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
+            misfire_grace_minutes?: number;
         };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Enterprise: {
@@ -1388,6 +2974,93 @@ export interface components {
              */
             created_at: string;
         };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        EntryApplication: {
+            readonly id: number;
+            /** 社群 */
+            community: number;
+            readonly community_name: string;
+            /** 成员 */
+            member: number;
+            readonly member_nickname: string;
+            /** 准入规则 */
+            policy: number;
+            readonly policy_version: number;
+            /** 来源 */
+            source: components["schemas"]["SourceEnum"];
+            /** 状态 */
+            status: components["schemas"]["EntryApplicationStatusEnum"];
+            readonly clauses: components["schemas"]["ClauseResult"][];
+            /** 理由 */
+            reason?: string;
+            /**
+             * 决定人
+             * @description 空表示由规则自动决定。
+             */
+            decided_by?: number | null;
+            /**
+             * 决定时间
+             * Format: date-time
+             */
+            decided_at?: string | null;
+            /**
+             * 提交时间
+             * Format: date-time
+             */
+            submitted_at: string;
+            /** 社群成员 */
+            membership?: number | null;
+            /** @description 当前用户现在可以做的事：approve、reject、withdraw。 */
+            readonly available_actions: components["schemas"]["EntryApplicationAvailableActionsEnum"][];
+        };
+        /**
+         * @description * `approve` - approve
+         *     * `reject` - reject
+         *     * `withdraw` - withdraw
+         * @enum {string}
+         */
+        EntryApplicationAvailableActionsEnum: "approve" | "reject" | "withdraw";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        EntryApplicationRequest: {
+            /** 社群 */
+            community: number;
+            /** 成员 */
+            member: number;
+            /** 准入规则 */
+            policy: number;
+            /** 来源 */
+            source: components["schemas"]["SourceEnum"];
+            /** 状态 */
+            status: components["schemas"]["EntryApplicationStatusEnum"];
+            /** 理由 */
+            reason?: string;
+            /**
+             * 决定人
+             * @description 空表示由规则自动决定。
+             */
+            decided_by?: number | null;
+            /**
+             * 决定时间
+             * Format: date-time
+             */
+            decided_at?: string | null;
+            /**
+             * 提交时间
+             * Format: date-time
+             */
+            submitted_at: string;
+            /** 社群成员 */
+            membership?: number | null;
+        };
+        /**
+         * @description * `in_review` - 待审核
+         *     * `approved` - 已通过，等待空位
+         *     * `joined` - 已入群
+         *     * `rejected` - 未通过
+         *     * `withdrawn` - 已撤回
+         * @enum {string}
+         */
+        EntryApplicationStatusEnum: "in_review" | "approved" | "joined" | "rejected" | "withdrawn";
         /** @description A row with a criterion, also in words. */
         EntryPolicy: {
             readonly id: number;
@@ -1434,6 +3107,17 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /** @description 现在发会发给多少人、各社群多少、哪些不发、几条真实的样例。 */
+        Estimate: {
+            recipient_count: number;
+            communities: components["schemas"]["CommunityShare"][];
+            excluded: components["schemas"]["Excluded"][];
+            samples: components["schemas"]["Sample"][];
+        };
+        Excluded: {
+            reason: components["schemas"]["ReasonEnum"];
+            count: number;
         };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         GroupChat: {
@@ -1496,14 +3180,62 @@ export interface components {
             created_at: string;
         };
         /**
-         * @description * `standard` - 常规
-         *     * `flash` - 快闪
-         *     * `store` - 门店
-         *     * `vip` - 会员
-         *     * `cycle` - 打卡周期
+         * @description * `members` - 成员
+         *     * `activity` - 活跃
+         *     * `purchases` - 订单
          * @enum {string}
          */
-        KindEnum: "standard" | "flash" | "store" | "vip" | "cycle";
+        ImportKindEnum: "members" | "activity" | "purchases";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        ImportRun: {
+            readonly id: number;
+            /** 类型 */
+            readonly kind: components["schemas"]["ImportKindEnum"];
+            /** 文件 */
+            readonly file_name: string;
+            /** 文件指纹 */
+            readonly file_digest: string;
+            /** 数据来源 */
+            readonly source: string;
+            /** 编码 */
+            readonly encoding: string;
+            /** 已读行数 */
+            readonly line_count: number;
+            /** 新增 */
+            readonly accepted_count: number;
+            /** 更新 */
+            readonly updated_count: number;
+            /** 重复 */
+            readonly duplicate_count: number;
+            /** 拒绝 */
+            readonly rejected_count: number;
+            /**
+             * 开始时间
+             * Format: date-time
+             */
+            readonly started_at: string;
+            /**
+             * 完成时间
+             * Format: date-time
+             */
+            readonly finished_at: string | null;
+        };
+        ItemError: {
+            /** @description 第几条，从 0 数起。 */
+            index: number;
+            /** @description 稳定的英文代码，供程序判断。 */
+            code: string;
+            /** @description 给人看的说明。 */
+            detail: string;
+        };
+        /**
+         * @description * `self` - 自己退出
+         *     * `removed` - 被移出
+         *     * `dissolved` - 群解散
+         *     * `unknown` - 未知
+         * @enum {string}
+         */
+        LeaveReasonEnum: "self" | "removed" | "dissolved" | "unknown";
         /** @description Who is asking, and what this request may do. */
         Me: {
             readonly id: number;
@@ -1540,6 +3272,124 @@ export interface components {
             readonly enterprise: components["schemas"]["Enterprise"];
             readonly capabilities: components["schemas"]["CapabilityEnum"][];
         };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Member: {
+            readonly id: number;
+            /**
+             * 客户编号
+             * @description 企业自己系统里的客户编号；导入和接口用它指这个人。
+             */
+            external_id: string;
+            /** 昵称 */
+            nickname: string;
+            /** @description 只显示前三位和后四位。 */
+            readonly phone: string;
+            /**
+             * 建档时间
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        MemberBodyRequest: {
+            /** @description 企业自己系统里的客户编号，之后不能改。 */
+            external_id: string;
+            nickname: string;
+            phone?: string;
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        MemberDay: {
+            readonly id: number;
+            /** 成员 */
+            readonly member: number;
+            /** 社群 */
+            readonly community: number;
+            /**
+             * 日期
+             * Format: date
+             */
+            readonly day: string;
+            /** 发言 */
+            readonly message_count: number;
+            /** 发帖 */
+            readonly post_count: number;
+            /** 评论 */
+            readonly comment_count: number;
+            /** 打卡 */
+            readonly checkin_count: number;
+            /** 点击 */
+            readonly click_count: number;
+            /** 其他互动 */
+            readonly other_count: number;
+            /**
+             * 话题数
+             * @description 参与了几个不同话题；没有话题信息的合计为一个。
+             */
+            readonly thread_count: number;
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Membership: {
+            readonly id: number;
+            /** 成员 */
+            member: number;
+            readonly member_nickname: string;
+            /** 社群 */
+            community: number;
+            readonly community_name: string;
+            /** 来源 */
+            source: components["schemas"]["SourceEnum"];
+            /**
+             * 加入时间
+             * Format: date-time
+             */
+            joined_at: string;
+            /**
+             * 离开时间
+             * Format: date-time
+             */
+            left_at?: string | null;
+            /** 离开原因 */
+            leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        MembershipRequest: {
+            /** 成员 */
+            member: number;
+            /** 社群 */
+            community: number;
+            /** 来源 */
+            source: components["schemas"]["SourceEnum"];
+            /**
+             * 加入时间
+             * Format: date-time
+             */
+            joined_at: string;
+            /**
+             * 离开时间
+             * Format: date-time
+             */
+            left_at?: string | null;
+            /** 离开原因 */
+            leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
+        };
+        /** @description 一个可以写进规则的指标。 */
+        Metric: {
+            name: string;
+            label: string;
+            unit: string;
+            source: string;
+            definition: string;
+            version: number;
+            value_type: components["schemas"]["ValueTypeEnum"];
+            operators: components["schemas"]["OperatorsEnum"][];
+            takes_window: components["schemas"]["TakesWindowEnum"];
+        };
+        /**
+         * @description * `run_late` - 宽限时间内补发
+         *     * `skip` - 错过即取消
+         * @enum {string}
+         */
+        MisfirePolicyEnum: "run_late" | "skip";
         /**
          * @description * `open` - 开放
          *     * `rule` - 按规则自动
@@ -1586,6 +3436,33 @@ export interface components {
             /** @description 完整密钥，只在创建时显示这一次。 */
             readonly key: string;
         };
+        /**
+         * @description * `event` - 平台事件
+         *     * `sync` - 同步
+         *     * `import` - 导入
+         *     * `product` - 本系统
+         * @enum {string}
+         */
+        ObservedByEnum: "event" | "sync" | "import" | "product";
+        /**
+         * @description * `gte` - gte
+         *     * `gt` - gt
+         *     * `lte` - lte
+         *     * `lt` - lt
+         *     * `eq` - eq
+         *     * `is` - is
+         *     * `is_not` - is_not
+         * @enum {string}
+         */
+        OperatorsEnum: "gte" | "gt" | "lte" | "lt" | "eq" | "is" | "is_not";
+        PaginatedActivityEventList: {
+            results: components["schemas"]["ActivityEvent"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedApiKeyList: {
             results: components["schemas"]["ApiKey"][];
             /** Format: uri */
@@ -1610,8 +3487,32 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedBroadcastList: {
+            results: components["schemas"]["Broadcast"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedChannelAccountList: {
             results: components["schemas"]["ChannelAccount"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedChurnAlertList: {
+            results: components["schemas"]["ChurnAlert"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedChurnScoreList: {
+            results: components["schemas"]["ChurnScore"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -1626,8 +3527,24 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedDeliveryList: {
+            results: components["schemas"]["Delivery"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedDepartmentList: {
             results: components["schemas"]["Department"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedEntryApplicationList: {
+            results: components["schemas"]["EntryApplication"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -1650,8 +3567,72 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedImportRunList: {
+            results: components["schemas"]["ImportRun"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedMemberDayList: {
+            results: components["schemas"]["MemberDay"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedMemberList: {
+            results: components["schemas"]["Member"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedMembershipList: {
+            results: components["schemas"]["Membership"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedPurchaseList: {
+            results: components["schemas"]["Purchase"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedRunList: {
+            results: components["schemas"]["Run"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedSandboxMessageList: {
+            results: components["schemas"]["SandboxMessage"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedStaffList: {
             results: components["schemas"]["Staff"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedStayList: {
+            results: components["schemas"]["Stay"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -1690,6 +3671,22 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedWelcomeDeliveryList: {
+            results: components["schemas"]["WelcomeDelivery"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedWelcomePolicyList: {
+            results: components["schemas"]["WelcomePolicy"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         /** @description For commands: exactly the arguments of one verb. */
         PatchedAxisBodyRequest: {
             code?: string;
@@ -1706,7 +3703,7 @@ export interface components {
             /** @description 做什么事。 */
             purpose_statement?: string;
             purpose_kind?: components["schemas"]["PurposeKindEnum"];
-            kind?: components["schemas"]["KindEnum"];
+            kind?: components["schemas"]["CommunityKindEnum"];
             circle?: components["schemas"]["CircleEnum"];
             parent?: number | null;
             classification_values?: number[];
@@ -1721,6 +3718,40 @@ export interface components {
             name?: string;
             parent?: number | null;
             external_id?: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        PatchedEditBroadcastRequest: {
+            name?: string;
+            /** @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。 */
+            body?: string;
+            communities?: number[];
+            channel_account?: number;
+            category?: components["schemas"]["CategoryEnum"];
+            target?: components["schemas"]["BroadcastTargetEnum"];
+            /**
+             * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
+             * @example {
+             *       "all": [
+             *         {
+             *           "metric": "purchase_count",
+             *           "op": "gte",
+             *           "value": 3,
+             *           "window_days": 90
+             *         },
+             *         {
+             *           "metric": "post_count",
+             *           "op": "gte",
+             *           "value": 10,
+             *           "window_days": 90
+             *         }
+             *       ]
+             *     }
+             */
+            criterion?: {
+                [key: string]: unknown;
+            };
+            misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
+            misfire_grace_minutes?: number;
         };
         /** @description For commands: exactly the arguments of one verb. */
         PatchedEditChannelAccountRequest: {
@@ -1741,6 +3772,11 @@ export interface components {
             name?: string;
             owner?: number | null;
             capacity?: number;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        PatchedEditMemberRequest: {
+            nickname?: string;
+            phone?: string;
         };
         /** @description For commands: exactly the arguments of one verb. */
         PatchedEditTierRequest: {
@@ -1784,6 +3820,12 @@ export interface components {
             parent?: number | null;
         };
         /** @description For commands: exactly the arguments of one verb. */
+        PatchedEditWelcomePolicyRequest: {
+            /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
+            body?: string;
+            is_active?: boolean;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
         PatchedStaffBodyRequest: {
             name?: string;
             department?: number | null;
@@ -1816,12 +3858,111 @@ export interface components {
             /** @description 给人看的说明。 */
             detail: string;
         };
+        /** @description 每个收件人恰好在一种状态里：各数之和永远等于 total。 */
+        Progress: {
+            run_id: number;
+            run_status: components["schemas"]["RunStatusEnum"];
+            total: number;
+            planned: number;
+            awaiting_owner: number;
+            delivered: number;
+            failed: number;
+            suppressed: number;
+            cancelled: number;
+            /** @description planned 之中正在渠道手里的。 */
+            in_flight: number;
+            percent: number;
+            /**
+             * Format: date-time
+             * @description 渠道限流或故障，到这个时间再继续。
+             */
+            held_until: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Purchase: {
+            readonly id: number;
+            /** 成员 */
+            readonly member: number;
+            /** 数据来源 */
+            readonly source: string;
+            /** 订单号 */
+            readonly order_number: string;
+            /** 实付（分） */
+            readonly paid_amount: number;
+            /** 已退（分） */
+            readonly refunded_amount: number;
+            /** 币种 */
+            readonly currency: string;
+            /**
+             * 支付时间
+             * Format: date-time
+             */
+            readonly paid_at: string;
+            /**
+             * 收到时间
+             * Format: date-time
+             */
+            readonly received_at: string;
+        };
+        /** @description The envelope. A subclass adds ``items``. */
+        PurchaseBatchRequest: {
+            /** @description 数据来自哪个系统；去重按来源分开。 */
+            source: string;
+            /** @description 最多 1000 条。 */
+            items: components["schemas"]["PurchaseItemRequest"][];
+        };
+        /** @description Documents an item; ``members.rules.purchases`` reads it. */
+        PurchaseItemRequest: {
+            /** @description 客户编号。 */
+            member: string;
+            /** @description 同一来源里唯一。 */
+            order_number: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601，必须带时区。
+             */
+            paid_at: string;
+            /** @description 实付，单位分。 */
+            paid_amount: number;
+            /** @description 至今累计退款，单位分；只会变大。 */
+            refunded_amount?: number;
+            /** @description 三个大写字母，默认 CNY。 */
+            currency?: string;
+        };
+        /** @description Accepted, duplicates and rejected (and updated, where there are updates) add up. */
+        PurchaseResult: {
+            /** @description 新记下的条数。 */
+            accepted: number;
+            /** @description 早已记下、没有变化的条数。 */
+            duplicates: number;
+            /** @description 没有收下的条数，逐条见 errors。 */
+            rejected: number;
+            errors: components["schemas"]["ItemError"][];
+            /** @description 退款变大的条数。 */
+            updated: number;
+        };
         /**
          * @description * `single` - 单一目的（+社群）
          *     * `multiple` - 多重目的（社群+）
          * @enum {string}
          */
         PurposeKindEnum: "single" | "multiple";
+        /**
+         * @description * `not_matching` - 不符合条件
+         *     * `in_several_communities` - 在多个社群里，只发一次
+         * @enum {string}
+         */
+        ReasonEnum: "not_matching" | "in_several_communities";
+        /**
+         * @description * `member` - 成员
+         *     * `chat` - 客户群
+         * @enum {string}
+         */
+        RecipientKindEnum: "member" | "chat";
         /**
          * @description * `administrator` - 管理员
          *     * `operator` - 运营
@@ -1831,6 +3972,88 @@ export interface components {
          * @enum {string}
          */
         RoleEnum: "administrator" | "operator" | "reviewer" | "analyst" | "read_only";
+        /**
+         * @description * `minimum_tier` - minimum_tier
+         *     * `policy` - policy
+         * @enum {string}
+         */
+        RuleEnum: "minimum_tier" | "policy";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Run: {
+            readonly id: number;
+            /** 群发 */
+            broadcast: number;
+            readonly broadcast_name: string;
+            /**
+             * 计划时间
+             * Format: date-time
+             */
+            planned_for: string;
+            /** 状态 */
+            status?: components["schemas"]["RunStatusEnum"];
+            /**
+             * 收件人数
+             * Format: int64
+             */
+            recipient_count?: number;
+            /** 批次数 */
+            dispatch_count?: number;
+            /**
+             * 暂缓到
+             * Format: date-time
+             * @description 渠道限流或故障时，到这个时间再继续。
+             */
+            held_until?: string | null;
+            /**
+             * 开始时间
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * 结束时间
+             * Format: date-time
+             */
+            finished_at?: string | null;
+        };
+        /**
+         * @description * `freezing` - 锁定名单
+         *     * `sending` - 发送中
+         *     * `cancelling` - 正在取消
+         *     * `finished` - 已结束
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        RunStatusEnum: "freezing" | "sending" | "cancelling" | "finished" | "cancelled";
+        Sample: {
+            recipient: string;
+            body: string;
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        SandboxMessage: {
+            readonly id: number;
+            /** 渠道账号 */
+            channel_account: number;
+            /** 幂等键 */
+            key: string;
+            /** 收件类型 */
+            recipient_kind: components["schemas"]["RecipientKindEnum"];
+            /** 收件人 */
+            recipient_ref: string;
+            /** 内容 */
+            body: string;
+            /**
+             * 收到时间
+             * Format: date-time
+             */
+            received_at: string;
+        };
+        /**
+         * @description * `api` - 接口
+         *     * `admin` - 后台
+         *     * `import` - 导入
+         * @enum {string}
+         */
+        SourceEnum: "api" | "admin" | "import";
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Staff: {
             readonly id: number;
@@ -1879,19 +4102,39 @@ export interface components {
          * @enum {string}
          */
         StateEnum: "active" | "full" | "transferring" | "dissolved";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        Stay: {
+            readonly id: number;
+            /** 社群成员 */
+            membership: number;
+            /** 成员 */
+            member: number;
+            readonly member_nickname: string;
+            /** 客户群 */
+            chat: number;
+            readonly chat_name: string;
+            /** 观察方式 */
+            observed_by: components["schemas"]["ObservedByEnum"];
+            /**
+             * 入群时间
+             * Format: date-time
+             */
+            joined_at: string;
+            /**
+             * 退群时间
+             * Format: date-time
+             */
+            left_at?: string | null;
+            /** 退群原因 */
+            leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
+        };
         /**
-         * @description * `draft` - 草稿
-         *     * `recruiting` - 招募中
-         *     * `warming` - 预热中
-         *     * `active` - 运营中
-         *     * `paused` - 已暂停
-         *     * `closing` - 收尾中
-         *     * `dissolved` - 已解散
-         *     * `archived` - 已归档
-         *     * `cancelled` - 已取消
+         * @description * `never` - never
+         *     * `optional` - optional
+         *     * `required` - required
          * @enum {string}
          */
-        StatusEnum: "draft" | "recruiting" | "warming" | "active" | "paused" | "closing" | "dissolved" | "archived" | "cancelled";
+        TakesWindowEnum: "never" | "optional" | "required";
         /** @description A row with a criterion, also in words. */
         Tier: {
             readonly id: number;
@@ -1943,6 +4186,7 @@ export interface components {
             name: string;
             /**
              * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
+             * @default {}
              * @example {
              *       "all": [
              *         {
@@ -1960,7 +4204,7 @@ export interface components {
              *       ]
              *     }
              */
-            criterion?: {
+            criterion: {
                 [key: string]: unknown;
             };
             /** Format: decimal */
@@ -2074,6 +4318,76 @@ export interface components {
             /** 上级 */
             parent?: number | null;
         };
+        /**
+         * @description * `count` - count
+         *     * `days` - days
+         *     * `money` - money
+         *     * `community` - community
+         * @enum {string}
+         */
+        ValueTypeEnum: "count" | "days" | "money" | "community";
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        WelcomeDelivery: {
+            readonly id: number;
+            /** 在群时段 */
+            stay: number;
+            readonly community: number;
+            readonly member: number;
+            readonly member_nickname: string;
+            /** 欢迎语 */
+            policy: number;
+            /**
+             * 第几天
+             * @default 0
+             */
+            step: number;
+            /** 状态 */
+            status?: components["schemas"]["WelcomeStatusEnum"];
+            /** 原因 */
+            reason?: string;
+            /** 尝试次数 */
+            attempt_count?: number;
+            /**
+             * 计划时间
+             * Format: date-time
+             */
+            planned_at: string;
+            /**
+             * 结果时间
+             * Format: date-time
+             */
+            settled_at?: string | null;
+        };
+        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
+        WelcomePolicy: {
+            readonly id: number;
+            /**
+             * 社群
+             * @description 留空表示对所有没有专属欢迎语的社群生效。
+             */
+            community?: number | null;
+            /**
+             * 欢迎语
+             * @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。
+             */
+            body: string;
+            /** 启用 */
+            is_active?: boolean;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * @description * `planned` - 待发送
+         *     * `sending` - 发送中
+         *     * `sent` - 已发送
+         *     * `skipped` - 已跳过
+         *     * `failed` - 失败
+         * @enum {string}
+         */
+        WelcomeStatusEnum: "planned" | "sending" | "sent" | "skipped" | "failed";
     };
     responses: never;
     parameters: never;
@@ -2083,6 +4397,252 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    activities_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `message` - 发言
+                 *     * `post` - 发帖
+                 *     * `comment` - 评论
+                 *     * `like` - 点赞
+                 *     * `share` - 转发
+                 *     * `click` - 点击
+                 *     * `checkin` - 打卡
+                 *     * `submission` - 提交作业
+                 *     * `review` - 点评
+                 *     * `attendance` - 参加活动
+                 *     * `red_packet` - 领红包
+                 */
+                kind?: ("attendance" | "checkin" | "click" | "comment" | "like" | "message" | "post" | "red_packet" | "review" | "share" | "submission")[];
+                member?: number;
+                occurred_after?: string;
+                occurred_before?: string;
+                /** @description 排序，可用逗号连接：occurred_at, -occurred_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedActivityEventList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    activities_batch_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivityBatchRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResult"];
+                };
+            };
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResult"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     api_keys_list: {
         parameters: {
             query?: {
@@ -2713,6 +5273,1669 @@ export interface operations {
             };
             /** @description 不支持的格式 */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `service` - 服务
+                 *     * `benefit` - 福利
+                 *     * `event` - 活动
+                 *     * `knowledge` - 知识
+                 *     * `ugc` - 用户内容
+                 *     * `brand` - 品牌
+                 *     * `advert` - 广告
+                 */
+                category?: ("advert" | "benefit" | "brand" | "event" | "knowledge" | "service" | "ugc")[];
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, scheduled_at, -scheduled_at, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                scheduled_after?: string;
+                scheduled_before?: string;
+                /**
+                 * @description * `draft` - 草稿
+                 *     * `in_review` - 待审批
+                 *     * `approved` - 已批准
+                 *     * `scheduled` - 已排期
+                 *     * `running` - 发送中
+                 *     * `paused` - 已暂停
+                 *     * `completed` - 已完成
+                 *     * `partially_completed` - 部分完成
+                 *     * `failed` - 失败
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("approved" | "cancelled" | "completed" | "draft" | "failed" | "in_review" | "partially_completed" | "paused" | "running" | "scheduled")[];
+                /**
+                 * @description * `members` - 成员（一对一）
+                 *     * `chats` - 客户群
+                 */
+                target?: "chats" | "members";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedBroadcastList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditBroadcastRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditBroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_estimate_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_pause_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_resume_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_return_to_draft_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_schedule_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_submit_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_unschedule_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broadcast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3440,6 +7663,733 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_alerts_list: {
+        parameters: {
+            query?: {
+                assignee?: number;
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_open?: boolean;
+                min_probability?: number;
+                /** @description 只看分给我的 */
+                mine?: boolean;
+                /** @description 排序，可用逗号连接：stake, -stake, probability, -probability, value_amount, -value_amount, opened_on, -opened_on, id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `open` - 待处理
+                 *     * `acknowledged` - 已认领
+                 *     * `intervening` - 干预中
+                 *     * `recovered` - 已挽回
+                 *     * `churned` - 已流失
+                 *     * `dismissed` - 已忽略
+                 *     * `expired` - 已过期
+                 */
+                status?: ("acknowledged" | "churned" | "dismissed" | "expired" | "intervening" | "open" | "recovered")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedChurnAlertList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_alerts_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 流失预警 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChurnAlert"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_alerts_acknowledge_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 流失预警 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChurnAlertRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChurnAlert"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_alerts_dismiss_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 流失预警 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChurnAlertRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChurnAlert"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_alerts_intervene_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 流失预警 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChurnAlertRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChurnAlert"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_scores_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `low` - 低
+                 *     * `medium` - 中
+                 *     * `high` - 高
+                 */
+                band?: ("high" | "low" | "medium")[];
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                member?: number;
+                min_probability?: number;
+                /** @description 排序，可用逗号连接：probability, -probability。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                scored_on?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedChurnScoreList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5955,6 +10905,872 @@ export interface operations {
             };
         };
     };
+    entry_applications_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_open?: boolean;
+                member?: number;
+                /** @description 排序，可用逗号连接：id, -id, submitted_at, -submitted_at, decided_at, -decided_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `api` - 接口
+                 *     * `admin` - 后台
+                 *     * `import` - 导入
+                 */
+                source?: ("admin" | "api" | "import")[];
+                /**
+                 * @description * `in_review` - 待审核
+                 *     * `approved` - 已通过，等待空位
+                 *     * `joined` - 已入群
+                 *     * `rejected` - 未通过
+                 *     * `withdrawn` - 已撤回
+                 */
+                status?: ("approved" | "in_review" | "joined" | "rejected" | "withdrawn")[];
+                submitted_after?: string;
+                submitted_before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedEntryApplicationList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    entry_applications_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryApplication"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    entry_applications_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 入群申请 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryApplication"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    entry_applications_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 入群申请 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryApplicationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryApplication"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    entry_applications_reject_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 入群申请 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryApplicationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryApplication"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    entry_applications_withdraw_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 入群申请 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryApplicationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryApplication"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    entry_applications_invite_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryApplicationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryApplication"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     entry_policies_list: {
         parameters: {
             query?: {
@@ -6769,6 +12585,112 @@ export interface operations {
             };
         };
     };
+    import_runs_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_running?: boolean;
+                /**
+                 * @description * `members` - 成员
+                 *     * `activity` - 活跃
+                 *     * `purchases` - 订单
+                 */
+                kind?: ("activity" | "members" | "purchases")[];
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedImportRunList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     me_retrieve: {
         parameters: {
             query?: never;
@@ -6806,6 +12728,1880 @@ export interface operations {
             };
             /** @description 没有权限 */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    member_days_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                day_from?: string;
+                day_to?: string;
+                member?: number;
+                /** @description 排序，可用逗号连接：day, -day。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMemberDayList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_list: {
+        parameters: {
+            query?: {
+                community?: string;
+                created_after?: string;
+                created_before?: string;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                external_id?: string;
+                nickname?: string;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /** @description 完整手机号。 */
+                phone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMemberList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 成员 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 成员 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditMemberRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    memberships_list: {
+        parameters: {
+            query?: {
+                active?: boolean;
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                joined_after?: string;
+                joined_before?: string;
+                member?: number;
+                /** @description 排序，可用逗号连接：id, -id, joined_at, -joined_at, left_at, -left_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `api` - 接口
+                 *     * `admin` - 后台
+                 *     * `import` - 导入
+                 */
+                source?: ("admin" | "api" | "import")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMembershipList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    memberships_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 社群成员 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Membership"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    memberships_leave_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 社群成员 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembershipRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Membership"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metrics_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metric"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purchases_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                member?: number;
+                order_number?: string;
+                /** @description 排序，可用逗号连接：paid_at, -paid_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                paid_after?: string;
+                paid_before?: string;
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedPurchaseList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purchases_batch_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PurchaseBatchRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurchaseResult"];
+                };
+            };
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurchaseResult"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_list: {
+        parameters: {
+            query?: {
+                broadcast?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, planned_for, -planned_for, started_at, -started_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `freezing` - 锁定名单
+                 *     * `sending` - 发送中
+                 *     * `cancelling` - 正在取消
+                 *     * `finished` - 已结束
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("cancelled" | "cancelling" | "finished" | "freezing" | "sending")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedRunList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发执行 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_deliveries_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                reason?: string;
+                /**
+                 * @description * `planned` - 待发送
+                 *     * `suppressed` - 已拦下
+                 *     * `submitted` - 已提交
+                 *     * `awaiting_owner` - 待群主确认
+                 *     * `delivered` - 已送达
+                 *     * `failed` - 失败
+                 *     * `expired` - 已过期
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("awaiting_owner" | "cancelled" | "delivered" | "expired" | "failed" | "planned" | "submitted" | "suppressed")[];
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedDeliveryList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_progress_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 群发执行 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Progress"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sandbox_messages_list: {
+        parameters: {
+            query?: {
+                channel_account?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `member` - 成员
+                 *     * `chat` - 客户群
+                 */
+                recipient_kind?: "chat" | "member";
+                recipient_ref?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSandboxMessageList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sandbox_messages_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 沙盒发件箱 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxMessage"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7553,6 +15349,211 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stays_list: {
+        parameters: {
+            query?: {
+                chat?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                member?: number;
+                membership?: number;
+                open?: boolean;
+                /** @description 排序，可用逗号连接：id, -id, joined_at, -joined_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedStayList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stays_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 在群时段 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stay"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9402,6 +17403,674 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    welcome_deliveries_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                member?: number;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `planned` - 待发送
+                 *     * `sending` - 发送中
+                 *     * `sent` - 已发送
+                 *     * `skipped` - 已跳过
+                 *     * `failed` - 失败
+                 */
+                status?: ("failed" | "planned" | "sending" | "sent" | "skipped")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWelcomeDeliveryList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    welcome_deliveries_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 欢迎语发送 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WelcomeDelivery"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    welcome_policies_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_active?: boolean;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWelcomePolicyList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    welcome_policies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateWelcomePolicyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WelcomePolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    welcome_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 欢迎语 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WelcomePolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    welcome_policies_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 标识此 欢迎语 的 唯一整数值。 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditWelcomePolicyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WelcomePolicy"];
                 };
             };
             /** @description 请求有误 */

@@ -57,6 +57,7 @@ class PolicyHistory(EnterpriseTabularInline[EntryPolicy, Community]):
     fields = ("version", "mode", "threshold", "is_active", "created_by", "created_at")
     readonly_fields = fields
     ordering = ("-version",)
+    show_title = False
     tab = True
 
     @display(description=_("门槛"))
@@ -151,7 +152,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
                     ("name", "code"),
                     "audience_statement",
                     "purpose_statement",
-                    ("status_label", "threshold"),
+                    ("status", "threshold"),
                 )
             },
         ),
@@ -170,7 +171,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
             {"fields": (("owner", "adviser"), ("minimum_size", "target_size"), "people")},
         ),
     )
-    readonly_fields = ("status_label", "threshold", "people")
+    readonly_fields = ("status", "threshold", "people")
     ordering = ("-pk",)
     inlines = (PolicyHistory, Carriers, Branches)
     actions_detail = ("edit_threshold", *(name_of(target) for target in MOVES))

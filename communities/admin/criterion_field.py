@@ -57,7 +57,7 @@ class CriterionWidget(forms.MultiWidget):
             "join": UnfoldAdminSelectWidget(choices=JOINS)
         }
         for row in range(ROWS):
-            widgets[f"metric{row}"] = UnfoldAdminSelectWidget(choices=metric_choices())
+            widgets[f"metric{row}"] = UnfoldAdminSelectWidget(choices=metric_choices)
             widgets[f"op{row}"] = UnfoldAdminSelectWidget(choices=OPERATORS)
             widgets[f"value{row}"] = UnfoldAdminTextInputWidget()
             widgets[f"days{row}"] = UnfoldAdminIntegerFieldWidget()

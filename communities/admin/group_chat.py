@@ -73,14 +73,14 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
         ("name", "external_id"),
         ("channel_account", "community"),
         ("owner", "capacity"),
-        ("people", "state_label"),
+        ("people", "state"),
     )
     ordering = ("-pk",)
     actions_detail = ("assign",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: GroupChat | None = None) -> Any:
         settled = () if obj is None else ("external_id", "channel_account", "community")
-        return ("people", "state_label", *settled)
+        return ("people", "state", *settled)
 
     @display(description=_("客户群"), ordering="name", header=True)
     def title(self, chat: GroupChat) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
@@ -38,22 +39,16 @@ STATUS_COLOURS = {
 
 
 class StateFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
-    """The page opens as the review queue; what has been decided is one click away."""
-
     title = _("状态")
-    parameter_name = "state"
-    all_option = None
+    parameter_name = "status__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*ApplicationStatus.choices, ("all", _("全部"))]
-
-    def value(self) -> str:
-        return super().value() or ApplicationStatus.IN_REVIEW.value
+        return list(ApplicationStatus.choices)
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[EntryApplication]
     ) -> models.QuerySet[EntryApplication]:
-        return queryset if self.value() == "all" else queryset.filter(status=self.value())
+        return queryset.filter(status=self.value()) if self.value() else queryset
 
 
 class RejectDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
@@ -67,7 +62,8 @@ class RejectDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
 @admin.register(EntryApplication)
 class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
-    """The review queue, oldest first, and with another filter the history of decisions."""
+    """The history of applications, newest first; with ``?status__exact=in_review`` the queue of
+    those that wait for a decision, oldest first."""
 
     view_capability = Capability.VIEW_MEMBERS
     action_capabilities = {
@@ -80,7 +76,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
         "status_label",
         "waiting",
         "results",
-        "reason",
+        "note",
         "source",
         "decided_by",
     )
@@ -90,7 +86,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
     search_fields = ("member__nickname", "member__external_id", "community__name")
     fields = (
         ("member", "community"),
-        ("status_label", "source"),
+        ("status", "source"),
         "results",
         "reason",
         ("submitted_at", "policy"),
@@ -100,7 +96,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
     readonly_fields = (
         "member",
         "community",
-        "status_label",
+        "status",
         "source",
         "results",
         "reason",
@@ -110,10 +106,13 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
         "decided_at",
         "membership",
     )
-    ordering = ("submitted_at", "pk")
     actions = ("approve_selected",)
     actions_row = ("approve", "reject")
     actions_detail = ("approve", "reject", "withdraw")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        is_queue = request.GET.get(StateFilter.parameter_name) == ApplicationStatus.IN_REVIEW
+        return ("submitted_at", "pk") if is_queue else ("-pk",)
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> Any:
         """Only the decisions that are possible now."""
@@ -154,6 +153,14 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
     @display(description=_("逐条结果"))
     def results(self, application: EntryApplication) -> SafeString | str:
         return clause_table(application.clauses)
+
+    @display(description=_("理由"))
+    def note(self, application: EntryApplication) -> str:
+        """What a person wrote, or what is waited for; what a rule found stands beside it."""
+        by_rule = application.decided_by_id is None
+        if by_rule and application.status == ApplicationStatus.REJECTED:
+            return "—"
+        return application.reason or "—"
 
     @admin.action(description=_("通过所选申请"), permissions=["review"])
     def approve_selected(
@@ -197,5 +204,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
     def back_to(self, request: HttpRequest, row: models.Model | None = None) -> HttpResponse:
         """Who decides in the queue stays in it: the next one is already there."""
         queue = reverse("admin:members_entryapplication_changelist")
-        came_from = request.headers.get("HX-Current-URL", "").partition("?")[0]
-        return super().back_to(request, None if came_from.endswith(queue) else row)
+        came_from = urlsplit(request.headers.get("HX-Current-URL", ""))
+        if came_from.path != queue:
+            return super().back_to(request, row)
+        return HttpResponse(headers={"HX-Redirect": f"{queue}?{came_from.query}"})

@@ -61,6 +61,7 @@ class Stays(EnterpriseTabularInline[Stay, Member]):
     fields = ("chat", "joined_at", "left_at", "leave_reason", "observed_by")
     readonly_fields = fields
     ordering = ("-pk",)
+    show_title = False
     tab = True
 
 
@@ -94,6 +95,7 @@ class RecentDays(EnterpriseTabularInline[MemberDay, Member]):
     )
     readonly_fields = fields
     ordering = ("-day", "pk")
+    show_title = False
     tab = True
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[MemberDay]:

@@ -50,6 +50,7 @@ class Stays(EnterpriseTabularInline[Stay, Membership]):
     fields = ("chat", "joined_at", "left_at", "leave_reason", "observed_by")
     readonly_fields = fields
     ordering = ("-pk",)
+    show_title = False
 
 
 class LeaveDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
@@ -76,10 +77,10 @@ class MembershipAdmin(HistoryModelAdmin[Membership]):
     search_fields = ("member__nickname", "member__external_id", "community__name")
     fields = (
         ("member", "community"),
-        ("presence_label", "source"),
-        ("joined_at", "left_at"),
+        "source",
+        ("joined_at", "left_at", "leave_reason"),
     )
-    readonly_fields = ("member", "community", "presence_label", "source", "joined_at", "left_at")
+    readonly_fields = ("member", "community", "source", "joined_at", "left_at", "leave_reason")
     ordering = ("-pk",)
     inlines = (Stays,)
     actions_detail = ("leave",)
@@ -119,16 +120,15 @@ class StayAdmin(HistoryModelAdmin[Stay]):
     search_fields = ("member__nickname", "member__external_id", "chat__name")
     fields = (
         ("member", "chat"),
-        "presence_label",
-        ("joined_at", "left_at"),
+        ("joined_at", "left_at", "leave_reason"),
         ("observed_by", "membership"),
     )
     readonly_fields = (
         "member",
         "chat",
-        "presence_label",
         "joined_at",
         "left_at",
+        "leave_reason",
         "observed_by",
         "membership",
     )

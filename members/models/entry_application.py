@@ -96,4 +96,4 @@ class EntryApplication(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.member_id} -> {self.community_id} ({self.pk})"
+        return f"{self._meta.verbose_name} {self.pk}"

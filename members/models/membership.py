@@ -77,7 +77,7 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.member_id} @ {self.community_id} ({self.pk})"
+        return f"{self._meta.verbose_name} {self.pk}"
 
 
 class StayQuerySet(models.QuerySet["Stay"]):
@@ -130,4 +130,4 @@ class Stay(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.member_id} @ {self.chat_id} ({self.pk})"
+        return f"{self._meta.verbose_name} {self.pk}"

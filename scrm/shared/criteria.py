@@ -318,9 +318,9 @@ class _Reading:
         self.wrong(
             path,
             "unknown_operator",
-            _("指标 %(metric)s 不能用“%(op)s”，可用：%(known)s。")
+            _("“%(metric)s”不能用“%(op)s”比较，可用：%(known)s。")
             % {
-                "metric": definition.name,
+                "metric": definition.label,
                 "op": _shown(raw),
                 "known": "、".join(definition.operators),
             },
@@ -346,15 +346,14 @@ class _Reading:
                 self.wrong(
                     path,
                     "missing_window",
-                    _("指标 %(metric)s 必须写 window_days（近几天）。")
-                    % {"metric": definition.name},
+                    _("“%(metric)s”必须写明近几天（window_days）。") % {"metric": definition.label},
                 )
             return None
         if definition.takes_window is Window.NEVER:
             self.wrong(
                 path,
                 "unexpected_window",
-                _("指标 %(metric)s 不带 window_days。") % {"metric": definition.name},
+                _("“%(metric)s”不能写近几天（window_days）。") % {"metric": definition.label},
             )
         elif not isinstance(raw, int) or isinstance(raw, bool) or not 1 <= raw <= MAX_WINDOW_DAYS:
             self.wrong(

@@ -168,7 +168,7 @@ def test_a_threshold_is_built_from_rows(user, page):
         ({"criterion_value4": "3"}, "第 5 行：请选指标。"),
         (
             {"criterion_metric2": "active_days", "criterion_value2": "3"},
-            "第 3 行：指标 active_days 必须写 window_days",
+            "第 3 行：“活跃天数”必须写明近几天",
         ),
         (
             {
@@ -201,6 +201,7 @@ def test_the_dialog_opens_with_the_policy_in_force(user, page):
 
     assert 'value="0.05"' in text
     assert '<option value="any" selected>' in text
+    assert '<option value="purchase_amount" selected>购买金额</option>' in text
 
 
 CLAUSE = {"metric": "purchase_amount", "op": "gte", "value": 12345, "window_days": 30}

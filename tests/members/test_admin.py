@@ -78,7 +78,7 @@ def test_a_list_takes_as_many_queries_for_three_rows_as_for_one(
         text_of(page.get(url))
 
 
-def test_the_queue_opens_on_what_waits_oldest_first_with_every_clause(user, page):
+def test_the_queue_shows_what_waits_oldest_first_with_every_clause(user, page):
     community = CommunityFactory(enterprise=user.enterprise)
     now = timezone.now()
     for name, hours in [("新的", 1), ("旧的", 30)]:
@@ -92,12 +92,26 @@ def test_the_queue_opens_on_what_waits_oldest_first_with_every_clause(user, page
         community=community, member__nickname="已撤回的", status=ApplicationStatus.WITHDRAWN
     )
 
-    text = text_of(page.get(reverse("admin:members_entryapplication_changelist")))
+    url = reverse("admin:members_entryapplication_changelist")
+    text = text_of(page.get(url, {"status__exact": "in_review"}))
 
     assert text.index("旧的") < text.index("新的")
     assert "已撤回的" not in text
     assert "购买次数 ≥ 3：实际 2，还差 1" in text
     assert "30 小时" in text
+
+
+def test_who_decides_in_the_queue_stays_in_it(user, page):
+    application = EntryApplicationFactory(community__enterprise=user.enterprise)
+    queue = reverse("admin:members_entryapplication_changelist") + "?status__exact=in_review"
+
+    answer = page.post(
+        reverse("admin:members_entryapplication_approve", args=[application.pk]),
+        DIALOG,
+        headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{queue}"},
+    )
+
+    assert answer.headers["HX-Redirect"] == queue
 
 
 def test_an_application_is_approved_and_another_rejected_with_a_reason(user, page):

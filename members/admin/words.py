@@ -33,7 +33,7 @@ def clause_table(clauses: Iterable[dict[str, Any]]) -> SafeString | str:
             for clause in clauses
         ),
     )
-    return format_html("<table>{}</table>", rows) if rows else NOTHING
+    return format_html('<table class="whitespace-nowrap">{}</table>', rows) if rows else NOTHING
 
 
 def waiting_time(hours: float) -> tuple[str, str]:
@@ -44,3 +44,14 @@ def waiting_time(hours: float) -> tuple[str, str]:
     if hours < 48:
         return colour, _("%(hours)d 小时") % {"hours": hours}
     return colour, _("%(days)d 天") % {"days": hours // 24}
+
+
+CHIP = (
+    '<span class="inline-block font-medium rounded-default text-xs whitespace-nowrap h-6 leading-6 '
+    'px-2 bg-base-500/8 text-base-700 dark:bg-base-500/20 dark:text-base-200">{}</span>'
+)
+
+
+def chips(words: Iterable[str]) -> SafeString:
+    """Short facts side by side."""
+    return format_html_join(" ", CHIP, ((word,) for word in words))

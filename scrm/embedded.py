@@ -22,6 +22,7 @@ import stat
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -241,6 +242,7 @@ class Engines:
 
 def _prepare(place: Place) -> None:
     try:
+        _leave_strangers_behind(place)
         for folder in (place.data, place.logs, place.postgres.parent, place.sockets):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -255,6 +257,28 @@ def _prepare(place: Place) -> None:
     if place.postgres_account:
         os.chown(place.sockets, place.postgres_account.uid, place.postgres_account.gid)
     place.sockets.chmod(0o700)
+
+
+def _leave_strangers_behind(place: Place) -> None:
+    """Files of the server that live elsewhere may be those of a deleted checkout of the same path.
+
+    They were encrypted with the keys that were deleted with it, so they are set aside.
+    """
+    home = place.postgres.parent
+    if home == place.data:
+        return
+    here, there = place.data / "place", home / "place"
+    if home.exists() and not (here.exists() and there.exists() and _same(here, there)):
+        home.rename(home.with_name(f"{home.name}-left-behind-{time.time_ns()}"))
+    if not home.exists():
+        place.data.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True)
+        here.write_text(uuid.uuid4().hex)
+        there.write_text(here.read_text())
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.read_text() == other.read_text()
 
 
 def _why(place: Place, name: str, what: str) -> str:

@@ -1,7 +1,9 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,9 +22,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def data():
     """A short path of our own, where the account of the server may enter."""
-    import shutil
-    import tempfile
-
     folder = Path(tempfile.mkdtemp(prefix="scrm-embedded-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder / "data"
@@ -92,6 +91,27 @@ def test_root_leaves_the_modes_of_foreign_folders_alone(data, monkeypatch):
         assert engines.place.postgres.is_relative_to(data.parent / "var")
     finally:
         engines.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps the files of the server elsewhere")
+def test_a_new_checkout_at_the_path_of_a_deleted_one_starts_empty(data, monkeypatch):
+    home = data.parent / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setattr(embedded, "ROOT_PLACE", data.parent / "var")
+    place = locate(home / "checkout" / "data")
+    for attempt in range(3):
+        engines = Engines(place).start()
+        try:
+            with psycopg.connect(place.database_url) as connection:
+                found = connection.execute("SELECT to_regclass('kept')").fetchone()[0]
+                connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
+        finally:
+            engines.stop()
+        assert found == (None, "kept", None)[attempt]
+        if attempt == 1:
+            shutil.rmtree(home / "checkout")
+
+    assert len(list((data.parent / "var").glob("*-left-behind-*"))) == 1
 
 
 def test_engines_heal_after_everything_was_killed(data):

@@ -6,6 +6,7 @@ so two applications at once, or an application and a departure, take turns.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,8 @@ from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.criteria import parse_criterion
 from scrm.shared.errors import refusing
+
+logger = logging.getLogger(__name__)
 
 MAX_REASON = 300
 
@@ -112,23 +115,31 @@ def seat_waiting_applications(*, limit: int = 500) -> int:
     for application_id, community_id in waiting:
         if community_id in full:
             continue
-        if seat_waiting_application(application_id):
-            seated += 1
-        else:
+        try:
+            status = seat_waiting_application(application_id)
+        except Exception:  # the others must not wait for the one that cannot be seated
+            logger.exception("cannot seat", extra={"application_id": application_id})
+            continue
+        seated += status == ApplicationStatus.JOINED
+        if status == ApplicationStatus.APPROVED:
             full.add(community_id)
     return seated
 
 
 @transaction.atomic
-def seat_waiting_application(application_id: int) -> bool:
-    """Seat one approved application if it still waits and there is room."""
+def seat_waiting_application(application_id: int) -> str:
+    """Seat one approved application if it still waits and there is room; tell how it stands."""
     application = _locked(application_id)
     if application.status != ApplicationStatus.APPROVED:
-        return True  # withdrawn or seated meanwhile: no sign of a full community
+        return application.status
     if application.community.status not in OPEN_FOR_ENTRY:
-        return False
-    _seat(application)
-    return application.membership_id is not None
+        return application.status
+    if _is_member(application.member, application.community):
+        reason = _("这位成员已在社群中。")
+        _decide(application, ApplicationStatus.WITHDRAWN, actor=None, reason=reason)
+    else:
+        _seat(application)
+    return application.status
 
 
 def _apply(
@@ -187,13 +198,17 @@ def _refuse_entry(
         raise BelongsElsewhere(_("成员和社群不属于同一家企业。"))
     if is_invited and policy.mode != EntryMode.INVITE_ONLY:
         raise NotInviteOnly(_("这个社群不是邀请制，请走入群申请。"))
-    if Membership.objects.active().filter(member=member, community=community).exists():
+    if _is_member(member, community):
         raise AlreadyMember(_("这位成员已在社群中，不需要再申请。"))
     former = EntryApplication.objects.filter(
         member=member, community=community, status__in=OPEN_APPLICATION
     ).first()
     if former is not None:
         raise _already_applied(former)
+
+
+def _is_member(member: Member, community: Community) -> bool:
+    return Membership.objects.active().filter(member=member, community=community).exists()
 
 
 def _already_applied(former: EntryApplication | None = None) -> AlreadyApplied:

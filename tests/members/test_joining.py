@@ -280,6 +280,43 @@ def test_the_sweep_leaves_alone_a_community_that_takes_nobody():
     assert seat_waiting_applications() == 0
 
 
+def test_the_sweep_lets_go_of_somebody_who_got_in_another_way():
+    community = CommunityFactory()
+    application = apply(newcomer(community), community)
+    MembershipFactory(community=community, member=application.member)
+    next_one = apply(newcomer(community), community)
+    GroupChatFactory(community=community)
+
+    assert seat_waiting_applications() == 1
+
+    application.refresh_from_db()
+    next_one.refresh_from_db()
+    assert application.status == ApplicationStatus.WITHDRAWN
+    assert next_one.status == ApplicationStatus.JOINED
+
+
+def test_the_sweep_goes_on_after_one_that_cannot_be_seated(caplog):
+    community = CommunityFactory()
+    stuck, next_one = [apply(newcomer(community), community) for _ in range(2)]
+    GroupChatFactory(community=community)
+
+    def fail(sender, signal, **arguments):
+        membership = Membership.objects.get(pk=arguments["membership_id"])
+        if membership.member == stuck.member:
+            raise RuntimeError("a receiver failed")
+
+    member_joined.connect(fail)
+    try:
+        assert seat_waiting_applications() == 1
+    finally:
+        member_joined.disconnect(fail)
+
+    next_one.refresh_from_db()
+    assert next_one.status == ApplicationStatus.JOINED
+    assert [record.application_id for record in caplog.records] == [stuck.pk]
+    assert seat_waiting_applications() == 1
+
+
 def test_approve_seats_the_applicant(heard):
     application = EntryApplicationFactory()
     GroupChatFactory(community=application.community)

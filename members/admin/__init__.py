@@ -1,5 +1,21 @@
 """The operators' doors to members; Django finds them by importing this package."""
 
-from members.admin import entry_application, member, membership
+from members.admin import (
+    activity,
+    churn,
+    entry_application,
+    import_run,
+    member,
+    membership,
+    purchase,
+)
 
-__all__ = ["entry_application", "member", "membership"]
+__all__ = [
+    "activity",
+    "churn",
+    "entry_application",
+    "import_run",
+    "member",
+    "membership",
+    "purchase",
+]

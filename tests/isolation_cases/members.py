@@ -1,3 +1,8 @@
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
 from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
@@ -11,6 +16,7 @@ from tests.members.factories import (
     MemberFactory,
     MembershipFactory,
     PurchaseFactory,
+    ScoringRunFactory,
     StayFactory,
 )
 
@@ -45,8 +51,15 @@ def build_activity(world):
     world.rows["purchase"] = PurchaseFactory(
         member=world.rows["member"], order_number=f"{world.mark}-1"
     )
+    world.rows["scoring run"] = ScoringRunFactory(
+        enterprise=world.enterprise, finished_at=timezone.now()
+    )
+    rejects = Path(settings.DATA_DIR) / f"{world.mark}.rejects.csv"
+    rejects.write_text(world.mark)
     world.rows["import run"] = ImportRunFactory(
-        enterprise=world.enterprise, file_name=f"{world.mark}.csv"
+        enterprise=world.enterprise,
+        file_name=f"{world.mark}.csv",
+        rejects_file=str(rejects),
     )
 
 
@@ -119,9 +132,17 @@ ADMIN = {
     "members.membership": "membership",
     "members.stay": "stay",
     "members.entryapplication": "application",
+    "members.activityevent": "event",
+    "members.activitycoverage": "coverage",
+    "members.memberday": "member day",
+    "members.churnscore": "churn score",
+    "members.scoringrun": None,  # nothing in it has a name
+    "members.purchase": "purchase",
+    "members.importrun": "import run",
 }
 
 ADMIN_URLS = {
+    "members_importrun_rejects": Call(row="import run"),
     "members_member_apply": Call(row="newcomer", body=lambda w: {"community": w["community"].pk}),
     "members_member_change_phone": Call(row="member", body=lambda w: {"phone": "13800138000"}),
     "members_membership_leave": Call(row="membership", body=lambda w: {"reason": "removed"}),

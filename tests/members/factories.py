@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from factory import SelfAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
@@ -15,6 +15,7 @@ from members.models import (
     MemberDay,
     Membership,
     Purchase,
+    ScoringRun,
     Stay,
 )
 from members.models.import_run import ImportKind
@@ -159,3 +160,11 @@ class ImportRunFactory(DjangoModelFactory):
     file_name = "activity.csv"
     file_digest = Sequence(lambda n: f"{n:064x}")
     source = "import"
+
+
+class ScoringRunFactory(DjangoModelFactory):
+    class Meta:
+        model = ScoringRun
+
+    enterprise = SubFactory(EnterpriseFactory)
+    day = Sequence(lambda n: date(2026, 3, 10) + timedelta(days=n))

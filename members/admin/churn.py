@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin.datetime_filters import RangeDateFilter
+from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
+from unfold.decorators import display
+
+from members.admin.paging import CappedPaginator
+from members.admin.words import NOTHING, chips
+from members.models import ChurnScore, ScoringRun
+from members.rules.churn import RiskBand, reason_in_words
+from scrm.accounts.admin_scope import HistoryModelAdmin
+from scrm.accounts.rules.roles import Capability
+
+BAND_COLOURS = {RiskBand.LOW: "success", RiskBand.MEDIUM: "warning", RiskBand.HIGH: "danger"}
+
+
+@admin.register(ChurnScore)
+class ChurnScoreAdmin(HistoryModelAdmin[ChurnScore]):
+    """Everybody who was scored, most at risk first; the worklist of alerts is in campaigns."""
+
+    view_capability = Capability.VIEW_MEMBERS
+    paginator = CappedPaginator
+    list_display = (
+        "who",
+        "community",
+        "band_label",
+        "chance",
+        "reason_list",
+        "last_active_on",
+        "scored_on",
+    )
+    list_filter = (
+        "community",
+        ("band", MultipleChoicesDropdownFilter),
+        ("last_active_on", RangeDateFilter),
+    )
+    list_select_related = ("member", "community")
+    list_fullwidth = True
+    search_fields = ("=member__external_id", "member__nickname")
+    search_help_text = _("客户编号或昵称")
+    fields = (
+        ("member", "community"),
+        ("band_label", "chance"),
+        "reason_list",
+        ("last_active_on", "scored_on"),
+        "model_version",
+    )
+    readonly_fields = (
+        "member",
+        "community",
+        "band_label",
+        "chance",
+        "reason_list",
+        "last_active_on",
+        "scored_on",
+        "model_version",
+    )
+    ordering = ("-probability", "-pk")
+
+    @display(description=_("成员"), header=True)
+    def who(self, score: ChurnScore) -> list[str]:
+        return [score.member.nickname, score.member.external_id, score.member.nickname[:1]]
+
+    @display(description=_("风险"), label=BAND_COLOURS)
+    def band_label(self, score: ChurnScore) -> tuple[str, str]:
+        return score.band, score.get_band_display()
+
+    @display(description=_("28 天内沉默的概率"), ordering="probability")
+    def chance(self, score: ChurnScore) -> str:
+        return f"{score.probability:.0%}"
+
+    @display(description=_("原因"))
+    def reason_list(self, score: ChurnScore) -> SafeString | str:
+        return chips(reason_in_words(reason) for reason in score.reasons) or NOTHING
+
+
+@admin.register(ScoringRun)
+class ScoringRunAdmin(HistoryModelAdmin[ScoringRun]):
+    view_capability = Capability.VIEW_MEMBERS
+    list_display = ("day", "community_count", "member_count", "started_at", "finished_at")
+    list_filter = (("day", RangeDateFilter),)
+    fields = ("day", ("community_count", "member_count"), ("started_at", "finished_at"))
+    readonly_fields = ("day", "community_count", "member_count", "started_at", "finished_at")
+    ordering = ("-day", "-pk")

@@ -48,6 +48,32 @@ BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
 }
 
 
+#: The moves above say what may follow; this says which verb may bring it about. Two verbs lead to
+#: "approved", and only one of them may begin where an approval is still to be given.
+VERB_BEGINS: dict[str, frozenset[BroadcastStatus]] = {
+    "submit_broadcast": frozenset({BroadcastStatus.DRAFT}),
+    "approve_broadcast": frozenset({BroadcastStatus.IN_REVIEW}),
+    "return_broadcast_to_draft": frozenset({BroadcastStatus.IN_REVIEW, BroadcastStatus.APPROVED}),
+    "schedule_broadcast": frozenset({BroadcastStatus.APPROVED}),
+    "unschedule_broadcast": frozenset({BroadcastStatus.SCHEDULED}),
+    "start_broadcast": frozenset({BroadcastStatus.SCHEDULED}),
+    "miss_broadcast": frozenset({BroadcastStatus.SCHEDULED}),
+    "pause_broadcast": frozenset({BroadcastStatus.RUNNING}),
+    "resume_broadcast": frozenset({BroadcastStatus.PAUSED}),
+    "finish_broadcast": frozenset({BroadcastStatus.RUNNING}),
+    "cancel_broadcast": frozenset(
+        {
+            BroadcastStatus.DRAFT,
+            BroadcastStatus.IN_REVIEW,
+            BroadcastStatus.APPROVED,
+            BroadcastStatus.SCHEDULED,
+            BroadcastStatus.RUNNING,
+            BroadcastStatus.PAUSED,
+        }
+    ),
+}
+
+
 class BroadcastTarget(TextChoices):
     MEMBERS = "members", _("成员（一对一）")
     CHATS = "chats", _("客户群")

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from campaigns.models import Broadcast
-from campaigns.rules.status import BroadcastStatus, broadcast_may_become
+from campaigns.rules.status import VERB_BEGINS, BroadcastStatus
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 
 COMPOSE, APPROVE = Capability.COMPOSE_CAMPAIGNS, Capability.APPROVE_CAMPAIGNS
 
-#: verb -> (the status it begins in, where that matters; the status it leads to; what it needs)
-VERBS: dict[str, tuple[BroadcastStatus | None, BroadcastStatus, Capability]] = {
-    "submit": (None, BroadcastStatus.IN_REVIEW, COMPOSE),
-    "approve": (BroadcastStatus.IN_REVIEW, BroadcastStatus.APPROVED, APPROVE),
-    "return_to_draft": (None, BroadcastStatus.DRAFT, COMPOSE),
-    "schedule": (None, BroadcastStatus.SCHEDULED, COMPOSE),
-    "unschedule": (BroadcastStatus.SCHEDULED, BroadcastStatus.APPROVED, COMPOSE),
-    "pause": (None, BroadcastStatus.PAUSED, COMPOSE),
-    "resume": (BroadcastStatus.PAUSED, BroadcastStatus.RUNNING, COMPOSE),
-    "cancel": (None, BroadcastStatus.CANCELLED, COMPOSE),
+#: What operators call it -> the verb, and what it needs.
+VERBS: dict[str, tuple[str, Capability]] = {
+    "submit": ("submit_broadcast", COMPOSE),
+    "approve": ("approve_broadcast", APPROVE),
+    "return_to_draft": ("return_broadcast_to_draft", COMPOSE),
+    "schedule": ("schedule_broadcast", COMPOSE),
+    "unschedule": ("unschedule_broadcast", COMPOSE),
+    "pause": ("pause_broadcast", COMPOSE),
+    "resume": ("resume_broadcast", COMPOSE),
+    "cancel": ("cancel_broadcast", COMPOSE),
 }
 
 
 def available_actions(broadcast: Broadcast, user: User) -> list[str]:
-    return [verb for verb in ("edit", *VERBS) if is_available(verb, broadcast, user)]
+    return [name for name in ("edit", *VERBS) if is_available(name, broadcast, user)]
 
 
-def is_available(verb: str, broadcast: Broadcast, user: User) -> bool:
-    if verb == "edit":
+def is_available(name: str, broadcast: Broadcast, user: User) -> bool:
+    if name == "edit":
         return broadcast.status == BroadcastStatus.DRAFT and user.can(COMPOSE)
-    begins, leads_to, capability = VERBS[verb]
-    if verb == "approve" and user.pk in {broadcast.author_id, broadcast.last_editor_id}:
+    if name == "approve" and user.pk in {broadcast.author_id, broadcast.last_editor_id}:
         return False
-    if begins is not None and broadcast.status != begins:
-        return False
-    return broadcast_may_become(broadcast.status, leads_to) and user.can(capability)
+    verb, capability = VERBS[name]
+    return broadcast.status in VERB_BEGINS[verb] and user.can(capability)

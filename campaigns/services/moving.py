@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.errors import CannotMove
 from campaigns.models import Broadcast
-from campaigns.rules.status import BroadcastStatus, broadcast_may_become
+from campaigns.rules.status import VERB_BEGINS, BroadcastStatus, broadcast_may_become
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 
@@ -23,7 +23,7 @@ def move_broadcast(
     broadcast: Broadcast, to: BroadcastStatus, *, verb: str, actor: User | None, **fields: Value
 ) -> Broadcast:
     """Refuse or move a locked broadcast, setting ``fields`` with it, and write who did it."""
-    if not broadcast_may_become(broadcast.status, to):
+    if broadcast.status not in VERB_BEGINS[verb] or not broadcast_may_become(broadcast.status, to):
         raise CannotMove(
             _("“%(current)s”的群发不能变为“%(target)s”。")
             % {"current": broadcast.get_status_display(), "target": to.label}

@@ -31,7 +31,8 @@ from campaigns.selectors.clock import database_now
 from campaigns.selectors.progress import progress_of
 from campaigns.services import composing, controlling, scheduling
 from communities.models import Community
-from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, admin_user, confirm
+from scrm.accounts.admin_gates import admin_user
+from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.criteria import InvalidCriterion, parse_criterion
 from scrm.shared.criterion_words import describe_stored
@@ -134,7 +135,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
         _("审批与执行"),
         {
             "fields": (
-                ("status_label", "scheduled_at"),
+                ("status", "scheduled_at"),
                 "status_reason",
                 ("author", "last_editor"),
                 ("approved_by", "approved_at"),
@@ -142,7 +143,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
         },
     )
     readonly_fields = (
-        "status_label",
+        "status",
         "scheduled_at",
         "status_reason",
         "author",

@@ -46,11 +46,10 @@ class RunAdmin(HistoryModelAdmin[Run]):
     search_fields = ("broadcast__name",)
     ordering = ("-pk",)
     fields = (
-        ("broadcast", "status_label"),
+        ("broadcast", "status"),
         ("planned_for", "started_at", "finished_at"),
         ("recipient_count", "dispatch_count", "held_until"),
     )
-    readonly_fields = ("status_label",)
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["campaigns/composer.css"]}

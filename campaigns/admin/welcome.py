@@ -55,11 +55,11 @@ class WelcomeDeliveryAdmin(HistoryModelAdmin[WelcomeDelivery]):
     ordering = ("-pk",)
     fields = (
         ("newcomer", "community"),
-        ("status_label", "reason_words", "attempt_count"),
+        ("status", "reason_words", "attempt_count"),
         ("planned_at", "settled_at"),
         "text",
     )
-    readonly_fields = ("newcomer", "community", "status_label", "reason_words", "text")
+    readonly_fields = ("newcomer", "community", "reason_words", "text")
 
     @display(description=_("新成员"))
     def newcomer(self, welcome: WelcomeDelivery) -> str:

@@ -33,3 +33,11 @@ def test_labels_of_inlines_are_covered_as_well():
                 label = getattr(getattr(inline, str(name), None), "label", None)
                 if isinstance(label, dict):
                     assert label["no such status"] == "", f"{inline}.{name}"
+
+
+def test_no_form_shows_a_label():
+    """On a form Unfold knows no labels: it would show the pair of value and words as it is."""
+    for model_admin in admin.site._registry.values():
+        for name in model_admin.readonly_fields:
+            column = getattr(model_admin, str(name), None)
+            assert not isinstance(getattr(column, "label", None), dict), f"{model_admin}.{name}"

@@ -200,7 +200,7 @@ class ApiKeyAdmin(EnterpriseModelAdmin[ApiKey]):
         "prefix",
         "user",
         "scope_names",
-        "state",
+        "state_words",
         "created_at",
         "expires_at",
         "revoked_at",
@@ -209,7 +209,7 @@ class ApiKeyAdmin(EnterpriseModelAdmin[ApiKey]):
     readonly_fields = (
         "prefix",
         "scope_names",
-        "state",
+        "state_words",
         "created_at",
         "revoked_at",
         "last_used_at",
@@ -230,6 +230,10 @@ class ApiKeyAdmin(EnterpriseModelAdmin[ApiKey]):
         if key.expires_at is not None and key.expires_at <= timezone.now():
             return "over", gettext("已到期")
         return "usable", gettext("可用")
+
+    @display(description=_("状态"))
+    def state_words(self, key: ApiKey) -> str:
+        return self.state(key)[1]
 
     @display(description=_("权限"))
     def scope_names(self, key: ApiKey) -> str:

@@ -353,6 +353,7 @@ SPECTACULAR_SETTINGS = {
         "ActivityKindEnum": "members.rules.activity.ActivityKind",
         "ImportKindEnum": "members.models.import_run.ImportKind",
         "EntryApplicationStatusEnum": "members.rules.status.ApplicationStatus",
+        "LeaveReasonEnum": "members.rules.status.LeaveReason",
         "BroadcastStatusEnum": "campaigns.rules.status.BroadcastStatus",
         "BroadcastTargetEnum": "campaigns.rules.status.BroadcastTarget",
         "RecipientKindEnum": "campaigns.rules.status.RecipientKind",

@@ -69,7 +69,8 @@ def command(
         request = None if body is EmptySerializer else body
         responses: Any = empty if answer is None else {code: answer}
         documented = extend_schema(request=request, responses=responses)
-        return action(detail=detail, methods=["post"], **options)(documented(method))
+        routed = action(detail=detail, methods=["post"], **options)(method)
+        return documented(routed)  # outermost: @action drops what was documented before it
 
     return declare
 

@@ -43,7 +43,7 @@ class ChurnScoreAdmin(HistoryModelAdmin[ChurnScore]):
     search_help_text = _("客户编号或昵称")
     fields = (
         ("member", "community"),
-        ("band_label", "chance"),
+        ("band", "chance"),
         "reason_list",
         ("last_active_on", "scored_on"),
         "model_version",
@@ -51,7 +51,7 @@ class ChurnScoreAdmin(HistoryModelAdmin[ChurnScore]):
     readonly_fields = (
         "member",
         "community",
-        "band_label",
+        "band",
         "chance",
         "reason_list",
         "last_active_on",

@@ -233,7 +233,7 @@ class ApiKeyAdmin(EnterpriseModelAdmin[ApiKey]):
 
     @display(description=_("状态"))
     def state_words(self, key: ApiKey) -> str:
-        return self.state(key)[1]
+        return str(self.state(key)[1])
 
     @display(description=_("权限"))
     def scope_names(self, key: ApiKey) -> str:

@@ -2125,34 +2125,14 @@ export interface components {
              */
             readonly last_used_at: string | null;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        ApiKeyRequest: {
-            /** 名称 */
-            name: string;
-            /** 前缀 */
-            prefix: string;
-            /** 使用者 */
-            user: number;
-            /**
-             * 权限
-             * @description 这把密钥可以使用的权限；不会超过使用者角色的权限。
-             */
-            scopes: components["schemas"]["CapabilityEnum"][];
-            /**
-             * 创建时间
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * 到期时间
-             * Format: date-time
-             */
-            expires_at?: string | null;
-        };
         /** @description For commands: exactly the arguments of one verb. */
         ApplyRequest: {
             member: number;
             community: number;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        AssignChatRequest: {
+            community: number | null;
         };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         AuditEvent: {
@@ -2292,58 +2272,6 @@ export interface components {
          * @enum {string}
          */
         BroadcastAvailableActionsEnum: "edit" | "submit" | "approve" | "return_to_draft" | "schedule" | "unschedule" | "pause" | "resume" | "cancel";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        BroadcastRequest: {
-            /** 标题 */
-            name: string;
-            /** 内容类别 */
-            category?: components["schemas"]["CategoryEnum"];
-            /**
-             * 内容
-             * @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。
-             */
-            body: string;
-            /** 发给 */
-            target?: components["schemas"]["BroadcastTargetEnum"];
-            /** 社群 */
-            communities: number[];
-            /**
-             * 人群条件
-             * @description 空表示社群里的所有人。
-             */
-            criterion?: unknown;
-            /** 渠道账号 */
-            channel_account: number;
-            /**
-             * 计划时间
-             * Format: date-time
-             */
-            scheduled_at?: string | null;
-            /** 错过时间 */
-            misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
-            /** 宽限（分钟） */
-            misfire_grace_minutes?: number;
-            /** 状态 */
-            status?: components["schemas"]["BroadcastStatusEnum"];
-            /** 状态说明 */
-            status_reason?: string;
-            /** 作者 */
-            author: number;
-            /** 最后修改人 */
-            last_editor: number;
-            /** 审批人 */
-            approved_by?: number | null;
-            /**
-             * 批准时间
-             * Format: date-time
-             */
-            approved_at?: string | null;
-            /**
-             * 创建时间
-             * Format: date-time
-             */
-            created_at: string;
-        };
         /**
          * @description * `draft` - 草稿
          *     * `in_review` - 待审批
@@ -2392,6 +2320,11 @@ export interface components {
          * @enum {string}
          */
         CategoryEnum: "service" | "benefit" | "event" | "knowledge" | "ugc" | "brand" | "advert";
+        /** @description For commands: exactly the arguments of one verb. */
+        ChangeRoleRequest: {
+            role: components["schemas"]["RoleEnum"];
+            data_scope?: components["schemas"]["DataScopeEnum"];
+        };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ChannelAccount: {
             readonly id: number;
@@ -2405,32 +2338,6 @@ export interface components {
             endpoint?: string;
             /** @description 密钥本身从不返回。 */
             readonly has_secret: boolean;
-            /**
-             * 模拟延迟（毫秒）
-             * @description 仅沙盒：每次发送等待多久。
-             */
-            delay_ms?: number;
-            /**
-             * 模拟失败率（%）
-             * @description 仅沙盒：多少收件人会失败。
-             */
-            failure_percent?: number;
-            /**
-             * 创建时间
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        ChannelAccountRequest: {
-            /** 名称 */
-            name: string;
-            /** 类型 */
-            kind: string;
-            /** 启用 */
-            is_active?: boolean;
-            /** 接收地址 */
-            endpoint?: string;
             /**
              * 模拟延迟（毫秒）
              * @description 仅沙盒：每次发送等待多久。
@@ -2514,57 +2421,6 @@ export interface components {
          * @enum {string}
          */
         ChurnAlertAvailableActionsEnum: "acknowledge" | "dismiss" | "intervene";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        ChurnAlertRequest: {
-            /** 社群 */
-            community: number;
-            /** 成员 */
-            member: number;
-            /** 负责人 */
-            assignee?: number | null;
-            /**
-             * 状态
-             * @default open
-             */
-            status: components["schemas"]["ChurnAlertStatusEnum"];
-            /**
-             * 流失概率
-             * Format: double
-             */
-            probability: number;
-            /**
-             * 成员价值（分）
-             * Format: int64
-             * @description 近一年净消费。
-             */
-            value_amount?: number;
-            /** 原因 */
-            reasons?: unknown;
-            /**
-             * 最近活跃日
-             * Format: date
-             */
-            last_active_on?: string | null;
-            /** 模型版本 */
-            model_version: string;
-            /**
-             * 预警日
-             * Format: date
-             */
-            opened_on: string;
-            /**
-             * 生成时间
-             * Format: date-time
-             */
-            opened_at: string;
-            /**
-             * 关闭时间
-             * Format: date-time
-             */
-            closed_at?: string | null;
-            /** 备注 */
-            note?: string;
-        };
         /**
          * @description * `open` - 待处理
          *     * `acknowledged` - 已认领
@@ -2644,30 +2500,6 @@ export interface components {
             missing: number | null;
             /** @description 给人看的一句话。 */
             readonly text: string;
-        };
-        /** @description 一个条件的结果。 */
-        ClauseResultRequest: {
-            /**
-             * @description 来自最低层级还是准入规则。
-             *
-             *     * `minimum_tier` - minimum_tier
-             *     * `policy` - policy
-             */
-            rule: components["schemas"]["RuleEnum"];
-            /** @description 条件在规则里的 JSON 路径。 */
-            path: string;
-            metric: string;
-            op: string;
-            /** @description 要求的值。 */
-            required: unknown;
-            /** @description 实际的值；null 表示没有记录。 */
-            actual: unknown;
-            window_days: number | null;
-            /** @description 条件是否在 not 里，需要不成立。 */
-            negated: boolean;
-            passed: boolean;
-            /** @description 还差多少。 */
-            missing: number | null;
         };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Community: {
@@ -2764,54 +2596,6 @@ export interface components {
          * @enum {string}
          */
         CommunityKindEnum: "standard" | "flash" | "store" | "vip" | "cycle";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        CommunityRequest: {
-            /**
-             * 代码
-             * @description 导入文件和链接里用它指这个社群，例如 vip-club。
-             */
-            code: string;
-            /** 名称 */
-            name: string;
-            /**
-             * 什么人
-             * @description 这个社群是为谁建的。
-             */
-            audience_statement?: string;
-            /**
-             * 做什么事
-             * @description 大家在这里一起做什么。
-             */
-            purpose_statement?: string;
-            /** 目的类型 */
-            purpose_kind?: components["schemas"]["PurposeKindEnum"];
-            /** 社群类型 */
-            kind?: components["schemas"]["CommunityKindEnum"];
-            /** 圈层 */
-            circle?: components["schemas"]["CircleEnum"];
-            /** 上级社群 */
-            parent?: number | null;
-            /**
-             * 最低层级
-             * @description 只有达到这个层级门槛的成员才能进入；留空表示不限。
-             */
-            minimum_tier?: number | null;
-            /** 负责人 */
-            owner?: number | null;
-            /** 顾问 */
-            adviser?: number | null;
-            /** 最小规模 */
-            minimum_size?: number;
-            /** 目标规模 */
-            target_size?: number;
-            /** 状态 */
-            status?: components["schemas"]["CommunityStatusEnum"];
-            /**
-             * 创建时间
-             * Format: date-time
-             */
-            created_at: string;
-        };
         CommunityShare: {
             community_id: number;
             name: string;
@@ -2923,6 +2707,11 @@ export interface components {
             external_id?: string;
         };
         /** @description For commands: exactly the arguments of one verb. */
+        DismissRequest: {
+            /** @description 为什么不跟进。 */
+            reason: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
         EditBroadcastRequest: {
             name: string;
             /** @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。 */
@@ -3020,38 +2809,6 @@ export interface components {
          * @enum {string}
          */
         EntryApplicationAvailableActionsEnum: "approve" | "reject" | "withdraw";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        EntryApplicationRequest: {
-            /** 社群 */
-            community: number;
-            /** 成员 */
-            member: number;
-            /** 准入规则 */
-            policy: number;
-            /** 来源 */
-            source: components["schemas"]["SourceEnum"];
-            /** 状态 */
-            status: components["schemas"]["EntryApplicationStatusEnum"];
-            /** 理由 */
-            reason?: string;
-            /**
-             * 决定人
-             * @description 空表示由规则自动决定。
-             */
-            decided_by?: number | null;
-            /**
-             * 决定时间
-             * Format: date-time
-             */
-            decided_at?: string | null;
-            /**
-             * 提交时间
-             * Format: date-time
-             */
-            submitted_at: string;
-            /** 社群成员 */
-            membership?: number | null;
-        };
         /**
          * @description * `in_review` - 待审核
          *     * `approved` - 已通过，等待空位
@@ -3116,9 +2873,15 @@ export interface components {
             samples: components["schemas"]["Sample"][];
         };
         Excluded: {
-            reason: components["schemas"]["ReasonEnum"];
+            reason: components["schemas"]["ExcludedReasonEnum"];
             count: number;
         };
+        /**
+         * @description * `not_matching` - 不符合条件
+         *     * `in_several_communities` - 在多个社群里，只发一次
+         * @enum {string}
+         */
+        ExcludedReasonEnum: "not_matching" | "in_several_communities";
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         GroupChat: {
             readonly id: number;
@@ -3156,28 +2919,6 @@ export interface components {
             community?: number | null;
             owner?: number | null;
             capacity?: number;
-        };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        GroupChatRequest: {
-            /** 渠道账号 */
-            channel_account: number;
-            /** 平台群编号 */
-            external_id: string;
-            /** 群名 */
-            name: string;
-            /** 所属社群 */
-            community?: number | null;
-            /** 群主 */
-            owner?: number | null;
-            /** 容量 */
-            capacity?: number;
-            /** 状态 */
-            state?: components["schemas"]["StateEnum"];
-            /**
-             * 创建时间
-             * Format: date-time
-             */
-            created_at: string;
         };
         /**
          * @description * `members` - 成员
@@ -3236,6 +2977,10 @@ export interface components {
          * @enum {string}
          */
         LeaveReasonEnum: "self" | "removed" | "dissolved" | "unknown";
+        /** @description For commands: exactly the arguments of one verb. */
+        LeaveRequest: {
+            reason: components["schemas"]["LeaveReasonEnum"];
+        };
         /** @description Who is asking, and what this request may do. */
         Me: {
             readonly id: number;
@@ -3351,27 +3096,6 @@ export interface components {
             /** 离开原因 */
             leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        MembershipRequest: {
-            /** 成员 */
-            member: number;
-            /** 社群 */
-            community: number;
-            /** 来源 */
-            source: components["schemas"]["SourceEnum"];
-            /**
-             * 加入时间
-             * Format: date-time
-             */
-            joined_at: string;
-            /**
-             * 离开时间
-             * Format: date-time
-             */
-            left_at?: string | null;
-            /** 离开原因 */
-            leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
-        };
         /** @description 一个可以写进规则的指标。 */
         Metric: {
             name: string;
@@ -3398,6 +3122,10 @@ export interface components {
          * @enum {string}
          */
         ModeEnum: "open" | "rule" | "rule_and_review" | "invite_only";
+        /** @description For commands: exactly the arguments of one verb. */
+        MoveRequest: {
+            target: components["schemas"]["CommunityStatusEnum"];
+        };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         NewApiKey: {
             readonly id: number;
@@ -3952,17 +3680,20 @@ export interface components {
          */
         PurposeKindEnum: "single" | "multiple";
         /**
-         * @description * `not_matching` - 不符合条件
-         *     * `in_several_communities` - 在多个社群里，只发一次
-         * @enum {string}
-         */
-        ReasonEnum: "not_matching" | "in_several_communities";
-        /**
          * @description * `member` - 成员
          *     * `chat` - 客户群
          * @enum {string}
          */
         RecipientKindEnum: "member" | "chat";
+        /** @description For commands: exactly the arguments of one verb. */
+        RejectRequest: {
+            /** @description 申请人会看到。 */
+            reason: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        ReturnToDraftRequest: {
+            reason?: string;
+        };
         /**
          * @description * `administrator` - 管理员
          *     * `operator` - 运营
@@ -4047,6 +3778,45 @@ export interface components {
              */
             received_at: string;
         };
+        /** @description For commands: exactly the arguments of one verb. */
+        ScheduleRequest: {
+            /**
+             * Format: date-time
+             * @description 带时区的将来时间；不填表示立即发送。
+             */
+            scheduled_at?: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        SetEntryPolicyRequest: {
+            mode: components["schemas"]["ModeEnum"];
+            /**
+             * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
+             * @default {}
+             * @example {
+             *       "all": [
+             *         {
+             *           "metric": "purchase_count",
+             *           "op": "gte",
+             *           "value": 3,
+             *           "window_days": 90
+             *         },
+             *         {
+             *           "metric": "post_count",
+             *           "op": "gte",
+             *           "value": 10,
+             *           "window_days": 90
+             *         }
+             *       ]
+             *     }
+             */
+            criterion: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description For commands: exactly the arguments of one verb. */
+        SetPasswordRequest: {
+            password: string;
+        };
         /**
          * @description * `api` - 接口
          *     * `admin` - 后台
@@ -4079,20 +3849,6 @@ export interface components {
             name: string;
             department?: number | null;
             external_id?: string;
-        };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        StaffRequest: {
-            /** 姓名 */
-            name: string;
-            /** 部门 */
-            department?: number | null;
-            /**
-             * 平台账号
-             * @description 企业微信 userid。
-             */
-            external_id?: string;
-            /** 在职 */
-            is_active?: boolean;
         };
         /**
          * @description * `active` - 正常
@@ -4257,37 +4013,6 @@ export interface components {
             date_joined?: string;
         };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        UserRequest: {
-            /**
-             * 用户名
-             * @description 必填；长度为150个字符或以下；只能包含字母、数字、特殊字符“@”、“.”、“-”和“_”。
-             */
-            username: string;
-            /** 电子邮件地址 */
-            email?: string;
-            /** 角色 */
-            role?: components["schemas"]["RoleEnum"];
-            /** 数据范围 */
-            data_scope?: components["schemas"]["DataScopeEnum"];
-            /** 对应员工 */
-            staff?: number | null;
-            /**
-             * 有效
-             * @description 指明用户是否被认为是活跃的。以反选代替删除帐号。
-             */
-            is_active?: boolean;
-            /**
-             * 上次登录
-             * Format: date-time
-             */
-            last_login?: string | null;
-            /**
-             * 加入日期
-             * Format: date-time
-             */
-            date_joined?: string;
-        };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Value: {
             readonly id: number;
             /** 维度 */
@@ -4305,17 +4030,6 @@ export interface components {
             axis: number;
             code: string;
             name: string;
-            parent?: number | null;
-        };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
-        ValueRequest: {
-            /** 维度 */
-            axis: number;
-            /** 代码 */
-            code: string;
-            /** 名称 */
-            name: string;
-            /** 上级 */
             parent?: number | null;
         };
         /**
@@ -4978,11 +4692,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ApiKeyRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -5807,11 +5517,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -5941,11 +5647,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -6178,11 +5880,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -6312,11 +6010,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -6446,9 +6140,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
+                "application/json": components["schemas"]["ReturnToDraftRequest"];
             };
         };
         responses: {
@@ -6580,9 +6274,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
+                "application/json": components["schemas"]["ScheduleRequest"];
             };
         };
         responses: {
@@ -6714,11 +6408,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -6848,11 +6538,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BroadcastRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -7441,11 +7127,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChannelAccountRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -7575,11 +7257,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChannelAccountRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -7926,11 +7604,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChurnAlertRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -8062,7 +7736,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ChurnAlertRequest"];
+                "application/json": components["schemas"]["DismissRequest"];
             };
         };
         responses: {
@@ -8194,11 +7868,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChurnAlertRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -9847,16 +9517,16 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CommunityRequest"];
+                "application/json": components["schemas"]["SetEntryPolicyRequest"];
             };
         };
         responses: {
-            200: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Community"];
+                    "application/json": components["schemas"]["EntryPolicy"];
                 };
             };
             /** @description 请求有误 */
@@ -9981,7 +9651,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CommunityRequest"];
+                "application/json": components["schemas"]["MoveRequest"];
             };
         };
         responses: {
@@ -11257,11 +10927,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EntryApplicationRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -11393,7 +11059,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EntryApplicationRequest"];
+                "application/json": components["schemas"]["RejectRequest"];
             };
         };
         responses: {
@@ -11525,11 +11191,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EntryApplicationRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -11658,11 +11320,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EntryApplicationRequest"];
+                "application/json": components["schemas"]["ApplyRequest"];
             };
         };
         responses: {
-            200: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12463,7 +12125,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["GroupChatRequest"];
+                "application/json": components["schemas"]["AssignChatRequest"];
             };
         };
         responses: {
@@ -13572,7 +13234,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["MembershipRequest"];
+                "application/json": components["schemas"]["LeaveRequest"];
             };
         };
         responses: {
@@ -15127,11 +14789,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["StaffRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -15261,11 +14919,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["StaffRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -16991,7 +16645,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UserRequest"];
+                "application/json": components["schemas"]["ChangeRoleRequest"];
             };
         };
         responses: {
@@ -17123,11 +16777,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -17257,11 +16907,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -17393,7 +17039,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UserRequest"];
+                "application/json": components["schemas"]["SetPasswordRequest"];
             };
         };
         responses: {

@@ -47,7 +47,7 @@ class ImportRunAdmin(HistoryModelAdmin[ImportRun]):
     search_fields = ("file_name", "source")
     fields = (
         ("file_name", "kind", "source"),
-        ("state", "encoding"),
+        ("state_words", "encoding"),
         ("line_count", "accepted_count", "updated_count"),
         ("duplicate_count", "rejected_count", "rejects"),
         ("started_at", "finished_at"),
@@ -57,7 +57,7 @@ class ImportRunAdmin(HistoryModelAdmin[ImportRun]):
         "file_name",
         "kind",
         "source",
-        "state",
+        "state_words",
         "encoding",
         "line_count",
         "accepted_count",
@@ -84,6 +84,10 @@ class ImportRunAdmin(HistoryModelAdmin[ImportRun]):
         if run.finished_at is None:
             return "stopped", gettext("未完成")
         return "finished", gettext("已完成")
+
+    @display(description=_("状态"))
+    def state_words(self, run: ImportRun) -> str:
+        return str(self.state(run)[1])
 
     @display(description=_("拒绝明细"))
     def rejects(self, run: ImportRun) -> SafeString | str:

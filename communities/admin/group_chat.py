@@ -36,6 +36,21 @@ class AssignmentFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
         return queryset.filter(community__isnull=self.value() == "no")
 
 
+class CrowdFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("人数")
+    parameter_name = "crowded"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("快满了"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[GroupChat]
+    ) -> models.QuerySet[GroupChat]:
+        if self.value() is None:
+            return queryset
+        return queryset & GroupChat.objects.crowded()
+
+
 class AssignDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
     community = forms.ModelChoiceField(
         label=_("社群"),
@@ -61,6 +76,7 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
     list_display = ("title", "carries", "state_label", "people", "owner", "channel_account")
     list_filter = (
         AssignmentFilter,
+        CrowdFilter,
         ("state", MultipleChoicesDropdownFilter),
         "community",
         "owner",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from scrm.accounts.models import User
 
 
+NEARLY_FULL = 0.9  # of the capacity
+
+
 class GroupChatQuerySet(models.QuerySet["GroupChat"]):
     def visible_to(self, user: User) -> GroupChatQuerySet:
         """Chats of visible communities, and to users with full scope also the unassigned ones."""
@@ -26,6 +29,11 @@ class GroupChatQuerySet(models.QuerySet["GroupChat"]):
 
     def live(self) -> GroupChatQuerySet:
         return self.exclude(state=ChatState.DISSOLVED)
+
+    def crowded(self) -> GroupChatQuerySet:
+        """Carrying a community and nearly full: time to open another one."""
+        nearly_full = models.Q(member_count__gte=models.F("capacity") * NEARLY_FULL)
+        return self.live().exclude(community=None).filter(nearly_full)
 
     def with_room(self) -> GroupChatQuerySet:
         return self.filter(state=ChatState.ACTIVE, member_count__lt=models.F("capacity"))

@@ -40,7 +40,7 @@ TOPICS_A_WEEK = 12
 # Orders a month, and what one costs, in minor units.
 ORDERS = {
     Persona.CORE: 1.5, Persona.STEADY: 0.75, Persona.CASUAL: 0.4, Persona.LURKER: 0.2,
-    Persona.FADING: 0.7, Persona.GONE: 0.45,
+    Persona.FADING: 1.2, Persona.GONE: 0.45,
 }  # fmt: skip
 PRICES = {3900: 10, 5900: 14, 8900: 18, 12900: 20, 16900: 16, 23900: 12, 36900: 7, 59900: 3}
 REFUNDED = 0.04

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Min, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, ExpressionWrapper, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from campaigns.models import Broadcast, ChurnAlert, Dispatch, Run, WelcomeDelivery
@@ -19,7 +19,6 @@ from scrm.shared.criteria import InvalidCriterion, parse_criterion
 
 WEEK = timedelta(days=7)
 CHART_DAYS = 14
-NEARLY_FULL = 0.9  # of a chat's capacity: time to open another one
 TOP_COMMUNITIES = 8
 TOP_ALERTS = 8
 TOP_TIERS = 6
@@ -144,8 +143,7 @@ def failed_welcomes(desk: Desk) -> int:
 
 
 def crowded_chats(desk: Desk) -> int:
-    chats = GroupChat.objects.visible_to(desk.user).live().exclude(community=None)
-    return chats.filter(member_count__gte=F("capacity") * NEARLY_FULL).count()
+    return GroupChat.objects.visible_to(desk.user).crowded().count()
 
 
 def unassigned_chats(desk: Desk) -> int:

@@ -88,7 +88,7 @@ def failures(desk: Desk) -> Iterator[Todo]:
             note=_("近 7 天的群发"),
             icon="error",
             tone="danger",
-            link=changelist("campaigns.broadcast"),
+            link=changelist("campaigns.run"),
         )
     if failed := numbers.failed_welcomes(desk):
         yield Todo(
@@ -107,7 +107,7 @@ def chats(desk: Desk) -> Iterator[Todo]:
             note=_("人数已达容量的 90%，请准备新群"),
             icon="group_add",
             tone="warning",
-            link=changelist("communities.groupchat"),
+            link=changelist("communities.groupchat", "crowded=yes"),
         )
     if unassigned := numbers.unassigned_chats(desk):
         yield Todo(
@@ -115,7 +115,7 @@ def chats(desk: Desk) -> Iterator[Todo]:
             note=_("归属后才能接纳成员"),
             icon="link_off",
             tone="info",
-            link=changelist("communities.groupchat", "community__isnull=True"),
+            link=changelist("communities.groupchat", "assigned=no"),
         )
 
 

@@ -279,6 +279,18 @@ def test_every_link_of_the_desk_opens(client, administrator, busy):
     assert set(answers.values()) == {200}
 
 
+@pytest.mark.parametrize(
+    "icon", ["how_to_reg", "trending_down", "group_add", "link_off", "waving_hand"]
+)
+def test_a_number_leads_to_as_many_rows(client, administrator, busy, icon):
+    todos = page_of(client, administrator).context["todos"]
+    (todo,) = [todo for todo in todos if todo.icon == icon]
+
+    rows = client.get(todo.link).context["cl"].result_count
+
+    assert todo.title.startswith(f"{rows} ")
+
+
 def test_progress_shows_delivered_failed_and_total(client, administrator, busy):
     (progress,) = page_of(client, administrator).context["progress"]
 

@@ -1,6 +1,8 @@
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.utils import translation
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,10 @@ def _empty_cache():
     """No test may lean on what another one left in the cache."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _own_language():
+    """A request in English leaves its thread speaking English."""
+    with translation.override(settings.LANGUAGE_CODE):
+        yield

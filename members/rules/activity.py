@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from members.rules.rows import BadRow, read_instant, read_optional_text, read_text, shown
+from members.rules.rows import BadRow, Period, read_instant, read_optional_text, read_text, shown
 
-OLDEST = timedelta(days=3653)  # each month of history is a partition, so history has an end
+OLDEST_DAYS = 3653  # each month of history is a partition, so history has an end
 MEMBER_LIMIT = 128
 COMMUNITY_LIMIT = 60
 KEY_LIMIT = 128
@@ -64,7 +64,7 @@ class Event(NamedTuple):
     thread: str
 
 
-def read_event(raw: RawEvent, *, now: datetime) -> Event:
+def read_event(raw: RawEvent, *, within: Period) -> Event:
     """The event, or ``BadRow``."""
     kind = raw.kind
     if not isinstance(kind, str) or kind not in KINDS:
@@ -74,7 +74,7 @@ def read_event(raw: RawEvent, *, now: datetime) -> Event:
         read_text(raw.member, "member", limit=MEMBER_LIMIT),
         read_text(raw.community, "community", limit=COMMUNITY_LIMIT),
         kind,
-        read_instant(raw.occurred_at, "occurred_at", now=now, oldest=OLDEST),
+        read_instant(raw.occurred_at, "occurred_at", within=within),
         read_text(raw.dedupe_key, "dedupe_key", limit=KEY_LIMIT),
         read_optional_text(raw.thread, "thread", limit=KEY_LIMIT),
     )

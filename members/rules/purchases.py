@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from members.rules.rows import BadRow, read_amount, read_instant, read_text, shown
+from members.rules.rows import BadRow, Period, read_amount, read_instant, read_text, shown
 
-OLDEST = timedelta(days=30 * 366)
+OLDEST_DAYS = 30 * 366
 AMOUNT_LIMIT = 10**15  # minor units; more is a mistake of the reporter
 ORDER_LIMIT = 128
 MEMBER_LIMIT = 128
@@ -45,11 +45,11 @@ class PaidOrder(NamedTuple):
         return mine != (other.member, other.paid_amount, other.currency)
 
 
-def read_purchase(raw: RawPurchase, *, now: datetime) -> PaidOrder:
+def read_purchase(raw: RawPurchase, *, within: Period) -> PaidOrder:
     """The order, or ``BadRow``."""
     member = read_text(raw.member, "member", limit=MEMBER_LIMIT)
     order_number = read_text(raw.order_number, "order_number", limit=ORDER_LIMIT)
-    paid_at = read_instant(raw.paid_at, "paid_at", now=now, oldest=OLDEST)
+    paid_at = read_instant(raw.paid_at, "paid_at", within=within)
     paid = read_amount(raw.paid_amount, "paid_amount", limit=AMOUNT_LIMIT)
     refund = raw.refunded_amount
     refunded = (

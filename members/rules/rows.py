@@ -16,6 +16,19 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 SOURCE = re.compile(r"\w[\w.-]{0,39}")
 
 
+@dataclass(frozen=True)
+class Period:
+    """The instants that are believed, told once for a whole batch."""
+
+    earliest: datetime
+    latest: datetime
+    years: int
+
+    @classmethod
+    def before(cls, now: datetime, *, days: int) -> Period:
+        return cls(now - timedelta(days=days), now + SKEW, days // 365)
+
+
 class BadRow(ValueError):
     """Why a row cannot be taken. ``code`` is stable, ``message`` is for people."""
 
@@ -45,10 +58,6 @@ def shown(value: object) -> str:
 
 
 def read_text(value: object, column: str, *, limit: int) -> str:
-    if type(value) is str and len(value) <= limit and value.isprintable():
-        text = value.strip()  # the quick way, for nearly every value
-        if text:
-            return text
     text = read_optional_text(value, column, limit=limit)
     if not text:
         raise BadRow("missing_value", _("缺少 %(column)s。") % {"column": column})
@@ -56,7 +65,9 @@ def read_text(value: object, column: str, *, limit: int) -> str:
 
 
 def read_optional_text(value: object, column: str, *, limit: int) -> str:
-    if value is None or value == "":
+    if type(value) is str and len(value) <= limit and value.isprintable():
+        return value.strip()  # the quick way, for nearly every value
+    if value is None:
         return ""
     if not isinstance(value, str):
         raise BadRow("not_text", _("%(column)s 必须是文本。") % {"column": column})
@@ -74,7 +85,7 @@ def read_optional_text(value: object, column: str, *, limit: int) -> str:
     return text
 
 
-def read_instant(value: object, column: str, *, now: datetime, oldest: timedelta) -> datetime:
+def read_instant(value: object, column: str, *, within: Period) -> datetime:
     """An ISO 8601 instant with its offset, neither from the future nor too old, in UTC."""
     if not isinstance(value, str):
         raise BadRow("bad_time", _("%(column)s 必须是 ISO 8601 时间文本。") % {"column": column})
@@ -93,11 +104,11 @@ def read_instant(value: object, column: str, *, now: datetime, oldest: timedelta
             "naive_time",
             _("%(column)s “%(value)s” 没有时区，应类似 2026-11-22T09:30:00+08:00。") % words,
         )
-    if instant > now + SKEW:
+    if instant > within.latest:
         words = {"column": column, "value": shown(value)}
         raise BadRow("future_time", _("%(column)s “%(value)s” 在未来。") % words)
-    if instant < now - oldest:
-        words = {"column": column, "value": shown(value), "years": str(oldest.days // 365)}
+    if instant < within.earliest:
+        words = {"column": column, "value": shown(value), "years": str(within.years)}
         raise BadRow("too_old", _("%(column)s “%(value)s” 早于 %(years)s 年前。") % words)
     return instant.astimezone(UTC)
 

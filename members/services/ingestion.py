@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from communities.models import Community
 from members.errors import BadSource
 from members.models import Member
-from members.rules.activity import Event, RawEvent, read_event
-from members.rules.rows import BadRow, Rejection, is_source, shown
+from members.rules.activity import OLDEST_DAYS, Event, RawEvent, read_event
+from members.rules.rows import BadRow, Period, Rejection, is_source, shown
 from members.services.partitions import ensure_partitions, month_of
 from members.services.rollup import Window, prepare_touched, recount_touched
 from members.services.staging import copy_lines, escaped, temporary_table
@@ -113,9 +113,10 @@ def ingest_activities(
 def _read(
     rows: Iterable[RawEvent], now: datetime, rejects: list[Rejection]
 ) -> Iterator[tuple[int, Event]]:
+    within = Period.before(now, days=OLDEST_DAYS)
     for index, raw in enumerate(rows):
         try:
-            yield index, read_event(raw, now=now)
+            yield index, read_event(raw, within=within)
         except BadRow as bad:
             rejects.append(Rejection(index, bad.code, bad.message))
 

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from members.errors import BadSource
 from members.rules.purchases import (
     CONFLICT,
+    OLDEST_DAYS,
     PaidOrder,
     RawPurchase,
     conflict_message,
     read_purchase,
 )
-from members.rules.rows import BadRow, Rejection, is_source
+from members.rules.rows import BadRow, Period, Rejection, is_source
 from members.services.ingestion import create_missing_members, ids_of_members, unknown_member
 from members.services.staging import copy_lines, escaped, temporary_table
 from scrm.accounts.models import Enterprise
@@ -112,9 +113,10 @@ def record_purchases(
 def _read(
     rows: Iterable[RawPurchase], now: datetime, rejects: list[Rejection]
 ) -> Iterator[tuple[int, PaidOrder]]:
+    within = Period.before(now, days=OLDEST_DAYS)
     for index, raw in enumerate(rows):
         try:
-            yield index, read_purchase(raw, now=now)
+            yield index, read_purchase(raw, within=within)
         except BadRow as bad:
             rejects.append(Rejection(index, bad.code, bad.message))
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from scrm.accounts.errors import NameTaken, StaffIsInactive
 from scrm.accounts.models import Department, Staff, User
 from scrm.accounts.services.audit import record_audit, snapshot
-from scrm.accounts.services.users import remove_access
+from scrm.accounts.services.users import lock_accounts_of, remove_access
 from scrm.accounts.signals import staff_deactivated
 from scrm.shared.errors import refusing
 
@@ -50,6 +50,7 @@ def edit_staff(staff_id: int, *, actor: User, **changes: object) -> Staff:
 @transaction.atomic
 def deactivate_staff(staff_id: int, *, actor: User) -> Staff:
     """Somebody has left. Their login and its keys stop working in the same transaction."""
+    lock_accounts_of(actor.enterprise_id)
     staff = Staff.objects.visible_to(actor).select_for_update(no_key=True).get(pk=staff_id)
     if not staff.is_active:
         raise StaffIsInactive(_("“%(staff)s”已经离职。") % {"staff": staff})

@@ -145,14 +145,25 @@ def enable_user(user_id: int, *, actor: User) -> User:
 
 
 def locked(user_id: int, actor: User) -> User:
+    """The user, after everybody else in the enterprise who is changing who may do what.
+
+    These verbs look at other users and at staff; without one lock above them all, two
+    administrators removing each other would end in a deadlock or without an administrator.
+    """
+    lock_accounts_of(actor.enterprise_id)
     user: User = User.objects.visible_to(actor).select_for_update(no_key=True).get(pk=user_id)
     return user
+
+
+def lock_accounts_of(enterprise_id: int) -> None:
+    Enterprise.objects.select_for_update(no_key=True).get(pk=enterprise_id)
 
 
 def free_staff(staff: Staff | None, home: Enterprise) -> Staff | None:
     """A colleague of this enterprise who still works here."""
     if staff is None:
         return None
+    lock_accounts_of(home.pk)
     found = Staff.objects.filter(enterprise=home).select_for_update(no_key=True).get(pk=staff.pk)
     if not found.is_active:
         raise StaffIsInactive(_("“%(staff)s”已经离职。") % {"staff": found})
@@ -166,9 +177,7 @@ def keep_one_administrator(user: User) -> None:
     administrators = User.objects.filter(
         enterprise_id=user.enterprise_id, role=Role.ADMINISTRATOR, is_active=True
     )
-    # all of them, in one order: two administrators may be removing each other right now
-    left = [other for other in administrators.select_for_update().order_by("pk") if other != user]
-    if not left:
+    if not administrators.exclude(pk=user.pk).exists():
         raise LastAdministrator(_("这是最后一位管理员，先指定另一位。"))
 
 

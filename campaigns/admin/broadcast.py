@@ -17,7 +17,6 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
-    UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -184,25 +183,25 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
         if obj is None:
             return self.fieldsets
         content, misfire = self.fieldsets
-        if self.has_change_permission(request, obj):
-            return (self.state_fieldset, content, misfire)
-        fields = [
-            "criterion_in_words" if name == "criterion" else name for name in content[1]["fields"]
-        ]
+        if obj.status == BroadcastStatus.DRAFT:
+            return (content, misfire, self.state_fieldset)
+        shown = content[1]["fields"]
+        fields = ["criterion_in_words" if name == "criterion" else name for name in shown]
         return (self.state_fieldset, (content[0], {"fields": fields}), misfire)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Broadcast | None = None) -> Any:
         return (*super().get_readonly_fields(request, obj), "criterion_in_words")
 
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "body":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 6})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     @display(description=_("人群条件"))
     def criterion_in_words(self, broadcast: Broadcast) -> str:
         return describe_stored(broadcast.criterion) if broadcast.criterion else gettext("所有人")
-
-    def formfield_for_manytomany(
-        self, db_field: models.ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        kwargs["widget"] = UnfoldAdminSelect2MultipleWidget
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def changeform_view(
         self,

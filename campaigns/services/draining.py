@@ -22,8 +22,8 @@ from campaigns.rules.status import DeliveryStatus, DispatchStatus
 from campaigns.rules.templates import CannotRender
 from campaigns.selectors.recipients import Mailing, Recipient, load_recipients, refs_of
 from campaigns.services.claiming import Claim, Result, claim_dispatch, give_back, record_results
-from campaigns.services.finishing import finish_what_is_done, settle_cancelled
-from campaigns.services.freezing import freeze_step, freezing_in_progress
+from campaigns.services.finishing import abandon_run, finish_what_is_done, settle_cancelled
+from campaigns.services.freezing import Freezing, freeze_step, runs_to_freeze
 from campaigns.services.handing_over import (
     Answered,
     NeverArrived,
@@ -35,6 +35,7 @@ from campaigns.services.handing_over import (
     hand_over,
 )
 from campaigns.services.holding import clear_trouble, hold_run, note_trouble
+from scrm.shared.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +92,21 @@ def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
 
 
 def _freeze_until(ends_at: float) -> bool:
-    freezing = freezing_in_progress()
-    while freezing is not None and freeze_step(freezing):
-        if time.monotonic() >= ends_at:
-            return True
+    """Whether the time was up first. A run that cannot be frozen does not stop the others."""
+    for run_id in runs_to_freeze():
+        try:
+            freezing = Freezing.of(run_id)
+            while freeze_step(freezing):
+                if time.monotonic() >= ends_at:
+                    return True
+        except DomainError as refusal:
+            abandon_run(run_id, reason=refusal.message)
+        except (OperationalError, InterfaceError):
+            if not connection.is_usable():
+                raise
+            logger.exception("A step of freezing failed.", extra={"run_id": run_id})
+        except Exception:
+            logger.exception("An audience cannot be frozen.", extra={"run_id": run_id})
     return False
 
 

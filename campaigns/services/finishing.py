@@ -82,6 +82,25 @@ def finish_run(run_id: int) -> bool:
     return True
 
 
+@transaction.atomic
+def abandon_run(run_id: int, *, reason: str) -> None:
+    """End a run whose audience cannot be frozen, for a reason that waiting does not change."""
+    broadcast = locked_broadcast(Run.objects.get(pk=run_id).broadcast_id)
+    run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
+    if run.status != RunStatus.FREEZING or broadcast.status != BroadcastStatus.RUNNING:
+        return
+    run.status, run.finished_at = RunStatus.FINISHED, database_now()
+    run.save(update_fields=["status", "finished_at"])
+    move_broadcast(
+        broadcast,
+        BroadcastStatus.FAILED,
+        verb="finish_broadcast",
+        actor=None,
+        status_reason=reason[:300],
+    )
+    logger.error("A run was abandoned.", extra={"run_id": run.pk})
+
+
 def _conclude(broadcast: Broadcast, run: Run) -> None:
     progress = progress_of(run.pk)
     becomes, reason = outcome_of_run(delivered=progress.delivered, failed=progress.failed), ""

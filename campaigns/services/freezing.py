@@ -60,7 +60,9 @@ class Freezing:
     dispatch_size: int
 
     @classmethod
-    def of(cls, run: Run) -> Freezing:
+    def of(cls, run_id: int) -> Freezing:
+        parts = Run.objects.select_related("broadcast__channel_account", "broadcast__enterprise")
+        run = parts.get(pk=run_id)
         channel = channel_for(run.broadcast.channel_account.kind)
         audience = audience_of(run.broadcast, as_of=run.started_at)
         return cls(run.pk, audience, min(DISPATCH_SIZE, channel.batch_limit))
@@ -70,15 +72,9 @@ class Freezing:
         return min(later, default=None)
 
 
-def freezing_in_progress() -> Freezing | None:
-    """A run whose audience is not yet frozen."""
-    run = (
-        Run.objects.filter(status=RunStatus.FREEZING)
-        .select_related("broadcast__channel_account", "broadcast__enterprise")
-        .order_by("pk")
-        .first()
-    )
-    return None if run is None else Freezing.of(run)
+def runs_to_freeze() -> list[int]:
+    runs = Run.objects.filter(status=RunStatus.FREEZING).order_by("pk")
+    return list(runs.values_list("pk", flat=True))
 
 
 def freeze_step(freezing: Freezing, *, step_size: int = STEP_SIZE) -> bool:

@@ -1,9 +1,12 @@
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from campaigns.models import Delivery, Dispatch, Run
+from campaigns.models import Broadcast, Delivery, Dispatch, Run
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
-from campaigns.services.freezing import freeze_step, freezing_in_progress
+from campaigns.services.freezing import Freezing, freeze_step, runs_to_freeze
+from campaigns.services.scheduling import start_due_broadcasts
 from communities.rules.status import ChatState
 from members.models import Membership
 from tests.campaigns.broadcasts import BroadcastFactory, drain, due_broadcast, started
@@ -11,6 +14,13 @@ from tests.communities.factories import ChannelAccountFactory, CommunityFactory,
 from tests.members.factories import MembershipFactory, PurchaseFactory
 
 pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+
+
+def freezing_in_progress():
+    (run_id,) = runs_to_freeze()
+    return Freezing.of(run_id)
 
 
 def freeze(*, step_size=50_000):
@@ -148,5 +158,34 @@ def test_an_audience_that_emptied_meanwhile_fails_the_broadcast_with_a_reason():
 def test_there_is_nothing_to_freeze_without_a_run():
     BroadcastFactory()
 
-    assert freezing_in_progress() is None
+    assert runs_to_freeze() == []
     assert not Run.objects.exists()
+
+
+def test_a_run_that_cannot_be_frozen_is_abandoned_and_stops_no_other(channel):
+    broken = due_broadcast(channel_account__kind="fake", scheduled_at=timezone.now() - SECOND * 2)
+    healthy = due_broadcast(channel_account__kind="fake")
+    Broadcast.objects.filter(pk=broken.pk).update(
+        criterion={"metric": "gone_since", "op": "gte", "value": 1}
+    )
+    start_due_broadcasts()
+
+    drain()
+
+    broken.refresh_from_db()
+    healthy.refresh_from_db()
+    assert (broken.status, healthy.status) == (BroadcastStatus.FAILED, BroadcastStatus.COMPLETED)
+    assert "gone_since" in broken.status_reason
+    assert broken.runs.get().status == RunStatus.FINISHED
+
+
+def test_a_channel_that_is_not_installed_stops_no_other(channel):
+    due_broadcast(channel_account__kind="gone", scheduled_at=timezone.now() - SECOND * 2)
+    healthy = due_broadcast(channel_account__kind="fake")
+    start_due_broadcasts()
+
+    drain()
+
+    healthy.refresh_from_db()
+    assert healthy.status == BroadcastStatus.COMPLETED
+    assert len(runs_to_freeze()) == 1  # it waits for the channel to come back

@@ -268,7 +268,7 @@ def dismiss_alert(alert_id: int, *, reason: str, actor: User) -> ChurnAlert:
 
 def locked_alert(alert_id: int, *, actor: User) -> ChurnAlert:
     alerts = ChurnAlert.objects.visible_to(actor)
-    alert = alerts.get(pk=alert_id); __import__("time").sleep(0.3); return alert
+    return alerts.select_for_update(no_key=True, of=("self",)).get(pk=alert_id)
 
 
 def move(alert: ChurnAlert, target: AlertStatus) -> None:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 HORIZON_DAYS = 28  # the probability is about this many days from the cut-off on
 MINIMUM_DAYS = 2  # active days that a member must have shown before a rhythm can be told
 REASON_COUNT = 3
+DAYS_FOR_A_RHYTHM = 5  # fewer give a mean gap that nobody should be told
 LEAST_WEIGHT = 0.05  # what moves the log-odds by less is no reason
 
 # The last active day is known, the hour is not. The model was fitted on exact times, in which
@@ -192,6 +193,8 @@ def numbers_of(code: ReasonCode, history: History, cutoff: date) -> dict[str, in
     match code:
         case ReasonCode.SILENCE:
             days = (cutoff - history.last_day).days
+            if history.active_days < DAYS_FOR_A_RHYTHM:
+                return {"days": days}
             return {"days": days, "usual_gap": round(usual_gap(history), 1)}
         case ReasonCode.RECENT_DAYS:
             return {"days": history.active_days_14}
@@ -208,10 +211,13 @@ def numbers_of(code: ReasonCode, history: History, cutoff: date) -> dict[str, in
 def reason_in_words(reason: Mapping[str, object]) -> str:
     """A reason as an operator reads it, in the language of the moment."""
     code, numbers = reason.get("code"), dict(reason)
+    if code == ReasonCode.SILENCE and "usual_gap" not in numbers:
+        code = "only_silence"
     if not numbers.get("days", 1) or not numbers.get("topics", 1):
         code = f"no_{code}"
     words = {
         "silence": _("已沉默 %(days)s 天，平时每 %(usual_gap)s 天活跃一次"),
+        "only_silence": _("已沉默 %(days)s 天"),
         "recent_days": _("近 14 天只活跃 %(days)s 天"),
         "no_recent_days": _("近 14 天没有活跃"),
         "season_days": _("近 112 天只活跃 %(days)s 天"),

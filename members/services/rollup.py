@@ -24,47 +24,53 @@ TOUCHED_COLUMNS = """community_id bigint, member_id bigint, day date,
 
 # Fixed names and kinds of our own; every value is bound.
 _COUNTS = ", ".join([*COUNTERS, "other_count", "thread_count"])
-_COUNTED = ", ".join(
-    [
-        *(
-            f"count(*) FILTER (WHERE event.kind = '{kind}') AS {column}"
-            for column, kind in COUNTERS.items()
-        ),
-        "count(*) FILTER (WHERE event.kind NOT IN ({})) AS other_count".format(
-            ", ".join(f"'{kind}'" for kind in COUNTERS.values())
-        ),
-        "count(DISTINCT event.thread) AS thread_count",
-    ]
+_BY_KIND = ", ".join(
+    f"count(*) FILTER (WHERE event.kind = '{kind}') AS {column}"
+    for column, kind in COUNTERS.items()
 )
+_SUMS = ", ".join(f"sum({column})::integer AS {column}" for column in COUNTERS)
+_COUNTED_BY_KIND = " + ".join(f"sum({column})" for column in COUNTERS)
 _KEY = "member_id, community_id, day"
 _ROW = ", ".join(f"counted.{name}" for name in _COUNTS.split(", "))
 _OLD = ", ".join(f"day.{name}" for name in _COUNTS.split(", "))
-# The second pair of bounds says nothing new: as constants they let the planner skip partitions.
+# OFFSET 0 keeps this an index scan for each day, whatever the planner thinks of a month that it
+# has no statistics of. The second pair of bounds says nothing new: as constants they let it skip
+# partitions. Counting by thread first is cheaper than sorting for count(DISTINCT thread).
 _RECOUNT = f"""
-    SELECT touched.community_id, touched.member_id, touched.day, recount.*
-    FROM touched_days touched CROSS JOIN LATERAL (
-        SELECT count(*) AS event_count, {_COUNTED}
-        FROM members_activityevent event
-        WHERE event.community_id = touched.community_id
-          AND event.member_id = touched.member_id
-          AND event.occurred_at >= touched.day::timestamp AT TIME ZONE %(zone)s
-          AND event.occurred_at < (touched.day + 1)::timestamp AT TIME ZONE %(zone)s
-          AND event.occurred_at >= %(since)s
-          AND event.occurred_at < %(until)s
-    ) recount
+    SELECT {_KEY}, sum(event_count) AS event_count, {_SUMS},
+           (sum(event_count) - ({_COUNTED_BY_KIND}))::integer AS other_count,
+           count(thread) AS thread_count
+    FROM (
+        SELECT touched.member_id, touched.community_id, touched.day, event.thread,
+               count(event.thread) AS event_count, {_BY_KIND}
+        FROM touched_days touched LEFT JOIN LATERAL (
+            SELECT kind, thread
+            FROM members_activityevent
+            WHERE community_id = touched.community_id
+              AND member_id = touched.member_id
+              AND occurred_at >= touched.day::timestamp AT TIME ZONE %(zone)s
+              AND occurred_at < (touched.day + 1)::timestamp AT TIME ZONE %(zone)s
+              AND occurred_at >= %(since)s
+              AND occurred_at < %(until)s
+            OFFSET 0
+        ) event ON true
+        WHERE {{which}}
+        GROUP BY touched.member_id, touched.community_id, touched.day, event.thread
+    ) by_thread
+    GROUP BY {_KEY}
 """  # noqa: S608 - names of our own; every value is bound
+_WITHOUT_A_ROW = """NOT EXISTS (
+            SELECT FROM members_memberday day
+            WHERE (day.member_id, day.community_id, day.day)
+                = (touched.member_id, touched.community_id, touched.day)
+        )"""
 
 INSERT_NEW = f"""
 WITH made AS (
     INSERT INTO members_memberday (enterprise_id, {_KEY}, {_COUNTS})
     SELECT %(enterprise)s, {_KEY}, {_COUNTS}
     FROM (
-        {_RECOUNT}
-        WHERE NOT EXISTS (
-            SELECT FROM members_memberday day
-            WHERE (day.member_id, day.community_id, day.day)
-                = (touched.member_id, touched.community_id, touched.day)
-        )
+        {_RECOUNT.format(which=_WITHOUT_A_ROW)}
     ) counted
     WHERE event_count > 0
     ORDER BY {_KEY}
@@ -88,8 +94,7 @@ WHERE (touched.member_id, touched.community_id, touched.day)
 """  # noqa: S608 - names of our own; every value is bound
 UPDATE_OLD = f"""
 WITH counted AS (
-    {_RECOUNT}
-    WHERE touched.is_locked
+    {_RECOUNT.format(which="touched.is_locked")}
 ), changed AS (
     UPDATE members_memberday day SET ({_COUNTS}) = ROW({_ROW})
     FROM counted

@@ -134,6 +134,8 @@ def test_reasons_carry_the_numbers_and_speak():
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
+        ({"code": "silence", "days": 9, "usual_gap": 2.5}, "已沉默 9 天，平时每 2.5 天活跃一次"),
+        ({"code": "silence", "days": 9}, "已沉默 9 天"),
         ({"code": "recent_days", "days": 1}, "近 14 天只活跃 1 天"),
         ({"code": "recent_days", "days": 0}, "近 14 天没有活跃"),
         ({"code": "few_topics", "topics": 0}, "近 28 天没有参与话题"),

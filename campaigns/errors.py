@@ -1,12 +1,13 @@
 """What campaigns refuses to do."""
 
-from scrm.shared.errors import DomainError
+from scrm.shared.errors import DomainError, InvalidInput
 
 
-class BadContent(DomainError):
+class BadContent(InvalidInput):
     """A text that cannot be sent: empty, too long, with unknown variables or broken braces."""
 
     code = "bad_content"
+    field = "body"
 
 
 class UnknownVariable(BadContent):
@@ -35,8 +36,9 @@ class CannotApprove(DomainError):
     code = "cannot_approve"
 
 
-class TimeIsPast(DomainError):
+class TimeIsPast(InvalidInput):
     code = "time_is_past"
+    field = "scheduled_at"
 
 
 class AudienceEmpty(DomainError):
@@ -47,8 +49,9 @@ class NoCommunity(DomainError):
     code = "no_community"
 
 
-class CriterionNeedsMembers(DomainError):
+class CriterionNeedsMembers(InvalidInput):
     code = "criterion_needs_members"
+    field = "criterion"
 
 
 class ChannelIsOff(DomainError):
@@ -65,5 +68,6 @@ class CannotMoveAlert(DomainError):
     code = "cannot_move_alert"
 
 
-class ReasonMissing(DomainError):
+class ReasonMissing(InvalidInput):
     code = "reason_missing"
+    field = "reason"

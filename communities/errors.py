@@ -1,6 +1,6 @@
 """What communities refuses to do."""
 
-from scrm.shared.errors import DomainError
+from scrm.shared.errors import DomainError, InvalidInput
 
 
 class CodeTaken(DomainError):
@@ -39,12 +39,14 @@ class CommunityIsOver(DomainError):
     code = "community_is_over"
 
 
-class PolicyNeedsCriterion(DomainError):
+class PolicyNeedsCriterion(InvalidInput):
     code = "policy_needs_criterion"
+    field = "criterion"
 
 
-class TierNeedsCriterion(DomainError):
+class TierNeedsCriterion(InvalidInput):
     code = "tier_needs_criterion"
+    field = "criterion"
 
 
 class RankTaken(DomainError):

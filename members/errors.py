@@ -1,6 +1,6 @@
 """What members refuses to do."""
 
-from scrm.shared.errors import DomainError
+from scrm.shared.errors import DomainError, InvalidInput
 
 
 class BelongsElsewhere(DomainError):
@@ -33,8 +33,9 @@ class CannotDecide(DomainError):
     code = "cannot_decide"
 
 
-class ReasonMissing(DomainError):
+class ReasonMissing(InvalidInput):
     code = "reason_missing"
+    field = "reason"
 
 
 class AlreadyLeft(DomainError):
@@ -49,14 +50,16 @@ class PhoneTaken(DomainError):
     code = "phone_taken"
 
 
-class BadSource(DomainError):
+class BadSource(InvalidInput):
     """A name that cannot name a source of data."""
 
     code = "bad_source"
+    field = "source"
 
 
-class NotAPhone(DomainError):
+class NotAPhone(InvalidInput):
     code = "not_a_phone"
+    field = "phone"
 
 
 class UnreadableFile(DomainError):

@@ -1,6 +1,6 @@
 """What accounts refuses to do."""
 
-from scrm.shared.errors import DomainError
+from scrm.shared.errors import DomainError, InvalidInput
 
 
 class DepartmentInUse(DomainError):
@@ -35,21 +35,24 @@ class UserIsDisabled(DomainError):
     code = "user_is_disabled"
 
 
-class WeakPassword(DomainError):
+class WeakPassword(InvalidInput):
     code = "weak_password"
+    field = "password"
 
 
 class ScopeNotHeld(DomainError):
     code = "scope_not_held"
 
 
-class ExpiryInThePast(DomainError):
+class ExpiryInThePast(InvalidInput):
     code = "expiry_in_the_past"
+    field = "expires_at"
 
 
 class KeyIsRevoked(DomainError):
     code = "key_is_revoked"
 
 
-class UnknownTimeZone(DomainError):
+class UnknownTimeZone(InvalidInput):
     code = "unknown_time_zone"
+    field = "time_zone"

@@ -24,6 +24,16 @@ class DomainError(Exception):
         self.details = details
 
 
+class InvalidInput(DomainError):
+    """A refusal at any moment: what was given cannot be right, so the caller has to change it.
+
+    ``field`` names the argument at fault, as the doors call it.
+    """
+
+    code: ClassVar[str] = "invalid"
+    field: ClassVar[str]
+
+
 @contextmanager
 def refusing(error: DomainError, *, constraint: str) -> Iterator[None]:
     """Turn the breach of one named database constraint into a refusal.

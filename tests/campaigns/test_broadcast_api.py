@@ -92,7 +92,7 @@ def test_from_draft_to_delivered(api, community):
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
-        ({"body": "{{电话}}"}, 409, "unknown_variable"),
+        ({"body": "{{电话}}"}, 400, "validation_error"),
         ({"body": ""}, 400, "validation_error"),
         ({"body": "a\u0000b"}, 400, "invalid_text"),
         ({"communities": []}, 400, "validation_error"),
@@ -116,13 +116,14 @@ def test_a_draft_that_cannot_be_is_refused(api, community, changes, status, code
 def test_an_unknown_variable_is_answered_with_the_known_ones(api, community):
     answer = api.post("/api/v1/broadcasts/", body_for(community, body="{{电话}}")).json()
 
+    assert [(e["attr"], e["code"]) for e in answer["errors"]] == [("body", "unknown_variable")]
     assert answer["details"] == {"unknown": ["电话"], "known": ["昵称", "社群"]}
 
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ({"scheduled_at": "2020-01-01T00:00:00Z"}, 409, "time_is_past"),
+        ({"scheduled_at": "2020-01-01T00:00:00Z"}, 400, "validation_error"),
         ({"scheduled_at": "tomorrow"}, 400, "validation_error"),
         ({"scheduled_at": 1}, 400, "validation_error"),
         ({"when": "2030-01-01T00:00:00Z"}, 400, "validation_error"),

@@ -257,12 +257,14 @@ def test_a_tier_without_keep_factor_in_range_is_refused(user, api):
         assert answer.status_code == 400
 
 
-def test_a_rule_without_a_criterion_is_a_conflict_in_words(user, api):
+def test_a_rule_without_a_criterion_is_an_error_of_that_field(user, api):
     community = CommunityFactory(enterprise=user.enterprise)
 
     answer = api.post(f"{URL}{community.pk}/entry-policy/", {"mode": EntryMode.RULE})
 
-    assert (answer.status_code, answer.json()["code"]) == (409, "policy_needs_criterion")
+    assert answer.status_code == 400
+    errors = [(error["attr"], error["code"]) for error in answer.json()["errors"]]
+    assert errors == [("criterion", "policy_needs_criterion")]
 
 
 def test_moving_twice_is_a_conflict(user, api):

@@ -21,7 +21,7 @@ from drf_standardized_errors.types import Error, ErrorResponse
 from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 
-from scrm.shared.errors import DomainError
+from scrm.shared.errors import DomainError, InvalidInput
 from scrm.shared.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -55,6 +55,14 @@ class Refusal(exceptions.APIException):
         self.extension = error.details
 
 
+class InvalidField(exceptions.ValidationError):
+    """An ``InvalidInput`` on its way out: it looks like what a serializer finds."""
+
+    def __init__(self, error: InvalidInput) -> None:
+        super().__init__({error.field: [exceptions.ErrorDetail(error.message, error.code)]})
+        self.extension = error.details
+
+
 class Unavailable(exceptions.APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = _("数据库暂时不可用或操作超时，请稍后再试。")
@@ -65,6 +73,8 @@ class Unavailable(exceptions.APIException):
 class ProblemHandler(ExceptionHandler):
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         match exc:
+            case InvalidInput():
+                return InvalidField(exc)
             case DomainError():
                 return Refusal(exc)
             case ModelValidationError():

@@ -77,6 +77,17 @@ def test_a_constraint_over_the_enterprise_is_an_error_in_the_form(boss, client):
     assert free.status_code == 302
 
 
+def test_not_even_a_superuser_sees_beyond_his_enterprise_or_his_role():
+    stranger = StaffFactory(name="别家的人")
+    root, reader = Client(), Client()
+    root.force_login(UserFactory(is_superuser=True))
+    reader.force_login(UserFactory(is_superuser=True, role=Role.READ_ONLY))
+
+    assert "别家的人" not in root.get(url("staff_changelist")).content.decode()
+    assert root.get(url("staff_change", stranger.pk)).status_code == 302
+    assert reader.get(url("staff_changelist")).status_code == 403
+
+
 def test_a_refusal_by_the_verb_is_an_error_in_the_form_with_what_was_typed(boss, client):
     top = DepartmentFactory(enterprise=boss.enterprise)
     below = DepartmentFactory(enterprise=boss.enterprise, parent=top)

@@ -3,6 +3,7 @@ from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import OperationalError
 from django.test import Client, override_settings
 from django.urls import path
+from rest_framework.exceptions import Throttled
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.test import APIClient
@@ -27,6 +28,7 @@ FAILURES = {
     "suspicious": SuspiciousOperation("x"),
     "database": OperationalError("canceling statement due to statement timeout"),
     "bug": ZeroDivisionError("a secret detail"),
+    "hurry": Throttled(wait=3),
 }
 
 
@@ -38,10 +40,17 @@ class Failing(APIView):
         raise FAILURES[name]
 
     def post(self, request, name):
-        return Response(request.data)
+        return Response({"length": len(request.data)})
 
 
-urlpatterns = [path("api/v1/fail/<name>/", Failing.as_view())]
+class Roomy(Failing):
+    max_body_bytes = 3 * 2**20
+
+
+urlpatterns = [
+    path("api/v1/fail/roomy/", Roomy.as_view(), {"name": "roomy"}),
+    path("api/v1/fail/<name>/", Failing.as_view()),
+]
 
 
 def answer(name, method="get", **options):
@@ -59,6 +68,7 @@ def answer(name, method="get", **options):
         ("suspicious", 400, "parse_error"),
         ("database", 503, "unavailable"),
         ("bug", 500, "error"),
+        ("hurry", 429, "throttled"),
     ],
 )
 def test_every_failure_has_one_shape(name, status, code):
@@ -91,8 +101,9 @@ def test_a_breach_of_a_model_names_the_field():
     assert errors == [{"attr": "name", "code": "too_long", "detail": "太长。"}]
 
 
-def test_a_busy_database_tells_when_to_come_back():
+def test_a_refusal_that_time_heals_tells_when_to_come_back():
     assert answer("database")["Retry-After"] == "1"
+    assert answer("hurry")["Retry-After"] == "3"
 
 
 def test_the_framework_refuses_in_the_same_shape():
@@ -111,6 +122,17 @@ def test_the_framework_refuses_in_the_same_shape():
         (405, "method_not_allowed"),
     ]
     assert {response["Content-Type"] for response in refusals} == {"application/problem+json"}
+
+
+def test_a_view_may_take_more_than_django_would():
+    """DATA_UPLOAD_MAX_MEMORY_SIZE is 1 MiB; the parser reads the stream itself."""
+    body = '"' + "a" * (2 * 2**20) + '"'
+
+    taken = answer("roomy", "post", data=body, content_type="application/json")
+    refused = answer("roomy", "post", data=body * 2, content_type="application/json")
+
+    assert taken.json() == {"length": 2 * 2**20}
+    assert (refused.status_code, refused.json()["code"]) == (413, "payload_too_large")
 
 
 @pytest.mark.django_db
@@ -140,4 +162,5 @@ def test_answers_are_chinese_unless_english_is_asked_for():
     assert anonymous["code"] == english["code"] == "not_authenticated"
     assert english["detail"] == "Authentication credentials were not provided."
     assert chinese_error["errors"][0]["detail"] == "每页数量必须是正整数。"
+    assert english_error["errors"][0]["detail"].isascii()
     assert chinese_error["code"] == english_error["code"] == "validation_error"

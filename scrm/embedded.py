@@ -181,7 +181,8 @@ class Engines:
             _valkey_program(), "--port", "0", "--unixsocket", place.valkey_socket,
             "--unixsocketperm", "700", "--dir", place.valkey,
             "--appendonly", "yes" if self.durable else "no", "--appendfsync", "everysec",
-            "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
+            "--save", "", "--maxmemory-policy", "noeviction", "--databases", "64",
+            "--daemonize", "no",
         ]  # fmt: skip
         child = self._run("valkey", command, stop_signal=signal.SIGTERM, account=None)
         _valkey_pid_file(place).write_text(str(child.pid))

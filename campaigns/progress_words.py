@@ -31,6 +31,7 @@ REASONS = {
     "left": gettext_lazy("已离开社群"),
     "chat_gone": gettext_lazy("群已解散或换了社群"),
     "channel_is_off": gettext_lazy("渠道账号已停用"),
+    "imported": gettext_lazy("由导入入群，不欢迎"),
     "too_late": gettext_lazy("入群太久，不再欢迎"),
     "render_error": gettext_lazy("内容无法生成"),
     "render_empty": gettext_lazy("替换变量后内容为空"),

@@ -27,7 +27,7 @@ class WelcomePolicyAdmin(EnterpriseModelAdmin[WelcomePolicy]):
     list_filter = ("is_active", "community")
     list_select_related = ("community",)
     search_fields = ("body", "community__name")
-    fields = ("community", "body", "is_active")
+    fields = ("community", "body", "greets_imported", "is_active")
     ordering = ("pk",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: WelcomePolicy | None = None) -> Any:

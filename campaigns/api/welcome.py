@@ -30,11 +30,14 @@ VARIABLES = _("可用变量：{{昵称}}、{{社群}}、{{群名}}。")
 class WelcomePolicySerializer(StrictModelSerializer[WelcomePolicy]):
     class Meta:
         model = WelcomePolicy
-        fields = ("id", "community", "body", "is_active", "created_at")
+        fields = ("id", "community", "body", "greets_imported", "is_active", "created_at")
 
 
 class EditWelcomePolicySerializer(StrictSerializer):
     body = serializers.CharField(max_length=2000, help_text=VARIABLES)
+    greets_imported = serializers.BooleanField(
+        required=False, help_text=_("由导入入群的成员是否也欢迎，默认不。")
+    )
     is_active = serializers.BooleanField(required=False)
 
 

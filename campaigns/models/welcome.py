@@ -52,6 +52,11 @@ class WelcomePolicy(models.Model):
     body = models.TextField(
         _("欢迎语"), max_length=2000, help_text=_("可用变量：{{昵称}}、{{社群}}、{{群名}}。")
     )
+    greets_imported = models.BooleanField(
+        _("也欢迎导入的成员"),
+        default=False,
+        help_text=_("导入的多半是老成员；只有导入刚报名的人时才勾选。"),
+    )
     is_active = models.BooleanField(_("启用"), default=True)
     created_at = models.DateTimeField(_("创建时间"), db_default=Now())
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from campaigns.channels.protocol import Envelope, Message, OutcomeStatus
@@ -38,6 +39,7 @@ from campaigns.signals import welcome_planned
 from communities.models import Community
 from communities.rules.status import ChatState
 from members.models import Stay
+from members.rules.status import JoinSource
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.errors import refusing
@@ -49,7 +51,7 @@ WELCOME_WINDOW = timedelta(hours=24)
 CLAIM_SIZE = 20
 SLICE_SECONDS = 3.0
 
-FIELDS = ("community", "body", "is_active")
+FIELDS = ("community", "body", "greets_imported", "is_active")
 
 
 # --- What newcomers are told ----------------------------------------------------------------------
@@ -57,7 +59,12 @@ FIELDS = ("community", "body", "is_active")
 
 @transaction.atomic
 def create_welcome_policy(
-    *, actor: User, body: str, community: Community | None = None, is_active: bool = True
+    *,
+    actor: User,
+    body: str,
+    community: Community | None = None,
+    greets_imported: bool = False,
+    is_active: bool = True,
 ) -> WelcomePolicy:
     if community is not None and community.enterprise_id != actor.enterprise_id:
         raise BelongsElsewhere(_("社群必须属于同一家企业。"))
@@ -65,6 +72,7 @@ def create_welcome_policy(
         enterprise_id=actor.enterprise_id,
         community=community,
         body=clean_text(body, allowed=WELCOME_VARIABLES),
+        greets_imported=greets_imported,
         is_active=is_active,
     )
     with refusing(_taken(), constraint="one_active_welcome_per_community"):
@@ -77,17 +85,24 @@ def create_welcome_policy(
 
 @transaction.atomic
 def edit_welcome_policy(
-    policy_id: int, *, actor: User, body: str | None = None, is_active: bool | None = None
+    policy_id: int,
+    *,
+    actor: User,
+    body: str | None = None,
+    greets_imported: bool | None = None,
+    is_active: bool | None = None,
 ) -> WelcomePolicy:
     """What is planned already is sent with the text as it is when it is sent."""
     policy = WelcomePolicy.objects.select_for_update(no_key=True).get(pk=policy_id)
     before = snapshot(policy, FIELDS)
     if body is not None:
         policy.body = clean_text(body, allowed=WELCOME_VARIABLES)
+    if greets_imported is not None:
+        policy.greets_imported = greets_imported
     if is_active is not None:
         policy.is_active = is_active
     with refusing(_taken(), constraint="one_active_welcome_per_community"):
-        policy.save(update_fields=["body", "is_active"])
+        policy.save(update_fields=["body", "greets_imported", "is_active"])
     record_audit(
         actor,
         verb="edit_welcome_policy",
@@ -107,15 +122,20 @@ def _taken() -> WelcomeTaken:
 
 @transaction.atomic
 def plan_welcome(stay_id: int) -> WelcomeDelivery | None:
-    """The welcome of one stay, at most once. None where nothing is to be said, or too late."""
+    """The welcome of one stay, at most once. None where nothing is to be said, or too late.
+
+    Who came by an import is mostly an old member put on file: skipped, unless the policy says
+    otherwise, and the row says why.
+    """
     stay = Stay.objects.select_related("membership__community").get(pk=stay_id)
     policy = WelcomePolicy.objects.for_community(stay.membership.community).first()
     if policy is None or database_now() - stay.joined_at > WELCOME_WINDOW:
         return None
-    welcome, is_new = WelcomeDelivery.objects.get_or_create(
-        stay=stay, step=0, defaults={"policy": policy}
-    )
-    if is_new:
+    planned: dict[str, object] = {"policy": policy}
+    if stay.membership.source == JoinSource.IMPORT and not policy.greets_imported:
+        planned |= {"status": WelcomeStatus.SKIPPED, "reason": "imported", "settled_at": Now()}
+    welcome, is_new = WelcomeDelivery.objects.get_or_create(stay=stay, step=0, defaults=planned)
+    if is_new and welcome.status == WelcomeStatus.PLANNED:
         welcome_planned.send(sender=WelcomeDelivery, welcome_id=welcome.pk)
     return welcome
 

@@ -109,6 +109,19 @@ def test_joining_plans_a_welcome_in_the_same_transaction(django_capture_on_commi
     assert has_due_welcomes()
 
 
+def test_who_came_by_an_import_is_skipped_unless_the_policy_greets_them():
+    old = StayFactory(membership__source=JoinSource.IMPORT)
+    fresh = StayFactory(membership__source=JoinSource.IMPORT)
+    WelcomePolicyFactory(community=old.membership.community)
+    WelcomePolicyFactory(community=fresh.membership.community, greets_imported=True)
+
+    skipped, planned = plan_welcome(old.pk), plan_welcome(fresh.pk)
+
+    assert (skipped.status, skipped.reason) == (WelcomeStatus.SKIPPED, "imported")
+    assert planned.status == WelcomeStatus.PLANNED
+    assert has_due_welcomes()
+
+
 def test_the_policy_of_the_community_wins_over_the_enterprises():
     stay = StayFactory()
     own = WelcomePolicyFactory(community=stay.membership.community)

@@ -23,8 +23,8 @@ from scrm.wecom.models import ChannelAccount
 
 class BroadcastQuerySet(models.QuerySet["Broadcast"]):
     def visible_to(self, user: User) -> BroadcastQuerySet:
-        """Every broadcast of the enterprise, or with a narrower scope those that one wrote
-        oneself or that go to no community outside one's scope."""
+        """Every broadcast of the enterprise, or with a narrower scope those that go to no
+        community outside it."""
         broadcasts = self.filter(enterprise_id=user.enterprise_id)
         if user.data_scope == DataScope.ALL:
             return broadcasts

@@ -14,6 +14,7 @@ from random import Random
 from django.db.models import F
 
 from campaigns.models import Broadcast, ChurnAlert, Run
+from campaigns.rules.status import DispatchStatus
 from campaigns.services.churn_alerts import (
     acknowledge_alert,
     dismiss_alert,
@@ -21,11 +22,9 @@ from campaigns.services.churn_alerts import (
     settle_churn_alerts,
     start_intervening,
 )
-from campaigns.services.claiming import claim_dispatch
 from campaigns.services.composing import approve_broadcast, create_broadcast, submit_broadcast
 from campaigns.services.controlling import pause_broadcast
-from campaigns.services.draining import Sending, deliver, drain_slice
-from campaigns.services.freezing import freeze_step, freezing_in_progress
+from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import schedule_broadcast, start_broadcast
 from campaigns.services.welcoming import send_due_welcomes
 from members.criteria import matching
@@ -42,6 +41,7 @@ from scrm.demo.founding import Founded
 from scrm.demo.history import activity_of, purchases_of
 from scrm.demo.people import Person
 from scrm.shared.criteria import parse_criterion
+from scrm.wecom.services.channel_accounts import edit_channel_account
 
 ACTIVITY_SOURCE = "chat-archive"
 ORDER_SOURCE = "mini-shop"
@@ -252,12 +252,10 @@ def finish(founded: Founded, broadcast: Broadcast, *, days_ago: int) -> None:
 
 
 def interrupt(founded: Founded, broadcast: Broadcast) -> None:
-    """Somebody paused it after the first batch."""
+    """Somebody paused it after the first batch: through a slow channel one turn sends just one."""
     run = started(founded, broadcast)
-    freezing = freezing_in_progress()
-    while freezing is not None and freeze_step(freezing):
-        pass
-    claim = claim_dispatch()
-    if claim is not None:
-        deliver(claim, Sending.of(run.pk))
+    edit_channel_account(founded.sandbox.pk, actor=founded.admin, delay_ms=300)
+    while not run.dispatches.filter(status=DispatchStatus.DONE).exists():
+        drain_slice(seconds=0.05)
     pause_broadcast(broadcast.pk, actor=founded.users["yunying"])
+    edit_channel_account(founded.sandbox.pk, actor=founded.admin, delay_ms=0)

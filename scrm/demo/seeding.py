@@ -39,7 +39,9 @@ def seed_demo(*, members: int, now: datetime, report: Report) -> None:
     crowd = list(people(members, seed=SEED))
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0")  # big batches on slow machines
+            # big batches, and long thinking between them, on slow machines
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         founded = found(now)
         report(f"{len(founded.communities)} 个社群")
         rows = register_people(founded, crowd)

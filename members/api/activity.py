@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -23,12 +25,14 @@ from members.api.batch import (
     sorted_out,
 )
 from members.models import ActivityEvent, Member, MemberDay
-from members.rules.activity import ActivityKind, RawEvent
+from members.rules.activity import OLDEST_DAYS, ActivityKind, RawEvent
+from members.rules.rows import BadRow, Period, read_instant
+from members.services.coverage import Covered, extend_coverage
 from members.services.ingestion import ingest_activities
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer
+from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
 
 VIEW, INGEST = Capability.VIEW_MEMBERS, Capability.INGEST_ACTIVITY
 
@@ -48,8 +52,47 @@ class ActivityItemSerializer(serializers.Serializer[Any]):
     )
 
 
+class InstantField(serializers.DateTimeField):
+    """An instant with its offset; a time without one is refused rather than guessed at."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            within = Period.before(timezone.now(), days=OLDEST_DAYS)
+            return read_instant(value, str(self.field_name), within=within)
+        except BadRow as bad:
+            raise serializers.ValidationError(bad.message, bad.code) from bad
+
+
+class CommunityCodeField(serializers.SlugRelatedField[Community]):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(slug_field="code", queryset=Community.objects.none(), **options)
+
+    def get_queryset(self) -> models.QuerySet[Community]:
+        return Community.objects.visible_to(acting_user(self.context["request"]))
+
+
+class CoverageSerializer(StrictSerializer):
+    community = CommunityCodeField(help_text=_("社群代码。"))
+    covered_from = InstantField(help_text=_("ISO 8601，必须带时区。"))
+    covered_to = InstantField(help_text=_("ISO 8601，必须带时区，不早于 covered_from。"))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["covered_to"] < attrs["covered_from"]:
+            message = gettext("covered_to 不能早于 covered_from。")
+            raise serializers.ValidationError({"covered_to": message}, "ends_before_it_begins")
+        return attrs
+
+
 class ActivityBatchSerializer(BatchSerializer):
     items = items_field(ActivityItemSerializer)
+    coverage = CoverageSerializer(  # type: ignore[call-arg]  # max_length is read by many=True
+        many=True,
+        required=False,
+        max_length=100,
+        help_text=_(
+            "这个来源在哪些社群、哪段时间一直在监听；没有人说话时靠它区分“沉默”和“没有数据”。"
+        ),
+    )
 
 
 class ActivityEventSerializer(StrictModelSerializer[ActivityEvent]):
@@ -105,14 +148,24 @@ class ActivityViewSet(mixins.ListModelMixin, GenericViewSet[ActivityEvent]):
 
         全部收下（或早已收下）回答 200；有任何一条被拒绝回答 207。
         """
-        serializer = ActivityBatchSerializer(data=request.data)
+        serializer = ActivityBatchSerializer(
+            data=request.data, context=self.get_serializer_context()
+        )
         serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
         user = acting_user(request)
-        good, rejects = sorted_out(serializer.validated_data["items"], RawEvent._fields)
+        extend_coverage(
+            [
+                Covered(period["community"], period["covered_from"], period["covered_to"])
+                for period in values.get("coverage", [])
+            ],
+            source=values["source"],
+        )
+        good, rejects = sorted_out(values["items"], RawEvent._fields)
         result = ingest_activities(
             user.enterprise,
             [RawEvent(*item.values) for item in good],
-            source=serializer.validated_data["source"],
+            source=values["source"],
             now=timezone.now(),
             visible_to=user,
         )

@@ -5,7 +5,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from members.api.batch import MAX_ITEMS
-from members.models import ActivityEvent, MemberDay, Purchase
+from members.models import ActivityCoverage, ActivityEvent, MemberDay, Purchase
 from scrm.accounts.rules.roles import DataScope, Role
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory
@@ -166,6 +166,61 @@ def test_a_narrow_scope_writes_only_where_it_can_see(user, community, member):
 
     assert [error["code"] for error in answer.json()["errors"]] == ["unknown_community"]
     assert ActivityEvent.objects.get().community == mine
+
+
+def test_a_source_that_hears_nothing_says_that_it_listens(api, community):
+    period = {
+        "community": "cats",
+        "covered_from": "2026-01-01T00:00:00+08:00",
+        "covered_to": "2026-02-01T00:00:00+08:00",
+    }
+    later = {**period, "covered_to": "2026-03-01T00:00:00+08:00"}
+
+    for told in (later, period):
+        assert api.post(BATCH, {**batch(), "coverage": [told]}).status_code == 200
+
+    coverage = ActivityCoverage.objects.get()
+    assert (coverage.community, coverage.source) == (community, "app")
+    assert coverage.covered_from == datetime(2025, 12, 31, 16, tzinfo=UTC)
+    assert coverage.covered_to == datetime(2026, 2, 28, 16, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"community": "nowhere"},
+        {"community": None},
+        {"covered_to": "2026-02-01T00:00:00"},
+        {"covered_to": "2025-02-01T00:00:00+08:00"},
+        {"covered_to": "2100-02-01T00:00:00+08:00"},
+        {"covered_from": 7},
+        {"until": "now"},
+    ],
+)
+def test_coverage_that_cannot_be_is_refused_and_nothing_is_kept(api, community, member, change):
+    period = {
+        "community": "cats",
+        "covered_from": "2026-01-01T00:00:00+08:00",
+        "covered_to": "2026-02-01T00:00:00+08:00",
+    }
+
+    answer = api.post(BATCH, {**batch(event()), "coverage": [{**period, **change}]})
+
+    assert answer.status_code == 400
+    assert not ActivityEvent.objects.exists()
+    assert not ActivityCoverage.objects.exists()
+
+
+def test_coverage_of_a_community_of_another_enterprise_is_refused(api):
+    stranger = CommunityFactory(code="theirs")
+    period = {
+        "community": stranger.code,
+        "covered_from": "2026-01-01T00:00:00+08:00",
+        "covered_to": "2026-02-01T00:00:00+08:00",
+    }
+
+    assert api.post(BATCH, {**batch(), "coverage": [period]}).status_code == 400
+    assert not ActivityCoverage.objects.exists()
 
 
 def test_purchases_come_in_batches(api, member):

@@ -334,6 +334,29 @@ def test_an_action_moves_no_row_of_another_enterprise(worlds):
     assert tried
 
 
+def test_an_address_without_a_row_is_never_an_error(worlds):
+    ours, _theirs = worlds
+    client = client_of(ours.administrator)
+    urls = [
+        admin_url(model_admin, page, "anything")
+        for model_admin, row in pages_with_a_row()
+        for page in ("change", "history", "delete")
+    ]
+    urls += [
+        reverse(f"admin:{name}", kwargs={"object_id": "anything"})
+        for name, call in admin_url_cases().items()
+        if call.row and not call.kwargs
+    ]
+    failures = []
+    for url in urls:
+        for wrong in ("abc", "0", "9" * 30, "%00", "%ED%A0%80", "_0A"):
+            address = url.replace("/anything/", f"/{wrong}/")
+            answers = client.get(address).status_code, client.post(address, DIALOG).status_code
+            if max(answers) >= 500:
+                failures.append(f"{address}: {answers}")
+    assert failures == []
+
+
 def test_a_button_works_for_its_administrator_and_for_no_stranger_and_no_reader(worlds):
     ours, theirs = worlds
     failures = []

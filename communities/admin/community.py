@@ -101,7 +101,8 @@ class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         visible = EntryPolicy.objects.visible_to(admin_user(self.request)).active()
-        policy = visible.filter(community=self.object_id).first()
+        known = str(self.object_id).isdecimal()  # whatever else was typed is nobody's community
+        policy = visible.filter(community=self.object_id).first() if known else None
         if policy is not None:
             self.initial = {"mode": policy.mode, "criterion": policy.criterion}
 

@@ -204,6 +204,21 @@ class EnterpriseModelAdmin[M: models.Model](CapabilityGates, ScopedRelations, Mo
         first = default_choices or [("", _("选择操作"))]
         return PlainModelAdmin.get_action_choices(self, request, first, action_location)
 
+    def idle_buttons(self, row: M) -> set[str]:
+        """The buttons that make no sense for this row as it is, and are not shown."""
+        return set()
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        if type(self).idle_buttons is EnterpriseModelAdmin.idle_buttons:
+            return actions
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            return actions
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        idle = {prefix + name for name in self.idle_buttons(row)}
+        return [action for action in actions if action.action_name not in idle]
+
     def run_on_rows(
         self,
         request: HttpRequest,

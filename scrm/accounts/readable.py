@@ -46,7 +46,13 @@ def pairs(values: Mapping[str, Any]) -> SafeString | str:
 def difference(
     before: Mapping[str, Any], after: Mapping[str, Any], labels: Mapping[str, Any]
 ) -> SafeString | str:
-    """What changed, one line per field: the field, what it was, what it is."""
+    """What changed, one line per field: the field, what it was, what it is.
+
+    Of something new there is no before to show, and nothing to say about what it was not given.
+    """
+    if not before:
+        given = {labels.get(n, n): v for n, v in after.items() if v not in (None, "", [], {})}
+        return pairs(given)
     names = [
         name for name in dict.fromkeys([*before, *after]) if before.get(name) != after.get(name)
     ]

@@ -35,6 +35,11 @@ class ChannelAccountForm(EnterpriseForm):
         help_text=_("加密保存，从不显示；留空表示不改。"),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.fields.pop("kind")  # rows already sent refer to it
+
     def clean_secret(self) -> str:
         return str(self.cleaned_data["secret"] or self.instance.secret)
 
@@ -50,17 +55,20 @@ class ChannelAccountAdmin(EnterpriseModelAdmin[ChannelAccount]):
     list_display = ("name", "kind_name", "is_active", "endpoint", "has_secret", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name",)
-    fields = ("name", "kind", "endpoint", "secret", "delay_ms", "failure_percent")
     ordering = ("name", "pk")
     actions = ("activate_selected", "deactivate_selected")
     actions_detail = ("activate", "deactivate")
 
-    def get_fields(self, request: HttpRequest, obj: ChannelAccount | None = None) -> Any:
-        fields = super().get_fields(request, obj)
-        return fields if self.has_change_permission(request, obj) else without(fields, "secret")
+    readonly_fields = ("kind_name",)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ChannelAccount | None = None) -> Any:
-        return () if obj is None else ("kind",)
+    def idle_buttons(self, row: ChannelAccount) -> set[str]:
+        return {"activate"} if row.is_active else {"deactivate"}
+
+    def get_fields(self, request: HttpRequest, obj: ChannelAccount | None = None) -> Any:
+        """The kind of an account that exists is a fact; its secret is shown to nobody."""
+        kind = "kind" if obj is None else "kind_name"
+        secret = ("secret",) if self.has_change_permission(request, obj) else ()
+        return ("name", kind, "endpoint", *secret, "delay_ms", "failure_percent")
 
     @display(description=_("类型"), ordering="kind")
     def kind_name(self, account: ChannelAccount) -> str:
@@ -104,7 +112,3 @@ class ChannelAccountAdmin(EnterpriseModelAdmin[ChannelAccount]):
         return self.run_on_row(
             request, object_id, deactivate_channel_account, done=gettext("渠道已停用。")
         )
-
-
-def without(fields: Any, name: str) -> list[str]:
-    return [field for field in fields if field != name]

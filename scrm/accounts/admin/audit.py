@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
@@ -16,7 +17,7 @@ from unfold.decorators import display
 
 from scrm.accounts.admin_scope import HistoryModelAdmin
 from scrm.accounts.models import AuditEvent
-from scrm.accounts.readable import difference
+from scrm.accounts.readable import NOTHING, difference
 from scrm.accounts.rules.audit_words import named_verbs, words_for
 from scrm.accounts.rules.roles import Capability
 
@@ -37,7 +38,7 @@ class VerbFilter(admin.SimpleListFilter):
 @admin.register(AuditEvent)
 class AuditEventAdmin(HistoryModelAdmin[AuditEvent]):
     view_capability = Capability.VIEW_AUDIT
-    list_display = ("happened_at", "who", "what", "subject", "changes")
+    list_display = ("happened_at", "who", "what", "subject", "summary")
     list_filter = (VerbFilter, "actor")
     list_select_related = ("actor", "api_key")
     search_fields = ("verb", "object_type", "actor__username")
@@ -73,7 +74,23 @@ class AuditEventAdmin(HistoryModelAdmin[AuditEvent]):
 
     @display(description=_("改动"))
     def changes(self, event: AuditEvent) -> str:
-        return difference(event.before, event.after, dict(field_labels(event)))
+        fields = dict(fields_of(event))
+        before, after = in_words(event.before, fields), in_words(event.after, fields)
+        labels = {name: label_of(field) for name, field in fields.items()}
+        return difference(before, after, labels)
+
+    @display(description=_("改动"))
+    def summary(self, event: AuditEvent) -> str:
+        """For the list: what an edit changed; of something new only what it was given."""
+        if event.before:
+            return self.changes(event)  # type: ignore[no-any-return]
+        fields = dict(fields_of(event))
+        given = [
+            label_of(fields[name]) if name in fields else name
+            for name, value in event.after.items()
+            if value not in (None, "", [])
+        ]
+        return "、".join(given) or NOTHING
 
 
 def model_of(event: AuditEvent) -> type[models.Model] | None:
@@ -83,11 +100,24 @@ def model_of(event: AuditEvent) -> type[models.Model] | None:
         return None
 
 
-def field_labels(event: AuditEvent) -> Iterator[tuple[str, str]]:
+def fields_of(event: AuditEvent) -> Iterator[tuple[str, Any]]:
     model = model_of(event)
     for name in {*event.before, *event.after} if model else ():
-        try:
-            field: Any = model._meta.get_field(name)  # type: ignore[union-attr]
-        except FieldDoesNotExist:
-            continue
-        yield name, str(getattr(field, "verbose_name", name))
+        with suppress(FieldDoesNotExist):
+            yield name, model._meta.get_field(name)  # type: ignore[union-attr]
+
+
+def label_of(field: Any) -> str:
+    return str(getattr(field, "verbose_name", field.name))
+
+
+def in_words(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Stored values as their labels, where their field has a list of choices."""
+    return {name: worded(value, fields.get(name)) for name, value in values.items()}
+
+
+def worded(value: Any, field: Any) -> Any:
+    if isinstance(value, list):
+        return [worded(item, getattr(field, "base_field", field)) for item in value]
+    labels = dict(getattr(field, "flatchoices", None) or ())
+    return str(labels[value]) if isinstance(value, str) and value in labels else value

@@ -100,6 +100,9 @@ class StaffAdmin(EnterpriseModelAdmin[Staff]):
     actions = ("deactivate_selected", "reactivate_selected")
     actions_detail = ("deactivate", "reactivate")
 
+    def idle_buttons(self, row: Staff) -> set[str]:
+        return {"reactivate"} if row.is_active else {"deactivate"}
+
     @display(description=_("登录账号"), empty_value="—")
     def login(self, staff: Staff) -> str | None:
         return staff.user.username if hasattr(staff, "user") else None

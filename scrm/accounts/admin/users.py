@@ -73,6 +73,12 @@ class RoleDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
         label=_("数据范围"), choices=DataScope.choices, widget=UnfoldAdminSelectWidget
     )
 
+    def __init__(self, request: HttpRequest, object_id: str, **options: Any) -> None:
+        """Starts from what the user has now, so that a careless click changes nothing."""
+        now = User.objects.visible_to(admin_user(request)).values("role", "data_scope")
+        initial = now.filter(pk=object_id).first() if object_id.isdecimal() else None
+        super().__init__(request, object_id, initial=initial, **options)
+
 
 @admin.register(User)
 class UserAdmin(EnterpriseModelAdmin[User]):
@@ -91,6 +97,9 @@ class UserAdmin(EnterpriseModelAdmin[User]):
     ordering = ("username", "pk")
     actions = ("disable_selected", "enable_selected")
     actions_detail = ("change_role", "reset_password", "disable", "enable")
+
+    def idle_buttons(self, row: User) -> set[str]:
+        return {"enable"} if row.is_active else {"disable"}
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return NewUserForm.Meta.fields if obj is None else super().get_fields(request, obj)
@@ -220,6 +229,9 @@ class ApiKeyAdmin(EnterpriseModelAdmin[ApiKey]):
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         return NewApiKeyForm.Meta.fields if obj is None else super().get_fields(request, obj)
+
+    def idle_buttons(self, row: ApiKey) -> set[str]:
+        return set() if row.revoked_at is None else {"revoke"}
 
     @display(
         description=_("状态"), label={"usable": "success", "revoked": "danger", "over": "warning"}

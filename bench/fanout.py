@@ -97,7 +97,7 @@ def forget_broadcasts() -> None:
         )
 
 
-def wait_until(condition: Callable[[], bool], *, every: float = 0.01) -> None:
+def wait_until(condition: Callable[[], bool], *, every: float = 0.03) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:

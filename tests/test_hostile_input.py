@@ -65,7 +65,7 @@ def schema():
 
 
 def operation(door, world):
-    url = door.url(world)
+    url = door.url(world).rstrip("/") + "/"  # as documented; some also answer without the slash
     templates = sorted(schema()["paths"], key=lambda path: path.count("{"))
     path = next(path for path in templates if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", path), url))
     return schema()["paths"][path][door.method]

@@ -15,19 +15,25 @@ router.register("members", MemberViewSet, basename="member")
 router.register("entry-applications", EntryApplicationViewSet, basename="entry-application")
 router.register("memberships", MembershipViewSet, basename="membership")
 router.register("stays", StayViewSet, basename="stay")
-router.register("activities", ActivityViewSet, basename="activity")
 router.register("member-days", MemberDayViewSet, basename="member-day")
-router.register("purchases", PurchaseViewSet, basename="purchase")
 router.register("import-runs", ImportRunViewSet, basename="import-run")
 router.register("churn-scores", ChurnScoreViewSet, basename="churn-score")
 
-# A redirect would lose the body of a POST, so the batches answer without the last slash as well.
-activity_batch = ActivityViewSet.as_view({"post": "batch"}, schema=None)
-purchase_batch = PurchaseViewSet.as_view({"post": "batch"}, schema=None)
+
+class RouterOfBatches(SimpleRouter):
+    """With or without the last slash: a redirect would lose the body of a POST."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+batches = RouterOfBatches()
+batches.register("activities", ActivityViewSet, basename="activity")
+batches.register("purchases", PurchaseViewSet, basename="purchase")
 
 urlpatterns = [
-    path("activities/batch", activity_batch, name="activity-batch-unslashed"),
-    path("purchases/batch", purchase_batch, name="purchase-batch-unslashed"),
     path("metrics/", MetricListView.as_view(), name="metrics"),
     *router.urls,
+    *batches.urls,
 ]

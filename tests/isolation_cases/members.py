@@ -118,11 +118,9 @@ API = {
     "stay-detail": {"get": Call(row="stay")},
     "activity-list": {"get": Call()},
     "activity-batch": {"post": Call(body=event_in, refusals=ITEM_BY_ITEM)},
-    "activity-batch-unslashed": {"post": Call(body=event_in, refusals=ITEM_BY_ITEM)},
     "member-day-list": {"get": Call()},
     "purchase-list": {"get": Call()},
     "purchase-batch": {"post": Call(body=new_order, refusals=ITEM_BY_ITEM)},
-    "purchase-batch-unslashed": {"post": Call(body=new_order, refusals=ITEM_BY_ITEM)},
     "import-run-list": {"get": Call()},
     "churn-score-list": {"get": Call()},
 }

@@ -241,7 +241,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> Any:
         broadcast = self.get_object(request, str(object_id))
-        actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
+        actions = super().get_actions_detail(request, object_id)
         if broadcast is None:
             return []
         user = admin_user(request)

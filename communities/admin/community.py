@@ -205,7 +205,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
             for target in MOVES
             if not may_become(current, target)
         }
-        buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        buttons: list[Any] = super().get_actions_detail(request, object_id)
         return [button for button in buttons if button.action_name not in closed]
 
     @display(description=_("社群"), ordering="name", header=True)

@@ -127,7 +127,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
             for name, target in targets.items()
             if row is not None and may_become(row.status, target)
         }
-        buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        buttons: list[Any] = super().get_actions_detail(request, object_id)
         return [button for button in buttons if button.action_name in possible]
 
     @display(description=_("申请人"), ordering="member__nickname", header=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import (
@@ -75,6 +76,11 @@ class ImportCommand(BaseCommand):
             result = self._import(options)
         except DomainError as error:
             raise CommandError(error.message) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(
+                _("数据库暂时不可用：%(reason)s。再次运行同一命令会从断点继续，不会重复计数。")
+                % {"reason": str(error).strip().partition("\n")[0]}
+            ) from error
         except KeyboardInterrupt:
             self.stderr.write(_("已停止。再次运行同一命令会从断点继续，不会重复计数。"))
             sys.exit(INTERRUPTED)

@@ -10,7 +10,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from members.errors import ImportRunning, UnreadableFile, WrongHeader
@@ -342,6 +342,23 @@ def test_the_command_refuses_with_the_reason(community, write):
             enterprise=community.enterprise.slug,
             source="a b",
         )
+
+
+def test_the_command_says_how_to_go_on_when_the_database_went_away(community, member, write):
+    path = write(HEADER, row("k1"))
+
+    def going_away(execute, sql, *arguments):
+        if "members_activitykey" in sql:
+            raise OperationalError("server closed the connection\nunexpectedly")
+        return execute(sql, *arguments)
+
+    with (
+        connection.execute_wrapper(going_away),
+        pytest.raises(CommandError, match=r"server closed the connection。.*断点"),
+    ):
+        command("import_activity", path)
+
+    assert "新增 1" in command("import_activity", path)
 
 
 def test_purchases_are_imported(community, member, write):

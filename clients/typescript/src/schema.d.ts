@@ -2027,6 +2027,8 @@ export interface components {
             source: string;
             /** @description 最多 1000 条。 */
             items: components["schemas"]["ActivityItemRequest"][];
+            /** @description 这个来源在哪些社群、哪段时间一直在监听；没有人说话时靠它区分“沉默”和“没有数据”。 */
+            coverage?: components["schemas"]["CoverageRequest"][];
         };
         /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ActivityEvent: {
@@ -2615,6 +2617,24 @@ export interface components {
          */
         CommunityStatusEnum: "draft" | "recruiting" | "warming" | "active" | "paused" | "closing" | "dissolved" | "archived" | "cancelled";
         /** @description For commands: exactly the arguments of one verb. */
+        CoverageRequest: {
+            /**
+             * 代码
+             * @description 社群代码。
+             */
+            community: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601，必须带时区。
+             */
+            covered_from: string;
+            /**
+             * Format: date-time
+             * @description ISO 8601，必须带时区，不早于 covered_from。
+             */
+            covered_to: string;
+        };
+        /** @description For commands: exactly the arguments of one verb. */
         CreateApiKeyRequest: {
             name: string;
             /** @description 不填则属于自己。 */
@@ -2648,6 +2668,8 @@ export interface components {
         CreateWelcomePolicyRequest: {
             /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
             body: string;
+            /** @description 由导入入群的成员是否也欢迎，默认不。 */
+            greets_imported?: boolean;
             is_active?: boolean;
             /** @description 留空表示对所有没有专属欢迎语的社群生效。 */
             community?: number | null;
@@ -3551,6 +3573,8 @@ export interface components {
         PatchedEditWelcomePolicyRequest: {
             /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
             body?: string;
+            /** @description 由导入入群的成员是否也欢迎，默认不。 */
+            greets_imported?: boolean;
             is_active?: boolean;
         };
         /** @description For commands: exactly the arguments of one verb. */
@@ -4085,6 +4109,11 @@ export interface components {
              * @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。
              */
             body: string;
+            /**
+             * 也欢迎导入的成员
+             * @description 导入的多半是老成员；只有导入刚报名的人时才勾选。
+             */
+            greets_imported?: boolean;
             /** 启用 */
             is_active?: boolean;
             /**

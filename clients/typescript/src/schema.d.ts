@@ -2030,7 +2030,6 @@ export interface components {
             /** @description 这个来源在哪些社群、哪段时间一直在监听；没有人说话时靠它区分“沉默”和“没有数据”。 */
             coverage?: components["schemas"]["CoverageRequest"][];
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ActivityEvent: {
             readonly id: number;
             /** 成员 */
@@ -2091,7 +2090,6 @@ export interface components {
          * @enum {string}
          */
         ActivityKindEnum: "message" | "post" | "comment" | "like" | "share" | "click" | "checkin" | "submission" | "review" | "attendance" | "red_packet";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ApiKey: {
             readonly id: number;
             /** 名称 */
@@ -2127,16 +2125,13 @@ export interface components {
              */
             readonly last_used_at: string | null;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         ApplyRequest: {
             member: number;
             community: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         AssignChatRequest: {
             community: number | null;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         AuditEvent: {
             readonly id: number;
             /** 动作 */
@@ -2169,7 +2164,6 @@ export interface components {
              */
             happened_at: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Axis: {
             readonly id: number;
             /** 代码 */
@@ -2179,7 +2173,6 @@ export interface components {
             /** 需要凭证 */
             requires_evidence?: boolean;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         AxisBodyRequest: {
             code: string;
             name: string;
@@ -2204,7 +2197,6 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Broadcast: {
             readonly id: number;
             /** 标题 */
@@ -2322,12 +2314,10 @@ export interface components {
          * @enum {string}
          */
         CategoryEnum: "service" | "benefit" | "event" | "knowledge" | "ugc" | "brand" | "advert";
-        /** @description For commands: exactly the arguments of one verb. */
         ChangeRoleRequest: {
             role: components["schemas"]["RoleEnum"];
             data_scope?: components["schemas"]["DataScopeEnum"];
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ChannelAccount: {
             readonly id: number;
             /** 名称 */
@@ -2356,7 +2346,6 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ChurnAlert: {
             readonly id: number;
             /** 社群 */
@@ -2434,7 +2423,6 @@ export interface components {
          * @enum {string}
          */
         ChurnAlertStatusEnum: "open" | "acknowledged" | "intervening" | "recovered" | "churned" | "dismissed" | "expired";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ChurnScore: {
             readonly id: number;
             /** 成员 */
@@ -2503,7 +2491,6 @@ export interface components {
             /** @description 给人看的一句话。 */
             readonly text: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Community: {
             readonly id: number;
             /**
@@ -2569,7 +2556,6 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         CommunityBodyRequest: {
             /** @description 导入文件和链接里用它指这个社群。 */
             code: string;
@@ -2616,7 +2602,6 @@ export interface components {
          * @enum {string}
          */
         CommunityStatusEnum: "draft" | "recruiting" | "warming" | "active" | "paused" | "closing" | "dissolved" | "archived" | "cancelled";
-        /** @description For commands: exactly the arguments of one verb. */
         CoverageRequest: {
             /**
              * 代码
@@ -2634,7 +2619,6 @@ export interface components {
              */
             covered_to: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         CreateApiKeyRequest: {
             name: string;
             /** @description 不填则属于自己。 */
@@ -2643,7 +2627,6 @@ export interface components {
             /** Format: date-time */
             expires_at?: string | null;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         CreateChannelAccountRequest: {
             name: string;
             endpoint?: string;
@@ -2654,7 +2637,6 @@ export interface components {
             /** @description sandbox、webhook 等已安装的渠道。 */
             kind: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         CreateUserRequest: {
             username: string;
             /** @description 不填则不能登录，只能使用 API 密钥。 */
@@ -2664,7 +2646,6 @@ export interface components {
             data_scope?: components["schemas"]["DataScopeEnum"];
             staff?: number | null;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         CreateWelcomePolicyRequest: {
             /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
             body: string;
@@ -2681,7 +2662,6 @@ export interface components {
          * @enum {string}
          */
         DataScopeEnum: "all" | "department_tree" | "own_communities";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Delivery: {
             /**
              * 收件人编号
@@ -2712,7 +2692,6 @@ export interface components {
          * @enum {string}
          */
         DeliveryStatusEnum: "planned" | "suppressed" | "submitted" | "awaiting_owner" | "delivered" | "failed" | "expired" | "cancelled";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Department: {
             readonly id: number;
             /** 名称 */
@@ -2722,18 +2701,15 @@ export interface components {
             /** 平台部门编号 */
             external_id?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         DepartmentBodyRequest: {
             name: string;
             parent?: number | null;
             external_id?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         DismissRequest: {
             /** @description 为什么不跟进。 */
             reason: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         EditBroadcastRequest: {
             name: string;
             /** @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。 */
@@ -2767,7 +2743,6 @@ export interface components {
             misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
             misfire_grace_minutes?: number;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Enterprise: {
             readonly id: number;
             /** 名称 */
@@ -2785,7 +2760,6 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         EntryApplication: {
             readonly id: number;
             /** 社群 */
@@ -2904,7 +2878,6 @@ export interface components {
          * @enum {string}
          */
         ExcludedReasonEnum: "not_matching" | "in_several_communities";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         GroupChat: {
             readonly id: number;
             /** 渠道账号 */
@@ -2933,7 +2906,6 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         GroupChatBodyRequest: {
             channel_account: number;
             external_id: string;
@@ -2949,7 +2921,6 @@ export interface components {
          * @enum {string}
          */
         ImportKindEnum: "members" | "activity" | "purchases";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         ImportRun: {
             readonly id: number;
             /** 类型 */
@@ -2999,7 +2970,6 @@ export interface components {
          * @enum {string}
          */
         LeaveReasonEnum: "self" | "removed" | "dissolved" | "unknown";
-        /** @description For commands: exactly the arguments of one verb. */
         LeaveRequest: {
             reason: components["schemas"]["LeaveReasonEnum"];
         };
@@ -3039,7 +3009,6 @@ export interface components {
             readonly enterprise: components["schemas"]["Enterprise"];
             readonly capabilities: components["schemas"]["CapabilityEnum"][];
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Member: {
             readonly id: number;
             /**
@@ -3057,14 +3026,12 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         MemberBodyRequest: {
             /** @description 企业自己系统里的客户编号，之后不能改。 */
             external_id: string;
             nickname: string;
             phone?: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         MemberDay: {
             readonly id: number;
             /** 成员 */
@@ -3094,7 +3061,6 @@ export interface components {
              */
             readonly thread_count: number;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Membership: {
             readonly id: number;
             /** 成员 */
@@ -3144,11 +3110,9 @@ export interface components {
          * @enum {string}
          */
         ModeEnum: "open" | "rule" | "rule_and_review" | "invite_only";
-        /** @description For commands: exactly the arguments of one verb. */
         MoveRequest: {
             target: components["schemas"]["CommunityStatusEnum"];
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         NewApiKey: {
             readonly id: number;
             /** 名称 */
@@ -3437,13 +3401,11 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedAxisBodyRequest: {
             code?: string;
             name?: string;
             requires_evidence?: boolean;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedCommunityBodyRequest: {
             /** @description 导入文件和链接里用它指这个社群。 */
             code?: string;
@@ -3463,13 +3425,11 @@ export interface components {
             minimum_size?: number;
             target_size?: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedDepartmentBodyRequest: {
             name?: string;
             parent?: number | null;
             external_id?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditBroadcastRequest: {
             name?: string;
             /** @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。 */
@@ -3503,7 +3463,6 @@ export interface components {
             misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
             misfire_grace_minutes?: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditChannelAccountRequest: {
             name?: string;
             endpoint?: string;
@@ -3512,23 +3471,19 @@ export interface components {
             delay_ms?: number;
             failure_percent?: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditEnterpriseRequest: {
             name?: string;
             time_zone?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditGroupChatRequest: {
             name?: string;
             owner?: number | null;
             capacity?: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditMemberRequest: {
             nickname?: string;
             phone?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditTierRequest: {
             rank?: number;
             name?: string;
@@ -3558,18 +3513,15 @@ export interface components {
             keep_factor?: string;
             grace_days?: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditUserRequest: {
             email?: string;
             staff?: number | null;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditValueRequest: {
             code?: string;
             name?: string;
             parent?: number | null;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedEditWelcomePolicyRequest: {
             /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
             body?: string;
@@ -3577,13 +3529,11 @@ export interface components {
             greets_imported?: boolean;
             is_active?: boolean;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedStaffBodyRequest: {
             name?: string;
             department?: number | null;
             external_id?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         PatchedTierSchemeBodyRequest: {
             name?: string;
         };
@@ -3634,7 +3584,6 @@ export interface components {
             /** Format: date-time */
             finished_at: string | null;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Purchase: {
             readonly id: number;
             /** 成员 */
@@ -3709,12 +3658,10 @@ export interface components {
          * @enum {string}
          */
         RecipientKindEnum: "member" | "chat";
-        /** @description For commands: exactly the arguments of one verb. */
         RejectRequest: {
             /** @description 申请人会看到。 */
             reason: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         ReturnToDraftRequest: {
             reason?: string;
         };
@@ -3733,7 +3680,6 @@ export interface components {
          * @enum {string}
          */
         RuleEnum: "minimum_tier" | "policy";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Run: {
             readonly id: number;
             /** 群发 */
@@ -3783,7 +3729,6 @@ export interface components {
             recipient: string;
             body: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         SandboxMessage: {
             readonly id: number;
             /** 渠道账号 */
@@ -3802,7 +3747,6 @@ export interface components {
              */
             received_at: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         ScheduleRequest: {
             /**
              * Format: date-time
@@ -3810,7 +3754,6 @@ export interface components {
              */
             scheduled_at?: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         SetEntryPolicyRequest: {
             mode: components["schemas"]["ModeEnum"];
             /**
@@ -3837,7 +3780,6 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description For commands: exactly the arguments of one verb. */
         SetPasswordRequest: {
             password: string;
         };
@@ -3848,7 +3790,6 @@ export interface components {
          * @enum {string}
          */
         SourceEnum: "api" | "admin" | "import";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Staff: {
             readonly id: number;
             /** 姓名 */
@@ -3868,7 +3809,6 @@ export interface components {
             /** 在职 */
             is_active?: boolean;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         StaffBodyRequest: {
             name: string;
             department?: number | null;
@@ -3882,7 +3822,6 @@ export interface components {
          * @enum {string}
          */
         StateEnum: "active" | "full" | "transferring" | "dissolved";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Stay: {
             readonly id: number;
             /** 社群成员 */
@@ -3960,7 +3899,6 @@ export interface components {
             /** 宽限天数 */
             grace_days?: number;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         TierBodyRequest: {
             rank: number;
             name: string;
@@ -3992,17 +3930,14 @@ export interface components {
             grace_days?: number;
             scheme: number;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         TierScheme: {
             readonly id: number;
             /** 名称 */
             name: string;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         TierSchemeBodyRequest: {
             name: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         User: {
             readonly id: number;
             /**
@@ -4036,7 +3971,6 @@ export interface components {
              */
             date_joined?: string;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         Value: {
             readonly id: number;
             /** 维度 */
@@ -4049,7 +3983,6 @@ export interface components {
             /** 上级 */
             parent?: number | null;
         };
-        /** @description For commands: exactly the arguments of one verb. */
         ValueBodyRequest: {
             axis: number;
             code: string;
@@ -4064,7 +3997,6 @@ export interface components {
          * @enum {string}
          */
         ValueTypeEnum: "count" | "days" | "money" | "community";
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         WelcomeDelivery: {
             readonly id: number;
             /** 在群时段 */
@@ -4096,7 +4028,6 @@ export interface components {
              */
             settled_at?: string | null;
         };
-        /** @description For rows: explicit ``fields``; references can only name rows that the user can see. */
         WelcomePolicy: {
             readonly id: number;
             /**

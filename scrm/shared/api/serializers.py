@@ -43,8 +43,12 @@ def has_wrong_type(field: serializers.Field[Any, Any, Any, Any], value: object) 
     return False
 
 
+# The bases below say what they are for in comments: drf-spectacular would print a docstring of
+# theirs as the description of every schema made from them.
+
+
 class StrictInput(serializers.Serializer[Any]):
-    """Adds the refusals that DRF leaves out to the ones it has; one answer names them all."""
+    # Adds the refusals that DRF leaves out to the ones it has; one answer names them all.
 
     def to_internal_value(self, data: Any) -> Any:
         refusals = self.refusals(data) if isinstance(data, Mapping) else {}
@@ -75,7 +79,8 @@ class StrictInput(serializers.Serializer[Any]):
 
 
 class StrictSerializer(StrictInput):
-    """For commands: exactly the arguments of one verb."""
+    # For commands: exactly the arguments of one verb.
+    pass
 
 
 class EmptySerializer(StrictSerializer):
@@ -83,7 +88,7 @@ class EmptySerializer(StrictSerializer):
 
 
 class StrictModelSerializer[M: models.Model](StrictInput, serializers.ModelSerializer[M]):
-    """For rows: explicit ``fields``; references can only name rows that the user can see."""
+    # For rows: explicit ``fields``; references can only name rows that the user can see.
 
     serializer_related_field = VisibleRelatedField
     serializer_field_mapping: ClassVar[Any] = {

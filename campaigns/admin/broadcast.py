@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django import forms
@@ -29,44 +28,26 @@ from campaigns.selectors.choices import is_available
 from campaigns.selectors.clock import database_now
 from campaigns.selectors.progress import progress_of
 from campaigns.services import composing, controlling, scheduling
+from communities.admin.criterion_field import CriterionFormField
 from communities.models import Community
 from scrm.accounts.admin_gates import admin_user
 from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
-from scrm.shared.criteria import InvalidCriterion, parse_criterion
+from scrm.shared.criteria import Criterion
 from scrm.shared.criterion_words import describe_stored
 from scrm.shared.errors import DomainError
 
 FRAGMENT = "fragment"
 
 
-class CriterionField(forms.JSONField):
-    """A criterion as JSON, with every mistake named. Empty means everybody."""
-
-    def __init__(self, **options: Any) -> None:
-        options.setdefault("widget", UnfoldAdminTextareaWidget(attrs={"rows": 3}))
-        super().__init__(required=False, **options)
-
-    def clean(self, value: Any) -> dict[str, object]:
-        try:
-            return parse_criterion(super().clean(value) or {}).as_json()
-        except InvalidCriterion as invalid:
-            raise forms.ValidationError(invalid.message, invalid.code) from invalid
-
-    def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return json.dumps(value, ensure_ascii=False) if value else ""
-        return super().prepare_value(value)
-
-
 class BroadcastForm(EnterpriseForm):
-    criterion = CriterionField(
-        label=_("人群条件"),
-        help_text=_(
-            "留空表示社群里的所有人。例："
-            '{"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}'
-        ),
+    criterion = CriterionFormField(
+        label=_("人群条件"), help_text=_("一行都不填表示社群里的所有人。金额按元填。")
     )
+
+    def clean_criterion(self) -> dict[str, object]:
+        criterion: Criterion = self.cleaned_data["criterion"]
+        return criterion.as_json()
 
 
 class ReasonDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
@@ -103,6 +84,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
     list_select_related = ("author", "channel_account")
     list_fullwidth = True
     search_fields = ("name",)
+    autocomplete_fields = ("communities",)
     ordering = ("-pk",)
     actions_detail = (
         "submit",

@@ -1,13 +1,13 @@
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
 from campaigns.api.broadcast import BroadcastViewSet
 from campaigns.api.churn_alert import ChurnAlertViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
 from campaigns.api.sandbox import SandboxMessageViewSet
 from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
+from scrm.shared.api.routers import RowRouter
 
-router = SimpleRouter()
+router = RowRouter()
 router.register("broadcasts", BroadcastViewSet, basename="broadcast")
 router.register("runs", RunViewSet, basename="run")
 router.register("welcome-policies", WelcomePolicyViewSet, basename="welcome-policy")

@@ -1,8 +1,7 @@
-from rest_framework.routers import SimpleRouter
-
 from communities.api import views
+from scrm.shared.api.routers import RowRouter
 
-router = SimpleRouter()
+router = RowRouter()
 router.register("communities", views.CommunityViewSet, basename="community")
 router.register("entry-policies", views.EntryPolicyViewSet, basename="entry-policy")
 router.register("group-chats", views.GroupChatViewSet, basename="group-chat")

@@ -1,5 +1,4 @@
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
 from members.api.activity import ActivityViewSet, MemberDayViewSet
 from members.api.churn_score import ChurnScoreViewSet
@@ -9,8 +8,9 @@ from members.api.member import MemberViewSet
 from members.api.membership import MembershipViewSet, StayViewSet
 from members.api.metric import MetricListView
 from members.api.purchase import PurchaseViewSet
+from scrm.shared.api.routers import RowRouter
 
-router = SimpleRouter()
+router = RowRouter()
 router.register("members", MemberViewSet, basename="member")
 router.register("entry-applications", EntryApplicationViewSet, basename="entry-application")
 router.register("memberships", MembershipViewSet, basename="membership")
@@ -20,7 +20,7 @@ router.register("import-runs", ImportRunViewSet, basename="import-run")
 router.register("churn-scores", ChurnScoreViewSet, basename="churn-score")
 
 
-class RouterOfBatches(SimpleRouter):
+class RouterOfBatches(RowRouter):
     """With or without the last slash: a redirect would lose the body of a POST."""
 
     def __init__(self) -> None:

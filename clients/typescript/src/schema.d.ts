@@ -4544,8 +4544,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 API 密钥 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -4647,8 +4646,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 API 密钥 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -4881,8 +4879,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 操作记录 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5235,8 +5232,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5338,8 +5334,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5472,8 +5467,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5602,8 +5596,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5732,8 +5725,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5835,8 +5827,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -5965,8 +5956,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -6095,8 +6085,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -6229,8 +6218,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -6363,8 +6351,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -6493,8 +6480,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -6845,8 +6831,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 渠道账号 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -6948,8 +6933,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 渠道账号 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -7082,8 +7066,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 渠道账号 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -7212,8 +7195,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 渠道账号 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -7456,8 +7438,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 流失预警 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -7559,8 +7540,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 流失预警 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -7689,8 +7669,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 流失预警 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -7823,8 +7802,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 流失预警 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -8283,8 +8261,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 分类维度 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -8386,8 +8363,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 分类维度 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -8744,8 +8720,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 分类值 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -8847,8 +8822,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 分类值 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -9233,8 +9207,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 社群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -9336,8 +9309,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 社群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -9470,8 +9442,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 社群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -9604,8 +9575,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 社群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -9961,8 +9931,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 部门 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -10064,8 +10033,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 部门 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -10193,8 +10161,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 部门 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -10779,8 +10746,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 入群申请 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -10882,8 +10848,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 入群申请 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -11012,8 +10977,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 入群申请 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -11146,8 +11110,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 入群申请 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -11505,8 +11468,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 准入规则 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -11841,8 +11803,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 客户群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -11944,8 +11905,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 客户群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -12078,8 +12038,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 客户群 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -12738,8 +12697,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 成员 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -12841,8 +12799,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 成员 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -13084,8 +13041,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 社群成员 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -13187,8 +13143,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 社群成员 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -13752,8 +13707,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发执行 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -13974,8 +13928,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 群发执行 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -14180,8 +14133,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 沙盒发件箱 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -14507,8 +14459,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 员工 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -14610,8 +14561,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 员工 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -14744,8 +14694,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 员工 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -14874,8 +14823,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 员工 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -15106,8 +15054,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 在群时段 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -15430,8 +15377,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 分层方案 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -15533,8 +15479,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 分层方案 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -15888,8 +15833,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 层级 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -15991,8 +15935,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 层级 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -16361,8 +16304,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 用户 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -16464,8 +16406,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 用户 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -16598,8 +16539,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 用户 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -16732,8 +16672,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 用户 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -16862,8 +16801,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 用户 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -16992,8 +16930,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 用户 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -17232,8 +17169,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 欢迎语发送 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -17557,8 +17493,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 欢迎语 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };
@@ -17660,8 +17595,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description 标识此 欢迎语 的 唯一整数值。 */
-                id: number;
+                id: string;
             };
             cookie?: never;
         };

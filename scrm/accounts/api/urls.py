@@ -1,9 +1,9 @@
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
 from scrm.accounts.api import views
+from scrm.shared.api.routers import RowRouter
 
-router = SimpleRouter()
+router = RowRouter()
 router.register("departments", views.DepartmentViewSet, basename="department")
 router.register("staff", views.StaffViewSet, basename="staff")
 router.register("users", views.UserViewSet, basename="user")

@@ -1,8 +1,7 @@
-from rest_framework.routers import SimpleRouter
-
+from scrm.shared.api.routers import RowRouter
 from scrm.wecom.api import views
 
-router = SimpleRouter()
+router = RowRouter()
 router.register("channel-accounts", views.ChannelAccountViewSet, basename="channel-account")
 
 urlpatterns = router.urls

@@ -32,7 +32,7 @@ format: .venv/.complete
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
 
 schema: .venv/.complete
-	@$(PY) manage.py spectacular --validate --fail-on-warn --file openapi.yaml && $(PY) .ci/client.py
+	@SCRM_HTTPS=true $(PY) manage.py spectacular --validate --fail-on-warn --file openapi.yaml && $(PY) .ci/client.py
 
 messages: .venv/.complete
 	@$(PY) manage.py messages

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Sum
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.rules.status import (
@@ -216,4 +217,4 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.broadcast_id} @ {self.planned_for:%Y-%m-%d %H:%M} ({self.pk})"
+        return gettext("执行 #%(id)s") % {"id": self.pk}

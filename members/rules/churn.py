@@ -192,10 +192,10 @@ def reasons_of(history: History, cutoff: date, parts: Sequence[float]) -> list[R
 def numbers_of(code: ReasonCode, history: History, cutoff: date) -> dict[str, int | float]:
     match code:
         case ReasonCode.SILENCE:
-            days = (cutoff - history.last_day).days
-            if history.active_days < DAYS_FOR_A_RHYTHM:
-                return {"days": days}
-            return {"days": days, "usual_gap": round(usual_gap(history), 1)}
+            days, usual = (cutoff - history.last_day).days, round(usual_gap(history), 1)
+            if history.active_days < DAYS_FOR_A_RHYTHM or days <= usual:
+                return {"days": days}  # a rhythm slower than the silence would argue against it
+            return {"days": days, "usual_gap": usual}
         case ReasonCode.RECENT_DAYS:
             return {"days": history.active_days_14}
         case ReasonCode.SEASON_DAYS:

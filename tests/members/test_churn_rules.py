@@ -132,6 +132,19 @@ def test_reasons_carry_the_numbers_and_speak():
 
 
 @pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (13 + 14 * 7, "已沉默 13 天，平时每 12.2 天活跃一次"),
+        (13 + 60 * 8, "已沉默 13 天"),
+    ],
+)
+def test_a_rhythm_slower_than_the_silence_is_not_held_against_anybody(first, said):
+    rare = history(first=first, last=13, active_days=9, active_days_14=0, active_days_28=1)
+
+    assert said in [reason_in_words(reason) for reason in score(rare, CUTOFF).reasons]
+
+
+@pytest.mark.parametrize(
     ("reason", "words"),
     [
         ({"code": "silence", "days": 9, "usual_gap": 2.5}, "已沉默 9 天，平时每 2.5 天活跃一次"),

@@ -237,6 +237,14 @@ STATIC_ROOT = env.folder("SCRM_STATIC_DIR", default=DATA_DIR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "evidence": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "media" / "evidence",
+            "base_url": None,  # has no address: our own view shows it, after a permission check
+            "file_permissions_mode": 0o600,
+        },
+    },
 }
 MEDIA_ROOT = DATA_DIR / "media"  # served by our own views only, after a permission check
 

@@ -2,6 +2,7 @@ from campaigns.models.broadcast import Broadcast, Run
 from campaigns.models.churn_alert import ChurnAlert
 from campaigns.models.delivery import Delivery, Dispatch
 from campaigns.models.sandbox import SandboxMessage
+from campaigns.models.segment import Segment, SegmentMember
 from campaigns.models.welcome import WelcomeDelivery, WelcomePolicy
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "Dispatch",
     "Run",
     "SandboxMessage",
+    "Segment",
+    "SegmentMember",
     "WelcomeDelivery",
     "WelcomePolicy",
 ]

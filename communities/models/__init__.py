@@ -1,15 +1,27 @@
-from communities.models.classification import ClassificationAxis, ClassificationValue
+from communities.models.classification import (
+    ClassificationAxis,
+    ClassificationRule,
+    ClassificationValue,
+)
 from communities.models.community import Community
 from communities.models.entry_policy import EntryPolicy
 from communities.models.group_chat import GroupChat
+from communities.models.join_way import JoinRoute, JoinWay, JoinWayDay
+from communities.models.split_plan import SplitBranch, SplitPlan
 from communities.models.tier import Tier, TierScheme
 
 __all__ = [
     "ClassificationAxis",
+    "ClassificationRule",
     "ClassificationValue",
     "Community",
     "EntryPolicy",
     "GroupChat",
+    "JoinRoute",
+    "JoinWay",
+    "JoinWayDay",
+    "SplitBranch",
+    "SplitPlan",
     "Tier",
     "TierScheme",
 ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scrm.accounts.models import Enterprise, User
@@ -23,6 +24,18 @@ class ClassificationAxis(models.Model):
     code = models.SlugField(_("代码"), max_length=40)
     name = models.CharField(_("名称"), max_length=60)
     requires_evidence = models.BooleanField(_("需要凭证"), default=False)
+    is_exclusive = models.BooleanField(
+        _("单选"),
+        default=False,
+        db_default=False,
+        help_text=_("每位成员在这个维度上只能有一个值，例如所在地区。"),
+    )
+    evidence_valid_days = models.PositiveIntegerField(
+        _("凭证有效天数"),
+        null=True,
+        blank=True,
+        help_text=_("通过的凭证带来的分类多少天后到期；留空表示一直有效。"),
+    )
 
     objects = ClassificationAxisQuerySet.as_manager()
 
@@ -83,3 +96,45 @@ class ClassificationValue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ClassificationRuleQuerySet(models.QuerySet["ClassificationRule"]):
+    def visible_to(self, user: User) -> ClassificationRuleQuerySet:
+        return self.filter(value__axis__enterprise_id=user.enterprise_id)
+
+    def active(self) -> ClassificationRuleQuerySet:
+        return self.filter(is_active=True)
+
+
+class ClassificationRule(models.Model):
+    """Members who meet the criterion have the value, and those who no longer do lose it again.
+
+    Only what the rule gave is taken away; evidence, imports and colleagues have the last word.
+    """
+
+    value = models.OneToOneField(
+        ClassificationValue, on_delete=models.CASCADE, related_name="rule", verbose_name=_("分类值")
+    )
+    criterion = models.JSONField(_("条件"))
+    is_active = models.BooleanField(_("启用"), default=True)
+    applied_at = models.DateTimeField(_("上次执行"), null=True, blank=True, editable=False)
+    created_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("制定人")
+    )
+    created_at = models.DateTimeField(_("制定时间"), db_default=Now())
+
+    objects = ClassificationRuleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("分类规则")
+        verbose_name_plural = _("分类规则")
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(criterion={}),
+                name="classification_rule_has_a_criterion",
+                violation_error_message=_("分类规则必须写明条件，否则人人都有这个分类。"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils.translation import gettext_lazy as _
 
 from communities.models.classification import ClassificationValue
@@ -59,6 +60,14 @@ class Community(models.Model):
         _("代码"), max_length=60, help_text=_("导入文件和链接里用它指这个社群，例如 vip-club。")
     )
     name = models.CharField(_("名称"), max_length=120)
+    join_slug = models.SlugField(
+        _("入群页地址"),
+        max_length=80,
+        db_default=Cast(RandomUUID(), models.CharField()),
+        unique=True,
+        editable=False,
+        help_text=_("公开入群页 /join/… 的最后一段，在所有企业中唯一，建立后不变。"),
+    )
     audience_statement = models.CharField(
         _("什么人"), max_length=300, blank=True, default="", help_text=_("这个社群是为谁建的。")
     )

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from communities.models.classification import ClassificationAxis
 from communities.models.community import Community
 from communities.rules.kinds import EntryMode
 from scrm.accounts.models import User
@@ -28,6 +29,25 @@ class EntryPolicy(models.Model):
     mode = models.CharField(_("方式"), max_length=20, choices=EntryMode.choices)
     criterion = models.JSONField(
         _("准入门槛"), default=dict, blank=True, help_text=_("空表示没有门槛。")
+    )
+    evidence_axes = models.ManyToManyField(
+        ClassificationAxis,
+        related_name="+",
+        blank=True,
+        verbose_name=_("需要的凭证"),
+        help_text=_("申请人要为这些维度各上传一张照片，并选择对应的值。"),
+    )
+    review_hours = models.PositiveSmallIntegerField(
+        _("审核时限（小时）"),
+        default=24,
+        db_default=24,
+        help_text=_("超过还没有人决定的申请会标红并提醒。"),
+    )
+    requalify_days = models.PositiveSmallIntegerField(
+        _("复核间隔（天）"),
+        null=True,
+        blank=True,
+        help_text=_("每隔多少天重新核对成员是否仍满足门槛；留空表示不复核。"),
     )
     is_active = models.BooleanField(_("生效"), default=False)
     created_by = models.ForeignKey(

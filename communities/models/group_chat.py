@@ -69,6 +69,14 @@ class GroupChat(models.Model):
         related_name="owned_chats",
         verbose_name=_("群主"),
     )
+    join_url = models.URLField(
+        _("入群链接"),
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("平台给出的入群链接或二维码地址；获准入群的人在入群页上看到它。"),
+    )
     capacity = models.PositiveIntegerField(_("容量"), default=500)
     member_count = models.PositiveIntegerField(_("人数"), default=0, editable=False)
     state = models.CharField(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
+from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
 from scrm.accounts.models import Enterprise, User
@@ -19,6 +21,12 @@ class TierScheme(models.Model):
     enterprise = models.ForeignKey(
         Enterprise, on_delete=models.PROTECT, related_name="tier_schemes", verbose_name=_("企业")
     )
+    code = models.SlugField(
+        _("代码"),
+        max_length=40,
+        db_default=Cast(RandomUUID(), models.CharField()),
+        help_text=_("条件里用它指这个方案，例如 loyalty。"),
+    )
     name = models.CharField(_("名称"), max_length=60)
 
     objects = TierSchemeQuerySet.as_manager()
@@ -31,6 +39,11 @@ class TierScheme(models.Model):
                 fields=["enterprise", "name"],
                 name="tier_scheme_name_is_unique",
                 violation_error_message=_("已有同名的分层方案。"),
+            ),
+            models.UniqueConstraint(
+                fields=["enterprise", "code"],
+                name="tier_scheme_code_is_unique",
+                violation_error_message=_("已有相同代码的分层方案。"),
             ),
         ]
 

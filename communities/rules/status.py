@@ -49,3 +49,16 @@ def may_become(current: str, target: str) -> bool:
 def moves_from(current: str) -> list[CommunityStatus]:
     """Where a community may go from here, in the order of its life."""
     return [status for status in CommunityStatus if may_become(current, status)]
+
+
+class JoinWayState(TextChoices):
+    ACTIVE = "active", _("启用")
+    PAUSED = "paused", _("暂停")
+    CLOSED = "closed", _("停用")
+
+
+class SplitStatus(TextChoices):
+    DRAFT = "draft", _("草稿")
+    RUNNING = "running", _("进行中")
+    COMPLETED = "completed", _("已完成")
+    CANCELLED = "cancelled", _("已取消")

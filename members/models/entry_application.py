@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from communities.models import Community, EntryPolicy
+from communities.models import Community, EntryPolicy, JoinWay
 from members.models.member import Member
 from members.models.membership import Membership
 from members.rules.status import OPEN_APPLICATION, ApplicationStatus, JoinSource
@@ -38,7 +38,25 @@ class EntryApplication(models.Model):
         EntryPolicy, on_delete=models.PROTECT, related_name="+", verbose_name=_("准入规则")
     )
     source = models.CharField(_("来源"), max_length=20, choices=JoinSource.choices)
+    join_way = models.ForeignKey(
+        JoinWay,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="applications",
+        verbose_name=_("群活码"),
+    )
     status = models.CharField(_("状态"), max_length=20, choices=ApplicationStatus.choices)
+    review_due_at = models.DateTimeField(_("审核截止"), null=True, blank=True)
+    claimed_by = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("正在审核"),
+    )
+    claimed_until = models.DateTimeField(_("领取到"), null=True, blank=True)
     clauses = models.JSONField(
         _("逐条结果"),
         default=list,
@@ -55,6 +73,9 @@ class EntryApplication(models.Model):
         help_text=_("空表示由规则自动决定。"),
     )
     decided_at = models.DateTimeField(_("决定时间"), null=True, blank=True)
+    settles_at = models.DateTimeField(
+        _("生效时间"), null=True, blank=True, help_text=_("人工决定在此之前可以撤销。")
+    )
     submitted_at = models.DateTimeField(_("提交时间"), db_default=Now())
     membership = models.OneToOneField(
         Membership,

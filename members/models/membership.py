@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from communities.models import Community, GroupChat
+from communities.models import Community, GroupChat, JoinWay
 from members.models.member import Member
 from members.rules.status import JoinSource, LeaveReason, ObservedBy
 from scrm.accounts.models import Enterprise
@@ -37,6 +37,15 @@ class Membership(models.Model):
     )
     source = models.CharField(_("来源"), max_length=20, choices=JoinSource.choices)
     joined_at = models.DateTimeField(_("加入时间"), db_default=Now())
+    is_ungated = models.BooleanField(
+        _("未经准入"),
+        default=False,
+        db_default=False,
+        help_text=_("在平台上直接进了有门槛的社群，没有通过申请。"),
+    )
+    qualified_at = models.DateTimeField(
+        _("上次核对门槛"), null=True, blank=True, help_text=_("入群或最近一次复核时满足门槛。")
+    )
     left_at = models.DateTimeField(_("离开时间"), null=True, blank=True)
     leave_reason = models.CharField(
         _("离开原因"), max_length=20, choices=LeaveReason.choices, blank=True, default=""
@@ -104,6 +113,14 @@ class Stay(models.Model):
         GroupChat, on_delete=models.PROTECT, related_name="stays", verbose_name=_("客户群")
     )
     observed_by = models.CharField(_("观察方式"), max_length=20, choices=ObservedBy.choices)
+    join_way = models.ForeignKey(
+        JoinWay,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="stays",
+        verbose_name=_("群活码"),
+    )
     joined_at = models.DateTimeField(_("入群时间"), db_default=Now())
     left_at = models.DateTimeField(_("退群时间"), null=True, blank=True)
     leave_reason = models.CharField(

@@ -7,26 +7,62 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApplicationStatus(TextChoices):
+    SUBMITTED = "submitted", _("已提交")
+    EVIDENCE_PENDING = "evidence_pending", _("待补凭证")
+    EVALUATING = "evaluating", _("核对中")
     IN_REVIEW = "in_review", _("待审核")
     APPROVED = "approved", _("已通过，等待空位")
     JOINED = "joined", _("已入群")
     REJECTED = "rejected", _("未通过")
     WITHDRAWN = "withdrawn", _("已撤回")
+    EXPIRED = "expired", _("已过期")
 
 
 #: At most one application of a member to a community is in one of these.
-OPEN_APPLICATION = frozenset({ApplicationStatus.IN_REVIEW, ApplicationStatus.APPROVED})
+OPEN_APPLICATION = frozenset(
+    {
+        ApplicationStatus.SUBMITTED,
+        ApplicationStatus.EVIDENCE_PENDING,
+        ApplicationStatus.EVALUATING,
+        ApplicationStatus.IN_REVIEW,
+        ApplicationStatus.APPROVED,
+    }
+)
+
+#: Nothing is decided yet: a new version of the policy applies to these.
+UNDECIDED = OPEN_APPLICATION - {ApplicationStatus.APPROVED}
 
 APPLICATION_MOVES: dict[str, frozenset[ApplicationStatus]] = {
-    ApplicationStatus.IN_REVIEW: frozenset(
+    ApplicationStatus.SUBMITTED: frozenset(
         {
+            ApplicationStatus.EVIDENCE_PENDING,
+            ApplicationStatus.EVALUATING,
+            ApplicationStatus.WITHDRAWN,
+        }
+    ),
+    ApplicationStatus.EVIDENCE_PENDING: frozenset(
+        {ApplicationStatus.EVALUATING, ApplicationStatus.WITHDRAWN, ApplicationStatus.EXPIRED}
+    ),
+    ApplicationStatus.EVALUATING: frozenset(
+        {
+            ApplicationStatus.EVIDENCE_PENDING,
+            ApplicationStatus.IN_REVIEW,
             ApplicationStatus.APPROVED,
-            ApplicationStatus.JOINED,
             ApplicationStatus.REJECTED,
             ApplicationStatus.WITHDRAWN,
         }
     ),
-    ApplicationStatus.APPROVED: frozenset({ApplicationStatus.JOINED, ApplicationStatus.WITHDRAWN}),
+    ApplicationStatus.IN_REVIEW: frozenset(
+        {
+            ApplicationStatus.EVALUATING,
+            ApplicationStatus.APPROVED,
+            ApplicationStatus.REJECTED,
+            ApplicationStatus.WITHDRAWN,
+        }
+    ),
+    ApplicationStatus.APPROVED: frozenset(
+        {ApplicationStatus.JOINED, ApplicationStatus.WITHDRAWN, ApplicationStatus.EXPIRED}
+    ),
 }
 
 
@@ -38,6 +74,8 @@ class JoinSource(TextChoices):
     API = "api", _("接口")
     ADMIN = "admin", _("后台")
     IMPORT = "import", _("导入")
+    JOIN_PAGE = "join_page", _("入群页")
+    PLATFORM = "platform", _("平台")
 
 
 class LeaveReason(TextChoices):

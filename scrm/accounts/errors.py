@@ -56,3 +56,12 @@ class KeyIsRevoked(DomainError):
 class UnknownTimeZone(InvalidInput):
     code = "unknown_time_zone"
     field = "time_zone"
+
+
+class TaskIsClosed(DomainError):
+    code = "task_is_closed"
+
+
+class TaskReasonMissing(InvalidInput):
+    code = "task_reason_missing"
+    field = "reason"

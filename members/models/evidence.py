@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from django.core.files.storage import Storage, storages
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from communities.models import ClassificationValue
+from members.models.entry_application import EntryApplication
+from members.models.member import Member
+from members.models.standing import MemberClassification, OfMembers
+from members.rules.standing import EvidenceStatus
+from scrm.accounts.models import Enterprise, User
+
+
+def evidence_storage() -> Storage:
+    return storages["evidence"]
+
+
+class EvidenceQuerySet(OfMembers["Evidence"]):
+    def pending(self) -> EvidenceQuerySet:
+        return self.filter(status=EvidenceStatus.PENDING)
+
+
+class Evidence(models.Model):
+    """A photo by which a member claims a classification. Cleaned of metadata, kept outside the
+    web root, and shown only to reviewers through short-lived signed addresses."""
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+    )
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="evidence", verbose_name=_("成员")
+    )
+    application = models.ForeignKey(
+        EntryApplication,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="evidence",
+        verbose_name=_("入群申请"),
+    )
+    value = models.ForeignKey(
+        ClassificationValue, on_delete=models.PROTECT, related_name="+", verbose_name=_("证明什么")
+    )
+    photo = models.FileField(_("照片"), storage=evidence_storage, max_length=200)
+    width = models.PositiveIntegerField(_("宽"))
+    height = models.PositiveIntegerField(_("高"))
+    byte_count = models.PositiveIntegerField(_("字节"))
+    file_digest = models.CharField(max_length=64, editable=False)
+    picture_digest = models.CharField(max_length=64, editable=False)
+    status = models.CharField(
+        _("状态"), max_length=20, choices=EvidenceStatus.choices, default=EvidenceStatus.PENDING
+    )
+    reason = models.CharField(_("理由"), max_length=300, blank=True, default="")
+    uploaded_at = models.DateTimeField(_("上传时间"), db_default=Now())
+    decided_at = models.DateTimeField(_("决定时间"), null=True, blank=True)
+    decided_by = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("审核人"),
+    )
+    classification = models.OneToOneField(
+        MemberClassification,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="evidence",
+        verbose_name=_("带来的分类"),
+    )
+
+    objects = EvidenceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("凭证")
+        verbose_name_plural = _("凭证")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=EvidenceStatus.values),
+                name="evidence_status_is_known",
+                violation_error_message=_("未知的凭证状态。"),
+            ),
+        ]
+        indexes = [
+            # the same photo, used by somebody else
+            models.Index(fields=["enterprise", "file_digest"], name="same_evidence_file"),
+            models.Index(fields=["enterprise", "picture_digest"], name="same_evidence_picture"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"

@@ -1,0 +1,20 @@
+"""What people are asked to do, and how a task ends."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class TaskKind(TextChoices):
+    UNGATED_JOIN = "ungated_join", _("未经准入的入群")
+    REQUALIFICATION = "requalification", _("复核未通过")
+    REVIEW_OVERDUE = "review_overdue", _("审核超时")
+    CAPACITY = "capacity", _("客户群快满")
+    MERGE = "merge", _("社群规模不足")
+
+
+class TaskStatus(TextChoices):
+    OPEN = "open", _("待处理")
+    DONE = "done", _("已完成")
+    DISMISSED = "dismissed", _("不处理")

@@ -1,0 +1,93 @@
+"""Asking people to do what only people can do.
+
+A cause that is seen again finds its open task and brings it up to date; a cause that is gone
+ends the task by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Model
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from scrm.accounts.errors import TaskIsClosed, TaskReasonMissing
+from scrm.accounts.models import OperatorTask, Staff, User
+from scrm.accounts.rules.operator_tasks import TaskKind, TaskStatus
+from scrm.accounts.services.audit import enterprise_of, record_audit
+
+
+@transaction.atomic
+def open_task(
+    kind: TaskKind,
+    *,
+    subject: Model,
+    title: str,
+    details: dict[str, object] | None = None,
+    assignee: Staff | None = None,
+    due_at: datetime | None = None,
+) -> OperatorTask:
+    """Ask for something; asked again about the same subject, the open task is kept and told the
+    latest. Its assignee and due time stay."""
+    task, is_new = OperatorTask.objects.get_or_create(
+        enterprise_id=enterprise_of(subject),
+        kind=kind,
+        object_type=subject._meta.label_lower,
+        object_id=subject.pk,
+        status=TaskStatus.OPEN,
+        defaults={
+            "title": title[:200],
+            "details": details or {},
+            "assignee": assignee,
+            "due_at": due_at,
+        },
+    )
+    if not is_new:
+        task.title, task.details = title[:200], details or {}
+        task.save(update_fields=["title", "details"])
+    return task
+
+
+@transaction.atomic
+def settle_task(kind: TaskKind, *, subject: Model) -> int:
+    """The cause is gone: end the open task about this subject, if there is one."""
+    return OperatorTask.objects.filter(
+        kind=kind,
+        object_type=subject._meta.label_lower,
+        object_id=subject.pk,
+        status=TaskStatus.OPEN,
+    ).update(status=TaskStatus.DONE, closed_at=Now(), note=_("原因已消失，自动结束。"))
+
+
+@transaction.atomic
+def complete_task(task_id: int, *, actor: User, note: str = "") -> OperatorTask:
+    """Say that it is done."""
+    return _close(task_id, TaskStatus.DONE, note=note, actor=actor, verb="complete_task")
+
+
+@transaction.atomic
+def dismiss_task(task_id: int, *, reason: str, actor: User) -> OperatorTask:
+    """Say that it will not be done, and why."""
+    if not reason.strip():
+        raise TaskReasonMissing(_("请写明为什么不处理。"))
+    return _close(task_id, TaskStatus.DISMISSED, note=reason, actor=actor, verb="dismiss_task")
+
+
+def _close(task_id: int, status: TaskStatus, *, note: str, actor: User, verb: str) -> OperatorTask:
+    task = OperatorTask.objects.select_for_update(no_key=True).get(pk=task_id)
+    if task.status != TaskStatus.OPEN:
+        raise TaskIsClosed(
+            _("这个待办“%(status)s”，不用再处理。") % {"status": task.get_status_display()},
+            details={"status": task.status},
+        )
+    task.status = status
+    task.note = note.strip()[:300]
+    task.closed_by = actor
+    task.closed_at = Now()
+    task.save(update_fields=["status", "note", "closed_by", "closed_at"])
+    record_audit(
+        actor, verb=verb, subject=task, before={"status": TaskStatus.OPEN}, after={"note": note}
+    )
+    return task

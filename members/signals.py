@@ -14,3 +14,7 @@ entry_decided = Signal()
 
 # community_id: int, scored_on: date; every score of the community for that day is written
 churn_scored = Signal()
+
+# scheme_id: int, assignment_ids: list[int]; the periods that began, and of members whom no tier
+# takes any more the ones that ended. In lists of bounded length, each with its transaction
+tiers_changed = Signal()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from django.db.models import Case, F, Q, Value, When
+from collections.abc import Sequence
+
+from django.db.models import Case, F, IntegerField, Q, Value, When
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
 
 
-def take_seat(community: Community) -> GroupChat | None:
-    """Count one person more into the emptiest chat with room; None when no chat has any.
+def take_seat(community: Community, *, prefer: Sequence[int] = ()) -> GroupChat | None:
+    """Count one person more into a chat with room; None when no chat has any.
 
-    Call it with the community locked. The count moves only while there is room, whatever else
-    changes the chat meanwhile, and a chat that became full says so.
+    The preferred chats are tried first, in the order given; then the emptiest. Call it with the
+    community locked. The count moves only while there is room, whatever else changes the chat
+    meanwhile, and a chat that became full says so.
     """
-    for chat in community.group_chats.with_room().order_by("member_count", "pk"):
+    chats = community.group_chats.with_room().order_by(_place_among(prefer), "member_count", "pk")
+    for chat in chats:
         seated = (
             GroupChat.objects.with_room()
             .filter(pk=chat.pk, community=community)
@@ -30,6 +34,13 @@ def take_seat(community: Community) -> GroupChat | None:
             chat.refresh_from_db()
             return chat
     return None
+
+
+def _place_among(prefer: Sequence[int]) -> Case | Value:
+    if not prefer:
+        return Value(0)
+    places = [When(pk=pk, then=Value(place)) for place, pk in enumerate(prefer)]
+    return Case(*places, default=Value(len(prefer)), output_field=IntegerField())
 
 
 def release_seat(chat_id: int) -> None:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from communities.models import Community, EntryPolicy, GroupChat
+from communities.models import Community, EntryPolicy, GroupChat, JoinWay
 from communities.rules.kinds import EntryMode
 from communities.rules.status import OPEN_FOR_ENTRY
 from communities.services.seating import take_seat
@@ -53,13 +53,25 @@ class Decision:
 
 @transaction.atomic
 def apply_for_entry(
-    member: Member, *, community: Community, source: str, actor: User | None
+    member: Member,
+    *,
+    community: Community,
+    source: str,
+    actor: User | None,
+    join_way: JoinWay | None = None,
 ) -> EntryApplication:
     """Decide by the rules of the community, and on a yes take a seat at once.
 
     A no is a row as well: it says which clause failed, what was asked and what was found.
     """
-    return _apply(member, community=community, source=source, actor=actor, is_invited=False)
+    return _apply(
+        member,
+        community=community,
+        source=source,
+        actor=actor,
+        join_way=join_way,
+        is_invited=False,
+    )
 
 
 @transaction.atomic
@@ -67,7 +79,9 @@ def invite_member(
     member: Member, *, community: Community, source: str, actor: User
 ) -> EntryApplication:
     """Let somebody into a community that admits by invitation only. The tier still counts."""
-    return _apply(member, community=community, source=source, actor=actor, is_invited=True)
+    return _apply(
+        member, community=community, source=source, actor=actor, join_way=None, is_invited=True
+    )
 
 
 @transaction.atomic
@@ -143,7 +157,13 @@ def seat_waiting_application(application_id: int) -> str:
 
 
 def _apply(
-    member: Member, *, community: Community, source: str, actor: User | None, is_invited: bool
+    member: Member,
+    *,
+    community: Community,
+    source: str,
+    actor: User | None,
+    join_way: JoinWay | None,
+    is_invited: bool,
 ) -> EntryApplication:
     community = (
         Community.objects.select_for_update(no_key=True, of=("self",))
@@ -161,6 +181,7 @@ def _apply(
             member=member,
             policy=policy,
             source=source,
+            join_way=join_way,
             status=decision.status,
             clauses=decision.clauses,
             reason="" if is_open else _reason(decision.clauses),

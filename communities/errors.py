@@ -69,3 +69,19 @@ class ChatTaken(DomainError):
 
 class CapacityTooSmall(DomainError):
     code = "capacity_too_small"
+
+
+class JoinWayIsClosed(DomainError):
+    code = "join_way_is_closed"
+
+
+class InvalidRoute(InvalidInput):
+    """A chat that a join way cannot lead to."""
+
+    code = "invalid_route"
+    field = "routes"
+
+
+class InvalidJoinUrl(InvalidInput):
+    code = "invalid_join_url"
+    field = "join_url"

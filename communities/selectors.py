@@ -6,7 +6,8 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from communities.models import Community, GroupChat
+from communities.models import Community, GroupChat, JoinWay
+from communities.rules.join_ways import is_code
 from scrm.shared.criteria import METRICS, Criterion, CriterionError, ValueType
 
 
@@ -43,3 +44,11 @@ def with_sizes(communities: QuerySet[Community]) -> QuerySet[Community]:
         member_count=Coalesce(Subquery(chats.values(total=Sum("member_count"))), 0),
         capacity=Coalesce(Subquery(chats.values(total=Sum("capacity"))), 0),
     )
+
+
+def join_way_by_code(code: str) -> JoinWay | None:
+    """The way with this code, with its community; typed off a poster, capitals do not matter."""
+    code = code.lower()
+    if not is_code(code):
+        return None
+    return JoinWay.objects.select_related("community").filter(code=code).first()

@@ -16,7 +16,7 @@ from campaigns.rules.status import (
     MisfirePolicy,
     RunStatus,
 )
-from communities.models import Community
+from communities.models import Community, SplitBranch
 from scrm.accounts.models import Enterprise, User
 from scrm.accounts.rules.roles import DataScope
 from scrm.wecom.models import ChannelAccount
@@ -87,6 +87,16 @@ class Broadcast(models.Model):
     channel_account = models.ForeignKey(
         ChannelAccount, on_delete=models.PROTECT, related_name="+", verbose_name=_("渠道账号")
     )
+    split_branch = models.ForeignKey(
+        SplitBranch,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="broadcasts",
+        verbose_name=_("拆群分支"),
+        help_text=_("邀请成员搬到拆出来的社群。"),
+    )
     scheduled_at = models.DateTimeField(_("计划时间"), null=True, blank=True)
     misfire_policy = models.CharField(
         _("错过时间"),
@@ -141,6 +151,12 @@ class Broadcast(models.Model):
                 ),
                 name="broadcast_is_approved_by_another",
                 violation_error_message=_("作者和最后修改人不能审批这条群发。"),
+            ),
+            models.UniqueConstraint(
+                fields=["split_branch"],
+                condition=~models.Q(status=BroadcastStatus.CANCELLED),
+                name="one_broadcast_per_split_branch",
+                violation_error_message=_("这个拆群分支已有一条邀请群发。"),
             ),
         ]
         indexes = [

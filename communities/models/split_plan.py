@@ -33,6 +33,12 @@ class SplitPlan(models.Model):
     minimum_size = models.PositiveIntegerField(
         _("最小规模"), help_text=_("少于这么多人的分支不单独成群，除非写明理由。")
     )
+    level = models.PositiveSmallIntegerField(
+        _("按第几级的值"),
+        default=1,
+        db_default=1,
+        help_text=_("分类值有上下级时按哪一级拆，1 是最上级；没有这么多级的值按自身。"),
+    )
     status = models.CharField(
         _("状态"), max_length=20, choices=SplitStatus.choices, default=SplitStatus.DRAFT
     )
@@ -41,6 +47,13 @@ class SplitPlan(models.Model):
     )
     created_at = models.DateTimeField(_("制定时间"), db_default=Now())
     started_at = models.DateTimeField(_("开始时间"), null=True, blank=True)
+    listed_through = models.BigIntegerField(
+        _("名单列到"),
+        default=0,
+        db_default=0,
+        help_text=_("母社群里编号不大于它的成员已列入各分支的名单。"),
+    )
+    listed_at = models.DateTimeField(_("名单完成时间"), null=True, blank=True)
     finished_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
 
     objects = SplitPlanQuerySet.as_manager()
@@ -66,6 +79,14 @@ class SplitPlan(models.Model):
         return f"{self._meta.verbose_name} {self.pk}"
 
 
+class SplitBranchQuerySet(models.QuerySet["SplitBranch"]):
+    def visible_to(self, user: User) -> SplitBranchQuerySet:
+        return self.filter(plan__community__in=Community.objects.visible_to(user))
+
+    def chosen(self) -> SplitBranchQuerySet:
+        return self.filter(is_chosen=True)
+
+
 class SplitBranch(models.Model):
     """One combination of values, how many members it has, and the community made for it."""
 
@@ -89,6 +110,8 @@ class SplitBranch(models.Model):
         related_name="split_branch",
         verbose_name=_("子社群"),
     )
+
+    objects = SplitBranchQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("拆群分支")

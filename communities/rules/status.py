@@ -62,3 +62,17 @@ class SplitStatus(TextChoices):
     RUNNING = "running", _("进行中")
     COMPLETED = "completed", _("已完成")
     CANCELLED = "cancelled", _("已取消")
+
+
+SPLIT_MOVES: dict[str, frozenset[SplitStatus]] = {
+    SplitStatus.DRAFT: frozenset({SplitStatus.RUNNING, SplitStatus.CANCELLED}),
+    SplitStatus.RUNNING: frozenset({SplitStatus.COMPLETED, SplitStatus.CANCELLED}),
+}
+
+#: A community that lives can be split; a draft has nobody in it, and what ends is not grown.
+MAY_BE_SPLIT = OPEN_FOR_ENTRY | {CommunityStatus.PAUSED}
+
+
+def split_may_become(current: str, target: str) -> bool:
+    """Whether a split plan may move from one status to the other."""
+    return target in SPLIT_MOVES.get(current, frozenset())

@@ -13,6 +13,20 @@ class ClassificationSource(TextChoices):
     RULE = "rule", _("规则")
 
 
+#: From the weakest word to the strongest.
+STRENGTH = (
+    ClassificationSource.RULE,
+    ClassificationSource.IMPORT,
+    ClassificationSource.OPERATOR,
+    ClassificationSource.EVIDENCE,
+)
+
+
+def is_stronger(source: str, *, than: str) -> bool:
+    """Whether the other source may not replace what this one said."""
+    return STRENGTH.index(ClassificationSource(source)) > STRENGTH.index(ClassificationSource(than))
+
+
 class TierCause(TextChoices):
     PROMOTED = "promoted", _("升级")
     DEMOTED = "demoted", _("降级")
@@ -45,3 +59,8 @@ class InvitationStatus(TextChoices):
     INVITED = "invited", _("已邀请")
     JOINED = "joined", _("已加入")
     DECLINED = "declined", _("不去")
+    GONE = "gone", _("已离开母社群")
+
+
+#: Nothing has come of it yet.
+OPEN_INVITATION = frozenset({InvitationStatus.PLANNED, InvitationStatus.INVITED})

@@ -78,3 +78,24 @@ class ImportRunning(DomainError):
     """The same file is being imported by another process right now."""
 
     code = "import_running"
+
+
+class WeakerSource(DomainError):
+    """An exclusive axis holds a value from a source that this one may not overrule."""
+
+    code = "weaker_source"
+
+
+class AlreadyEnded(DomainError):
+    code = "already_ended"
+
+
+class ExpiryIsPast(InvalidInput):
+    code = "expiry_is_past"
+    field = "expires_at"
+
+
+class NothingToWithdraw(DomainError):
+    """Only what was granted can be withdrawn."""
+
+    code = "nothing_to_withdraw"

@@ -18,3 +18,12 @@ churn_scored = Signal()
 # scheme_id: int, assignment_ids: list[int]; the periods that began, and of members whom no tier
 # takes any more the ones that ended. In lists of bounded length, each with its transaction
 tiers_changed = Signal()
+
+# member_id: int, value_id: int; a classification began, ended or got another expiry
+classification_changed = Signal()
+
+# value_id: int, member_ids: list[int]; the same for many members at once, at most some thousands
+classifications_swept = Signal()
+
+# member_id: int, purpose: str
+consent_recorded = Signal()

@@ -7,11 +7,12 @@ from django.utils import translation
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Tests with real transactions are undone by TRUNCATE, which the audit table refuses."""
+    """Tests with real transactions are undone by TRUNCATE, which append-only tables refuse."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "ALTER TABLE accounts_auditevent DISABLE TRIGGER audit_events_are_not_truncated"
         )
+        cursor.execute("ALTER TABLE members_consent DISABLE TRIGGER consents_are_not_truncated")
 
 
 @pytest.fixture(autouse=True)

@@ -96,6 +96,12 @@ class MemberClassification(models.Model):
                 condition=models.Q(ended_at=None),
                 name="members_of_value",
             ),
+            # what the sweep of expired classifications finds
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(ended_at=None, expires_at__isnull=False),
+                name="classifications_that_expire",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -216,7 +222,11 @@ class TierAssignment(models.Model):
         Member, on_delete=models.PROTECT, related_name="tier_assignments", verbose_name=_("成员")
     )
     scheme = models.ForeignKey(
-        TierScheme, on_delete=models.PROTECT, related_name="+", verbose_name=_("分层方案")
+        TierScheme,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # nothing is looked up by it alone
+        verbose_name=_("分层方案"),
     )
     tier = models.ForeignKey(
         Tier, on_delete=models.PROTECT, related_name="assignments", verbose_name=_("层级")
@@ -227,6 +237,21 @@ class TierAssignment(models.Model):
     )
     started_at = models.DateTimeField(_("起"), db_default=Now())
     ended_at = models.DateTimeField(_("止"), null=True, blank=True)
+    end_cause = models.CharField(
+        _("结束原因"),
+        max_length=20,
+        choices=TierCause.choices,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    end_clauses = models.JSONField(
+        _("失去的依据"),
+        default=list,
+        blank=True,
+        db_default=models.Value([], models.JSONField()),
+        help_text=_("失去层级时保级线的每个条件：要求、实际、是否满足、还差多少。"),
+    )
     below_since = models.DateTimeField(_("低于保级线起"), null=True, blank=True)
     is_locked = models.BooleanField(_("锁定"), default=False)
     locked_by = models.ForeignKey(
@@ -235,6 +260,7 @@ class TierAssignment(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("锁定人"),
     )
     reason = models.CharField(_("说明"), max_length=300, blank=True, default="")
@@ -257,9 +283,33 @@ class TierAssignment(models.Model):
                 violation_error_message=_("未知的定级原因。"),
             ),
             models.CheckConstraint(
+                condition=models.Q(end_cause__in=["", *TierCause.values]),
+                name="tier_end_cause_is_known",
+                violation_error_message=_("未知的结束原因。"),
+            ),
+            models.CheckConstraint(
                 condition=models.Q(ended_at=None) | models.Q(ended_at__gte=models.F("started_at")),
                 name="tier_ends_after_it_begins",
                 violation_error_message=_("层级的结束不能早于开始。"),
+            ),
+        ]
+        indexes = [
+            # how many members hold each tier of a scheme, and how many of them are below the line
+            models.Index(
+                fields=["scheme", "tier", "below_since"],
+                condition=models.Q(ended_at=None),
+                name="members_of_tier",
+            ),
+            # who rose and who fell lately
+            models.Index(
+                fields=["scheme", "started_at"],
+                condition=models.Q(cause=TierCause.PROMOTED),
+                name="promotions_of_scheme",
+            ),
+            models.Index(
+                fields=["scheme", "ended_at"],
+                condition=models.Q(end_cause=TierCause.DEMOTED),
+                name="demotions_of_scheme",
             ),
         ]
 

@@ -63,7 +63,7 @@ class Evidence(models.Model):
         related_name="+",
         verbose_name=_("审核人"),
     )
-    classification = models.OneToOneField(
+    classification = models.ForeignKey(
         MemberClassification,
         on_delete=models.PROTECT,
         null=True,

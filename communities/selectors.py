@@ -4,37 +4,9 @@ from __future__ import annotations
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext as _
 
 from communities.models import Community, GroupChat, JoinWay
 from communities.rules.join_ways import is_code
-from scrm.shared.criteria import METRICS, Criterion, CriterionError, ValueType
-
-
-def unknown_references(criterion: Criterion, *, enterprise_id: int) -> tuple[CriterionError, ...]:
-    """The clauses that name a community which this enterprise does not have."""
-    named = [
-        clause
-        for clause in criterion.clauses()
-        if (definition := METRICS.get(clause.metric))
-        and definition.value_type is ValueType.COMMUNITY
-    ]
-    if not named:
-        return ()
-    known = set(
-        Community.objects.filter(
-            enterprise=enterprise_id, code__in=[str(clause.value) for clause in named]
-        ).values_list("code", flat=True)
-    )
-    return tuple(
-        CriterionError(
-            f"{clause.path}.value",
-            "unknown_community",
-            _("没有代码为“%(code)s”的社群。") % {"code": clause.value},
-        )
-        for clause in named
-        if clause.value not in known
-    )
 
 
 def with_sizes(communities: QuerySet[Community]) -> QuerySet[Community]:

@@ -9,5 +9,7 @@ class MembersConfig(AppConfig):
     def ready(self) -> None:
         from members import receivers  # noqa: F401, PLC0415 - connects them
         from members.metrics import register_metrics  # noqa: PLC0415 - models are loaded only now
+        from members.references import register_references  # noqa: PLC0415 - likewise
 
         register_metrics()
+        register_references()

@@ -22,11 +22,11 @@ from campaigns.rules.templates import VARIABLES_OF, clean_text
 from campaigns.selectors.clock import database_now
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from communities.models import Community
-from communities.selectors import unknown_references
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.criteria import Criterion, InvalidCriterion, parse_criterion
+from scrm.shared.criterion_references import unknown_references
 from scrm.wecom.models import ChannelAccount
 
 FIELDS = (

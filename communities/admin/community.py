@@ -18,7 +18,7 @@ from communities.admin.moves import MOVES, move_button, name_of
 from communities.models import Community, EntryPolicy, GroupChat
 from communities.rules.kinds import EntryMode
 from communities.rules.status import ChatState, CommunityStatus, may_become
-from communities.selectors import unknown_references, with_sizes
+from communities.selectors import with_sizes
 from communities.services.founding import create_community, edit_community
 from communities.services.gatekeeping import set_entry_policy
 from scrm.accounts.admin_scope import (
@@ -29,6 +29,7 @@ from scrm.accounts.admin_scope import (
 )
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.criteria import Criterion
+from scrm.shared.criterion_references import unknown_references
 from scrm.shared.criterion_words import describe_stored
 
 STATUS_COLOURS = {

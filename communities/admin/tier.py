@@ -10,7 +10,6 @@ from unfold.decorators import display
 
 from communities.admin.criterion_field import CriterionFormField
 from communities.models import Tier, TierScheme
-from communities.selectors import unknown_references
 from communities.services.tiering import (
     create_tier,
     create_tier_scheme,
@@ -24,6 +23,7 @@ from scrm.accounts.admin_scope import (
 )
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.criteria import Criterion
+from scrm.shared.criterion_references import unknown_references
 from scrm.shared.criterion_words import describe_stored
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from communities.selectors import unknown_references
 from scrm.shared.api.fields import CleanJSONField
 from scrm.shared.criteria import Criterion, CriterionError, InvalidCriterion, parse_criterion
+from scrm.shared.criterion_references import unknown_references
 
 
 @extend_schema_field(

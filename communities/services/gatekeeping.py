@@ -10,11 +10,11 @@ from communities.errors import CommunityIsOver, PolicyNeedsCriterion
 from communities.models import Community, EntryPolicy
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
-from communities.selectors import unknown_references
 from communities.signals import entry_policy_set
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.criteria import Criterion, InvalidCriterion
+from scrm.shared.criterion_references import unknown_references
 
 OVER = frozenset({CommunityStatus.DISSOLVED, CommunityStatus.ARCHIVED, CommunityStatus.CANCELLED})
 BY_RULE = frozenset({EntryMode.RULE, EntryMode.RULE_AND_REVIEW})

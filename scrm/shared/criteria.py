@@ -27,6 +27,7 @@ MAX_ERRORS = 100
 MAX_WINDOW_DAYS = 3660
 MAX_NUMBER = 10**15
 MAX_DAYS = 36_500
+MAX_RANK = 32_767
 MAX_TEXT = 120
 
 type Value = int | str
@@ -44,10 +45,20 @@ class Operator(StrEnum):
 
 
 class ValueType(StrEnum):
+    """What a clause compares with. The upper half are numbers, the lower half name something."""
+
     COUNT = "count"
     DAYS = "days"
-    MONEY = "money"
-    COMMUNITY = "community"
+    MONEY = "money"  # minor units
+    PERCENT = "percent"  # 0 to 100
+    RANK = "rank"
+
+    COMMUNITY = "community"  # by its code, like everything below
+    CLASSIFICATION = "classification"  # "axis:value"
+    TAG = "tag"
+    SEGMENT = "segment"
+    PURPOSE = "purpose"
+    TIER_SCHEME = "tier_scheme"
 
 
 class Window(StrEnum):
@@ -57,6 +68,14 @@ class Window(StrEnum):
     OPTIONAL = "optional"
     REQUIRED = "required"
 
+
+LIMITS = {
+    ValueType.COUNT: MAX_NUMBER,
+    ValueType.MONEY: MAX_NUMBER,
+    ValueType.DAYS: MAX_DAYS,
+    ValueType.PERCENT: 100,
+    ValueType.RANK: MAX_RANK,
+}
 
 NUMERIC = (Operator.GTE, Operator.GT, Operator.LTE, Operator.LT, Operator.EQ)
 REFERENCE = (Operator.IS, Operator.IS_NOT)
@@ -85,6 +104,7 @@ class MetricDefinition:
     value_type: ValueType
     operators: tuple[Operator, ...]
     takes_window: Window
+    parameter: ValueType | None = None  # what "of" may name, for a metric that can be narrowed
 
 
 class MetricRegistry:
@@ -114,6 +134,7 @@ class Clause:
     op: Operator
     value: Value
     window_days: int | None = None
+    of: str | None = None  # narrows the metric: a community, a tier scheme
     path: str = field(default="$", compare=False)
 
 
@@ -171,8 +192,10 @@ def _json_of(node: Node) -> dict[str, object]:
             return {"any": [_json_of(part) for part in parts]}
         case Not(part):
             return {"not": _json_of(part)}
-        case Clause(metric, op, value, window_days):
+        case Clause(metric, op, value, window_days, of):
             clause: dict[str, object] = {"metric": metric, "op": op.value, "value": value}
+            if of is not None:
+                clause["of"] = of
             if window_days is not None:
                 clause["window_days"] = window_days
             return clause
@@ -213,7 +236,7 @@ def parse_criterion(raw: object, *, registry: MetricRegistry = METRICS) -> Crite
 
 
 GROUP_KEYS = frozenset({"all", "any", "not"})
-CLAUSE_KEYS = frozenset({"metric", "op", "value", "window_days"})
+CLAUSE_KEYS = frozenset({"metric", "op", "value", "window_days", "of"})
 
 
 class _Reading:
@@ -282,9 +305,10 @@ class _Reading:
         op = self.operator(raw["op"], definition, path=f"{path}.op")
         value = self.value(raw["value"], definition, path=f"{path}.value")
         window_days = self.window(raw.get("window_days"), definition, path=f"{path}.window_days")
+        of = self.parameter(raw.get("of"), definition, path=f"{path}.of")
         if op is None or value is None or len(self.errors) > before:
             return None
-        return Clause(definition.name, op, value, window_days, path)
+        return Clause(definition.name, op, value, window_days, of, path)
 
     def unknown_keys(
         self, raw: Mapping[object, object], *, allowed: frozenset[str], path: str
@@ -328,16 +352,31 @@ class _Reading:
         return None
 
     def value(self, raw: object, definition: MetricDefinition, *, path: str) -> Value | None:
-        if definition.value_type is ValueType.COMMUNITY:
-            if isinstance(raw, str) and 0 < len(raw) <= MAX_TEXT and raw.isprintable():
-                return raw
-            self.wrong(path, "bad_value", _("这里应填社群代码，例如 vip-club。"))
-            return None
-        limit = MAX_DAYS if definition.value_type is ValueType.DAYS else MAX_NUMBER
+        limit = LIMITS.get(definition.value_type)
+        if limit is None:
+            return self.reference(raw, definition.value_type, path=path)
         if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw <= limit:
             return raw
         message = _("这里应是 0 到 %(limit)d 的整数。") % {"limit": limit}
         self.wrong(path, "bad_value", message)
+        return None
+
+    def reference(self, raw: object, named: ValueType, *, path: str) -> str | None:
+        if isinstance(raw, str) and 0 < len(raw) <= MAX_TEXT and raw.isprintable():
+            return raw
+        self.wrong(path, "bad_value", _hint(named))
+        return None
+
+    def parameter(self, raw: object, definition: MetricDefinition, *, path: str) -> str | None:
+        if raw is None:
+            return None
+        if definition.parameter is not None:
+            return self.reference(raw, definition.parameter, path=path)
+        self.wrong(
+            path,
+            "unexpected_parameter",
+            _("“%(metric)s”不能限定范围（of）。") % {"metric": definition.label},
+        )
         return None
 
     def window(self, raw: object, definition: MetricDefinition, *, path: str) -> int | None:
@@ -364,6 +403,18 @@ class _Reading:
         else:
             return raw
         return None
+
+
+def _hint(named: ValueType) -> str:
+    """What a reference of this kind looks like."""
+    return {
+        ValueType.COMMUNITY: _("这里应填社群代码，例如 vip-club。"),
+        ValueType.CLASSIFICATION: _("这里应填“维度:值”，例如 region:shanghai。"),
+        ValueType.TAG: _("这里应填标签代码，例如 gold。"),
+        ValueType.SEGMENT: _("这里应填人群包代码，例如 big-spenders。"),
+        ValueType.PURPOSE: _("这里应填授权用途，例如 broadcast。"),
+        ValueType.TIER_SCHEME: _("这里应填分层方案代码，例如 loyalty。"),
+    }[named]
 
 
 def _shown(raw: object) -> str:

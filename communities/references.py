@@ -1,0 +1,92 @@
+"""What criteria may name of communities, classification and tiers."""
+
+from __future__ import annotations
+
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Concat
+from django.utils.translation import gettext as _
+
+from communities.models import ClassificationValue, Community, TierScheme
+from scrm.accounts.models import User
+from scrm.shared.criteria import ValueType
+from scrm.shared.criterion_references import REFERENCES, Choice, ReferenceKind
+
+
+class CommunityReference(ReferenceKind):
+    unknown_code = "unknown_community"
+
+    def unknown_message(self, value: str) -> str:
+        return _("没有代码为“%(code)s”的社群。") % {"code": value}
+
+    def known(self, values: set[str], *, enterprise_id: int) -> set[str]:
+        return set(self.labels(values, enterprise_id=enterprise_id))
+
+    def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
+        rows = Community.objects.filter(enterprise=enterprise_id, code__in=values)
+        return dict(rows.values_list("code", "name"))
+
+    def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
+        rows = Community.objects.visible_to(user).filter(
+            Q(code__icontains=search) | Q(name__icontains=search)
+        )
+        return _choices(rows.order_by("name", "pk").values_list("code", "name")[:limit])
+
+
+class TierSchemeReference(ReferenceKind):
+    unknown_code = "unknown_tier_scheme"
+
+    def unknown_message(self, value: str) -> str:
+        return _("没有代码为“%(code)s”的分层方案。") % {"code": value}
+
+    def known(self, values: set[str], *, enterprise_id: int) -> set[str]:
+        return set(self.labels(values, enterprise_id=enterprise_id))
+
+    def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
+        rows = TierScheme.objects.filter(enterprise=enterprise_id, code__in=values)
+        return dict(rows.values_list("code", "name"))
+
+    def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
+        rows = TierScheme.objects.visible_to(user).filter(
+            Q(code__icontains=search) | Q(name__icontains=search)
+        )
+        return _choices(rows.order_by("name", "pk").values_list("code", "name")[:limit])
+
+
+class ClassificationReference(ReferenceKind):
+    """Named with its axis: ``region:shanghai``."""
+
+    unknown_code = "unknown_classification"
+
+    def unknown_message(self, value: str) -> str:
+        return _("没有“%(code)s”这个分类，请写成“维度:值”。") % {"code": value}
+
+    def known(self, values: set[str], *, enterprise_id: int) -> set[str]:
+        return set(self.labels(values, enterprise_id=enterprise_id))
+
+    def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
+        rows = self._named(ClassificationValue.objects.filter(axis__enterprise=enterprise_id))
+        return dict(rows.filter(full_code__in=values).values_list("full_code", "full_name"))
+
+    def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
+        rows = self._named(ClassificationValue.objects.visible_to(user)).filter(
+            Q(full_code__icontains=search) | Q(full_name__icontains=search)
+        )
+        ordered = rows.order_by("axis__name", "axis", "name", "pk")
+        return _choices(ordered.values_list("full_code", "full_name")[:limit])
+
+    def _named(self, rows: QuerySet[ClassificationValue]) -> QuerySet[ClassificationValue]:
+        return rows.annotate(
+            full_code=Concat(F("axis__code"), Value(":"), F("code")),
+            full_name=Concat(F("axis__name"), Value("："), F("name")),
+        )
+
+
+def _choices(rows: QuerySet[object, tuple[str, str]]) -> list[Choice]:
+    return [Choice(value, label) for value, label in rows]
+
+
+def register_references() -> None:
+    """Make them known to the criterion language."""
+    REFERENCES.register(ValueType.COMMUNITY, CommunityReference())
+    REFERENCES.register(ValueType.CLASSIFICATION, ClassificationReference())
+    REFERENCES.register(ValueType.TIER_SCHEME, TierSchemeReference())

@@ -50,28 +50,17 @@ def grant_classification(
     if standing is not None and standing.expires_at == expires_at:
         return standing
     before = {} if standing is None else snapshot(standing, TOLD)
-    if standing is None:
-        granted = MemberClassification.objects.create(
-            enterprise_id=member.enterprise_id,
-            member=member,
-            value=value,
-            source=source,
-            granted_at=now,
-            granted_by=actor,
-            expires_at=expires_at,
-        )
-    else:
-        granted = standing
-        granted.expires_at = expires_at
-        granted.save(update_fields=["expires_at"])
-    if actor is not None:
-        record_audit(
-            actor,
-            verb="grant_classification",
-            subject=granted,
-            before=before,
-            after=snapshot(granted, TOLD),
-        )
+    granted = standing or MemberClassification(
+        enterprise_id=member.enterprise_id,
+        member=member,
+        value=value,
+        source=source,
+        granted_at=now,
+        granted_by=actor,
+    )
+    granted.expires_at = expires_at
+    granted.save(update_fields=["expires_at"] if standing else None)
+    _record(actor, "grant_classification", granted, before=before)
     _announce(granted)
     return granted
 
@@ -133,14 +122,7 @@ def _end(classifications: list[MemberClassification], *, actor: User | None, now
         expires_at = classification.expires_at
         classification.ended_at = min(now, expires_at) if expires_at else now
         classification.save(update_fields=["ended_at"])
-        if actor is not None:
-            record_audit(
-                actor,
-                verb="end_classification",
-                subject=classification,
-                before=before,
-                after=snapshot(classification, TOLD),
-            )
+        _record(actor, "end_classification", classification, before=before)
         _announce(classification)
 
 
@@ -148,6 +130,19 @@ def _close_expired(member: Member, now: datetime) -> None:
     """Make room for a new period where an old one has run out before the sweep came by."""
     expired = member.classifications.filter(Q(ended_at=None) & Q(expires_at__lte=now))
     _end(list(expired.select_related("member", "value")), actor=None, now=now)
+
+
+def _record(
+    actor: User | None,
+    verb: str,
+    classification: MemberClassification,
+    *,
+    before: dict[str, object],
+) -> None:
+    """Only what a person did: imports and rules keep a record of their own."""
+    if actor is not None:
+        after = snapshot(classification, TOLD)
+        record_audit(actor, verb=verb, subject=classification, before=before, after=after)
 
 
 def _announce(classification: MemberClassification) -> None:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from communities.models import Community, EntryPolicy, JoinWay
 from members.models.member import Member
 from members.models.membership import Membership
-from members.rules.status import OPEN_APPLICATION, ApplicationStatus, JoinSource
+from members.rules.status import OPEN_APPLICATION, UNDECIDED, ApplicationStatus, JoinSource
 from scrm.accounts.models import Enterprise, User
 
 
@@ -19,7 +19,22 @@ class EntryApplicationQuerySet(models.QuerySet["EntryApplication"]):
         return self.filter(status=ApplicationStatus.IN_REVIEW)
 
     def waiting_for_room(self) -> EntryApplicationQuerySet:
-        return self.filter(status=ApplicationStatus.APPROVED)
+        """Admitted for good, and not in a chat yet."""
+        return self.filter(status=ApplicationStatus.APPROVED, settles_at=None)
+
+    def open(self) -> EntryApplicationQuerySet:
+        return self.filter(status__in=OPEN_APPLICATION)
+
+    def undecided(self) -> EntryApplicationQuerySet:
+        return self.filter(status__in=UNDECIDED)
+
+    def overdue(self) -> EntryApplicationQuerySet:
+        """Waiting for a person longer than the policy allows."""
+        return self.in_review().filter(review_due_at__lte=Now())
+
+    def unclaimed_by_others(self, user: User) -> EntryApplicationQuerySet:
+        free = models.Q(claimed_until=None) | models.Q(claimed_until__lte=Now())
+        return self.filter(free | models.Q(claimed_by=user))
 
 
 class EntryApplication(models.Model):
@@ -76,6 +91,12 @@ class EntryApplication(models.Model):
     settles_at = models.DateTimeField(
         _("生效时间"), null=True, blank=True, help_text=_("人工决定在此之前可以撤销。")
     )
+    expires_at = models.DateTimeField(
+        _("过期时间"),
+        null=True,
+        blank=True,
+        help_text=_("到这时还没补凭证，或获准后还没有空位，申请就过期。"),
+    )
     submitted_at = models.DateTimeField(_("提交时间"), db_default=Now())
     membership = models.OneToOneField(
         Membership,
@@ -114,6 +135,23 @@ class EntryApplication(models.Model):
         indexes = [
             # the review queue and the seating sweep, oldest first
             models.Index(fields=["status", "submitted_at", "id"], name="application_queue"),
+            # the next one to review, and those that are overdue
+            models.Index(
+                fields=["review_due_at", "submitted_at", "id"],
+                condition=models.Q(status=ApplicationStatus.IN_REVIEW),
+                name="review_queue",
+            ),
+            # decisions that take effect, and applications that run out
+            models.Index(
+                fields=["settles_at"],
+                condition=models.Q(settles_at__isnull=False),
+                name="unsettled_applications",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(expires_at__isnull=False),
+                name="expiring_applications",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -83,6 +83,12 @@ class Membership(models.Model):
                 condition=models.Q(left_at=None),
                 name="active_members_of_community",
             ),
+            # whose threshold is to be looked at again
+            models.Index(
+                fields=["community", "qualified_at", "id"],
+                condition=models.Q(left_at=None),
+                name="requalification_queue",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from members.metrics import MEASURES, Moment, holds, lacking
@@ -25,6 +26,9 @@ from scrm.shared.criteria import (
     Value,
 )
 from scrm.shared.criterion_words import amount_in_words, describe_clause
+from scrm.shared.sql import Sql
+
+type Among = QuerySet[Any, int]
 
 NOBODY = Q(pk__in=[])
 INVITATION = "invitation"  # not measured: whether somebody let the member in
@@ -65,16 +69,28 @@ class CheckResult:
     clauses: tuple[ClauseResult, ...] = ()
 
 
-def matching(criterion: Criterion, *, enterprise: Enterprise, now: datetime) -> MemberQuerySet:
-    """The members of an enterprise who meet a criterion, as one query."""
+def matching(
+    criterion: Criterion, *, enterprise: Enterprise, now: datetime, among: Among | None = None
+) -> MemberQuerySet:
+    """The members of an enterprise who meet a criterion, as one query.
+
+    ``among`` limits what is measured to the members whose ids it gives.
+    """
     members = Member.objects.filter(enterprise=enterprise)
+    if among is not None:
+        members = members.filter(pk__in=among)
     if criterion.root is None:
         return members
     return members.filter(_condition(criterion.root, Moment(enterprise, now)))
 
 
-def check_member(criterion: Criterion, member: Member, *, now: datetime) -> CheckResult:
-    """Whether a member meets a criterion, and how every clause of it came out."""
+def check_member(
+    criterion: Criterion, member: Member, *, now: datetime, assuming: frozenset[int] = frozenset()
+) -> CheckResult:
+    """Whether a member meets a criterion, and how every clause of it came out.
+
+    ``assuming`` are classification values taken as held, as if their evidence were approved.
+    """
     if criterion.root is None:
         return CheckResult(passed=True)
     check = _Check(member.pk, Moment(member.enterprise, now))
@@ -179,6 +195,26 @@ class _Check:
             measure = MEASURES[clause.metric]
             self.measured[key] = measure.actual(self.member_id, clause, self.moment)
         return self.measured[key]
+
+
+class Measuring:
+    """Several criteria over the same members, measured in one statement."""
+
+    def __init__(self, moment: Moment, among: Among | None = None) -> None:
+        self.moment = moment
+        self.among = among
+
+    def holds(self, criterion: Criterion) -> Sql:
+        """Whether a member meets the criterion: a boolean expression that is never NULL."""
+        raise NotImplementedError
+
+    def clauses(self, criterion: Criterion) -> Sql:
+        """How every clause came out: a jsonb array of what ``ClauseResult.as_json`` gives."""
+        raise NotImplementedError
+
+    def source(self) -> Sql:
+        """The FROM clause of all that was asked before; a member's id in it is ``m.id``."""
+        raise NotImplementedError
 
 
 def _clause_of(result: dict[str, object]) -> Clause:

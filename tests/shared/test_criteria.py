@@ -193,6 +193,6 @@ def test_a_criterion_reads_as_a_sentence(raw, sentence, registry):
 
 
 def test_clauses_are_equal_whatever_their_place():
-    one = Clause("orders", Operator.GTE, 3, None, "$")
+    one = Clause("orders", Operator.GTE, 3, path="$")
 
-    assert Criterion(one) == Criterion(Clause("orders", Operator.GTE, 3, None, "$.all[4]"))
+    assert Criterion(one) == Criterion(Clause("orders", Operator.GTE, 3, path="$.all[4]"))

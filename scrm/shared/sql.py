@@ -1,0 +1,48 @@
+"""Pieces of SQL with their parameters, for what has no form in the ORM.
+
+Text is written in the code or comes from Django's compiler; values are always parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of a statement and the parameters of its ``%s``, in their order."""
+
+    text: str
+    params: tuple[object, ...] = ()
+
+    def __add__(self, other: Sql) -> Sql:
+        return Sql(self.text + other.text, self.params + other.params)
+
+
+def sql(template: str, *parts: Sql | object) -> Sql:
+    """Put pieces and values where ``{}`` stands in a template: values become parameters."""
+    texts: list[str] = []
+    params: list[object] = []
+    for part in parts:
+        piece = part if isinstance(part, Sql) else Sql("%s", (part,))
+        texts.append(piece.text)
+        params += piece.params
+    return Sql(template.format(*texts), tuple(params))
+
+
+def joined(separator: str, parts: Iterable[Sql]) -> Sql:
+    pieces = list(parts)
+    return Sql(
+        separator.join(piece.text for piece in pieces),
+        tuple(param for piece in pieces for param in piece.params),
+    )
+
+
+def sql_of(rows: QuerySet[Any, Any]) -> Sql:
+    """A queryset as a piece of SQL."""
+    text, params = rows.query.sql_with_params()
+    return Sql(text, tuple(params))

@@ -6,7 +6,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from scrm.shared.signed_http import (
+    ChannelDown,
+    ChannelError,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+)
 from scrm.wecom.models import ChannelAccount
+
+__all__ = [
+    "Channel",
+    "ChannelDown",
+    "ChannelError",
+    "Envelope",
+    "Message",
+    "Outcome",
+    "OutcomeStatus",
+    "OutcomeUnknown",
+    "RateLimited",
+    "Rejected",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +58,6 @@ class Outcome:
     recipient_ref: str
     status: OutcomeStatus
     code: str = ""
-
-
-class ChannelError(Exception):
-    """``code`` is stable, short and shown to operators."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class ChannelDown(ChannelError):
-    """Nothing was handed over, and trying later may help."""
-
-
-class RateLimited(ChannelError):
-    """Nothing was handed over, because we are too fast."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__("rate_limited")
-        self.retry_after = retry_after
-
-
-class Rejected(ChannelError):
-    """The platform will never take this call."""
-
-
-class OutcomeUnknown(ChannelError):
-    """It may have been handed over, or not. Of a look-up: the platform cannot tell."""
 
 
 class Channel(Protocol):

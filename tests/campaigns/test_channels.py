@@ -9,7 +9,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from campaigns.channels import webhook
 from campaigns.channels.protocol import (
     ChannelDown,
     Envelope,
@@ -22,8 +21,10 @@ from campaigns.channels.protocol import (
 )
 from campaigns.channels.registry import channel_for
 from campaigns.channels.sandbox import SandboxChannel
-from campaigns.channels.webhook import WebhookChannel, signature_headers
+from campaigns.channels.webhook import WebhookChannel
 from campaigns.models import SandboxMessage
+from scrm.shared import signed_http
+from scrm.shared.signed_http import MAX_ANSWER_BYTES, signature_headers
 from scrm.wecom.models import ChannelAccount
 from tests.wecom.factories import ChannelAccountFactory
 
@@ -236,7 +237,7 @@ def test_an_answer_that_makes_no_sense_leaves_the_outcome_open(receiver, answer)
 
 
 def test_an_answer_without_end_is_cut_off(receiver):
-    receiver.answer = lambda _: (200, {}, b" " * (webhook.MAX_ANSWER_BYTES + 70_000))
+    receiver.answer = lambda _: (200, {}, b" " * (MAX_ANSWER_BYTES + 70_000))
 
     with pytest.raises(OutcomeUnknown):
         WebhookChannel().send(envelope_of(account_at(receiver), "a"))
@@ -286,7 +287,7 @@ def test_nobody_listening_means_nothing_was_handed_over(settings):
     ],
 )
 def test_an_endpoint_that_is_not_plain_https_is_refused(endpoint, monkeypatch):
-    monkeypatch.setattr(webhook, "resolve", lambda *_: ["93.184.216.34"])
+    monkeypatch.setattr(signed_http, "resolve", lambda *_: ["93.184.216.34"])
     account = ChannelAccount(kind="webhook", endpoint=endpoint)
 
     with pytest.raises(Rejected) as raised:
@@ -306,7 +307,7 @@ def test_an_endpoint_that_is_not_plain_https_is_refused(endpoint, monkeypatch):
     ],
 )
 def test_a_name_that_leads_inside_is_refused_whatever_else_it_leads_to(addresses, monkeypatch):
-    monkeypatch.setattr(webhook, "resolve", lambda *_: addresses)
+    monkeypatch.setattr(signed_http, "resolve", lambda *_: addresses)
     account = ChannelAccount(kind="webhook", endpoint="https://inside.example.com/")
 
     with pytest.raises(Rejected):
@@ -325,7 +326,7 @@ def test_the_call_goes_to_the_address_that_was_checked_and_not_to_a_second_look_
     receiver, monkeypatch
 ):
     asked = []
-    monkeypatch.setattr(webhook, "resolve", lambda *_: asked.append(1) or ["127.0.0.1"])
+    monkeypatch.setattr(signed_http, "resolve", lambda *_: asked.append(1) or ["127.0.0.1"])
     account = ChannelAccount(
         kind="webhook", endpoint=f"http://rebinding.example.com:{receiver.server_port}/"
     )

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.addresses import is_loopback, is_public
 from campaigns.rules.retry import (
     CAP_SECONDS,
     FLOOR_SECONDS,
@@ -24,6 +23,7 @@ from campaigns.rules.status import (
     broadcast_may_become,
     outcome_of_run,
 )
+from scrm.shared.addresses import is_loopback, is_public
 
 GRACE = timedelta(minutes=60)
 

@@ -46,7 +46,7 @@ def create_community(*, actor: User, **fields: Unpack[CommunityFields]) -> Commu
     fields.setdefault("owner", actor.staff)
     community = Community(enterprise=actor.enterprise, **fields)
     _refuse_foreign_parts(community, values)
-    _refuse_misplacement(community)
+    refuse_misplacement(community)
     with refusing(_code_taken(community.code), constraint="community_code_is_unique"):
         community.save(force_insert=True)
     community.classification_values.set(values)
@@ -72,7 +72,7 @@ def edit_community(
     values = None if new_values is None else tuple(new_values)
     _refuse_foreign_parts(community, values or ())
     if "parent" in changes:
-        _refuse_misplacement(community)
+        refuse_misplacement(community)
     if community.status not in UNSTATED:
         refuse_unstated(community)
     if changes:
@@ -115,7 +115,7 @@ def _refuse_foreign_parts(community: Community, values: tuple[ClassificationValu
         raise BelongsElsewhere(_("有分类值不属于这家企业，请另选。"))
 
 
-def _refuse_misplacement(community: Community) -> None:
+def refuse_misplacement(community: Community) -> None:
     """One tree a company, changed by one at a time: two moves together could close a loop."""
     if community.parent_id is None:
         return

@@ -33,6 +33,61 @@ class CannotDecide(DomainError):
     code = "cannot_decide"
 
 
+class MemberIsBlocked(DomainError):
+    code = "member_is_blocked"
+
+
+class AlreadyBlocked(DomainError):
+    code = "already_blocked"
+
+
+class AlreadyUnblocked(DomainError):
+    code = "already_unblocked"
+
+
+class BlockTooWide(InvalidInput):
+    """Somebody who sees only some communities cannot block everywhere."""
+
+    code = "block_too_wide"
+    field = "community"
+
+
+class BlockIsOver(InvalidInput):
+    """A block that would end before it begins."""
+
+    code = "block_is_over"
+    field = "expires_at"
+
+
+class ClaimedByAnother(DomainError):
+    """Somebody else is reviewing the application; ``details`` names who, and until when."""
+
+    code = "claimed_by_another"
+
+
+class NothingToClaim(DomainError):
+    """No application that waits for review is free."""
+
+    code = "nothing_to_claim"
+
+
+class NotYourDecision(DomainError):
+    code = "not_your_decision"
+
+
+class TooLateToUndo(DomainError):
+    code = "too_late_to_undo"
+
+
+class ChatWithoutCommunity(DomainError):
+    code = "chat_without_community"
+
+
+class InTheFuture(InvalidInput):
+    code = "in_the_future"
+    field = "joined_at"
+
+
 class ReasonMissing(InvalidInput):
     code = "reason_missing"
     field = "reason"
@@ -99,3 +154,121 @@ class NothingToWithdraw(DomainError):
     """Only what was granted can be withdrawn."""
 
     code = "nothing_to_withdraw"
+
+
+class CannotSplit(DomainError):
+    """The community is in no state to be split."""
+
+    code = "cannot_split"
+
+
+class AlreadySplitting(DomainError):
+    """``details`` names the plan that is under way."""
+
+    code = "already_splitting"
+
+
+class BadAxes(InvalidInput):
+    code = "bad_axes"
+    field = "axes"
+
+
+class BadLevel(InvalidInput):
+    code = "bad_level"
+    field = "level"
+
+
+class BadMinimumSize(InvalidInput):
+    code = "bad_minimum_size"
+    field = "minimum_size"
+
+
+class TooManyBranches(DomainError):
+    code = "too_many_branches"
+
+
+class CannotChangeSplit(DomainError):
+    """The plan is past the point where this can be done; ``details`` has its status."""
+
+    code = "cannot_change_split"
+
+
+class BranchTooSmall(DomainError):
+    """``details`` names each branch, how many it has and how many it needs."""
+
+    code = "branch_too_small"
+
+
+class NothingChosen(DomainError):
+    code = "nothing_chosen"
+
+
+class NothingToInvite(DomainError):
+    code = "nothing_to_invite"
+
+
+class InvitationIsSettled(DomainError):
+    code = "invitation_is_settled"
+
+
+class BranchNameMissing(InvalidInput):
+    code = "branch_name_missing"
+    field = "name"
+
+
+class BadPhoto(InvalidInput):
+    """A file that is not taken as evidence. Each reason has a code of its own."""
+
+    code = "bad_photo"
+    field = "photo"
+
+
+class PhotoIsEmpty(BadPhoto):
+    code = "photo_empty"
+
+
+class PhotoTooLarge(BadPhoto):
+    """Too many bytes."""
+
+    code = "photo_too_large"
+
+
+class NotAPhoto(BadPhoto):
+    """Neither JPEG nor PNG nor WebP by its content, whatever its name."""
+
+    code = "not_a_photo"
+
+
+class PhotoIsAnimated(BadPhoto):
+    code = "photo_animated"
+
+
+class TooManyPixels(BadPhoto):
+    code = "photo_too_many_pixels"
+
+
+class PhotoIsDamaged(BadPhoto):
+    code = "photo_damaged"
+
+
+class PhotoCarriesMore(BadPhoto):
+    """A page, a script or an archive is hidden in the photo."""
+
+    code = "photo_carries_more"
+
+
+class EvidenceNotAsked(DomainError):
+    """The application asks for no photo of this axis, or not any more."""
+
+    code = "evidence_not_asked"
+
+
+class TooManyUploads(DomainError):
+    code = "too_many_uploads"
+
+
+class NoConsent(InvalidInput):
+    """A photo is kept only with the applicant's consent."""
+
+    code = "no_consent"
+    field = "consent"

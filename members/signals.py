@@ -27,3 +27,9 @@ classifications_swept = Signal()
 
 # member_id: int, purpose: str
 consent_recorded = Signal()
+
+# plan_id: int; the children exist, the lists of whom to invite are being made
+split_started = Signal()
+
+# branch_id: int, actor_id: int; its members are to be told of the new community
+split_invited = Signal()

@@ -12,6 +12,7 @@ from communities.errors import CommunityIsOver, PolicyNeedsCriterion
 from communities.models import ClassificationAxis, Community, EntryPolicy
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
+from communities.services.belonging import refuse_strangers
 from communities.signals import entry_policy_set
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit

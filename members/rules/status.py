@@ -41,7 +41,12 @@ APPLICATION_MOVES: dict[str, frozenset[ApplicationStatus]] = {
         }
     ),
     ApplicationStatus.EVIDENCE_PENDING: frozenset(
-        {ApplicationStatus.EVALUATING, ApplicationStatus.WITHDRAWN, ApplicationStatus.EXPIRED}
+        {
+            ApplicationStatus.EVALUATING,
+            ApplicationStatus.REJECTED,  # by a block, like every open application
+            ApplicationStatus.WITHDRAWN,
+            ApplicationStatus.EXPIRED,
+        }
     ),
     ApplicationStatus.EVALUATING: frozenset(
         {
@@ -61,7 +66,12 @@ APPLICATION_MOVES: dict[str, frozenset[ApplicationStatus]] = {
         }
     ),
     ApplicationStatus.APPROVED: frozenset(
-        {ApplicationStatus.JOINED, ApplicationStatus.WITHDRAWN, ApplicationStatus.EXPIRED}
+        {
+            ApplicationStatus.JOINED,
+            ApplicationStatus.REJECTED,
+            ApplicationStatus.WITHDRAWN,
+            ApplicationStatus.EXPIRED,
+        }
     ),
 }
 

@@ -28,7 +28,7 @@ from campaigns.selectors.choices import is_available
 from campaigns.selectors.clock import database_now
 from campaigns.selectors.progress import progress_of
 from campaigns.services import composing, controlling, scheduling
-from communities.admin.criterion_field import CriterionFormField
+from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.models import Community
 from scrm.accounts.admin_gates import admin_user
 from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, confirm
@@ -41,12 +41,11 @@ FRAGMENT = "fragment"
 
 
 class BroadcastForm(EnterpriseForm):
-    criterion = CriterionFormField(
-        label=_("人群条件"), help_text=_("一行都不填表示社群里的所有人。金额按元填。")
-    )
+    criterion = CriterionFormField(label=_("人群条件"), empty=_("没有条件：社群里的所有人。"))
 
     def clean_criterion(self) -> dict[str, object]:
         criterion: Criterion = self.cleaned_data["criterion"]
+        refuse_unknown(criterion, enterprise_id=self.user.enterprise_id)
         return criterion.as_json()
 
 

@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from communities.admin.criterion_field import CriterionFormField
+from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.admin.moves import MOVES, move_button, name_of
 from communities.models import Community, EntryPolicy, GroupChat
 from communities.rules.kinds import EntryMode
@@ -29,7 +29,6 @@ from scrm.accounts.admin_scope import (
 )
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.criteria import Criterion
-from scrm.shared.criterion_references import unknown_references
 from scrm.shared.criterion_words import describe_stored
 
 STATUS_COLOURS = {
@@ -97,7 +96,7 @@ class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
     mode = forms.ChoiceField(
         label=_("方式"), choices=EntryMode.choices, widget=UnfoldAdminSelectWidget
     )
-    criterion = CriterionFormField(label=_("准入门槛"))
+    criterion = CriterionFormField(label=_("准入门槛"), empty=_("没有门槛：任何人都符合。"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,9 +108,7 @@ class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
     def clean_criterion(self) -> Criterion:
         criterion: Criterion = self.cleaned_data["criterion"]
-        enterprise_id = admin_user(self.request).enterprise_id
-        for error in unknown_references(criterion, enterprise_id=enterprise_id):
-            self.add_error("criterion", error.message)
+        refuse_unknown(criterion, enterprise_id=admin_user(self.request).enterprise_id)
         return criterion
 
 

@@ -1,223 +1,208 @@
-"""A criterion in a form: up to five rows of metric, comparison, value and days; no JSON needed."""
+"""A criterion in a form: the builder with dropdowns; without JavaScript, its JSON."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django import forms
+from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminTextareaWidget
 
+from communities.admin.criterion_words import builder_settings
 from scrm.shared.criteria import (
+    MAX_DEPTH,
     METRICS,
-    REFERENCE,
-    AllOf,
-    AnyOf,
-    Clause,
     Criterion,
     CriterionError,
     InvalidCriterion,
-    Operator,
     ValueType,
     parse_criterion,
 )
-from scrm.shared.criterion_words import SIGNS
+from scrm.shared.criterion_references import unknown_references
+from scrm.shared.criterion_words import describe
 
-ROWS = 5
-COLUMNS = ("metric", "op", "value", "days")
-NAMES = ("join", *(f"{column}{row}" for row in range(ROWS) for column in COLUMNS), "json")
-OPERATORS: list[tuple[str, Any]] = [
-    *((op.value, sign) for op, sign in SIGNS.items()),
-    (Operator.IS.value, gettext_lazy("在（社群代码）")),
-    (Operator.IS_NOT.value, gettext_lazy("不在（社群代码）")),
-]
-JOINS = [("all", gettext_lazy("全部满足")), ("any", gettext_lazy("满足任意一条"))]
-ROW_OF_PATH = re.compile(r"^\$\.(?:all|any)\[(\d+)\]")
+MAX_LENGTH = 20_000
 
 
-def metric_choices() -> list[tuple[str, Any]]:
-    return [("", "—"), *((metric.name, metric.label) for metric in METRICS)]
+class CriterionWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untyped upstream
+    """The textarea that is posted, and what its script needs to become a builder."""
 
-
-class CriterionWidget(forms.MultiWidget):
     template_name = "communities/widgets/criterion.html"
+    errors: tuple[dict[str, str], ...] = ()
+    sentence = ""
+    empty: Any = gettext_lazy("还没有条件：所有人都符合。")
 
-    def __init__(self) -> None:
-        widgets: dict[str, forms.Widget | type[forms.Widget]] = {
-            "join": UnfoldAdminSelectWidget(choices=JOINS)
-        }
-        for row in range(ROWS):
-            widgets[f"metric{row}"] = UnfoldAdminSelectWidget(choices=metric_choices)
-            widgets[f"op{row}"] = UnfoldAdminSelectWidget(choices=OPERATORS)
-            widgets[f"value{row}"] = UnfoldAdminTextInputWidget()
-            widgets[f"days{row}"] = UnfoldAdminIntegerFieldWidget()
-        widgets["json"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
-        super().__init__(widgets=widgets)
+    class Media:
+        css = {"all": ["communities/criterion-builder.css"]}
+        js = (
+            "communities/criterion-tree.js",
+            "communities/criterion-choices.js",
+            "communities/criterion-builder.js",
+        )
 
-    def decompress(self, value: Any) -> list[Any]:
-        criterion = _read(value)
-        rows = _as_rows(criterion)
-        if rows is None:
-            told = json.dumps(criterion.as_json(), ensure_ascii=False)
-            return ["all", *_flat([]), told]
-        join = "any" if isinstance(criterion.root, AnyOf) else "all"
-        return [join, *_flat(rows), ""]
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs={"rows": 5, "spellcheck": "false", **(attrs or {})})
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        parts = context["widget"]["subwidgets"]
-        context["widget"]["join"], context["widget"]["json"] = parts[0], parts[-1]
-        rows = [parts[1 + at : 1 + at + len(COLUMNS)] for at in range(0, ROWS * 4, len(COLUMNS))]
-        context["widget"]["rows"] = rows
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        identity = context["widget"]["attrs"].get("id") or f"id_{name}"
+        context["widget"]["settings_id"] = f"{identity}_settings"
+        context["widget"]["settings"] = {
+            **builder_settings(),
+            "empty": str(self.empty),
+            "errors": self.errors,
+            "sentence": self.sentence,
+        }
         return context
 
 
-class CriterionFormField(forms.MultiValueField):
-    """Cleans to a ``Criterion``. What rows cannot say can still be written as JSON."""
+class BoundCriterion(BoundField):
+    """Tells the widget what is wrong, and what the criterion says, before it is drawn."""
 
-    def __init__(self, **options: Any) -> None:
-        fields: list[forms.Field] = [
-            forms.ChoiceField(choices=JOINS),
-            *(self.part(column) for _row in range(ROWS) for column in COLUMNS),
-            forms.CharField(required=False, max_length=20_000),
-        ]
+    def as_widget(self, widget: Any = None, attrs: Any = None, only_initial: bool = False) -> Any:
+        drawn = widget or self.field.widget
+        if isinstance(drawn, CriterionWidget):
+            found = self.form.errors.as_data().get(self.name, []) if self.form.is_bound else []
+            drawn.errors = tuple(
+                {"path": str(error.params["path"]), "message": str(error.params["message"])}
+                for error in found
+                if error.params and "path" in error.params
+            )
+            drawn.sentence = "" if found else _sentence(self.value())
+        return super().as_widget(widget, attrs, only_initial)
+
+
+class CriterionFormField(forms.Field):
+    """Cleans to a ``Criterion``; nothing filled in is the empty one, unless it is required.
+
+    ``empty`` tells operators what a criterion without clauses means here.
+    """
+
+    widget = CriterionWidget
+    default_error_messages = {
+        "required": gettext_lazy("请至少添加一个条件。"),
+    }
+
+    def __init__(self, *, empty: Any = None, **options: Any) -> None:
         options.setdefault("required", False)
         options.setdefault("label", gettext_lazy("门槛"))
-        options.setdefault(
-            "help_text",
-            gettext_lazy("金额按元填；“近几天”留空表示不限时间。一行都不填表示没有门槛。"),
-        )
-        super().__init__(
-            fields=fields, widget=CriterionWidget(), require_all_fields=False, **options
-        )
+        super().__init__(**options)
+        if empty is not None:
+            self.widget.empty = empty
 
-    @staticmethod
-    def part(column: str) -> forms.Field:
-        match column:
-            case "metric":
-                return forms.ChoiceField(choices=metric_choices, required=False)
-            case "op":
-                return forms.ChoiceField(choices=OPERATORS, required=False)
-            case "days":
-                return forms.IntegerField(required=False, min_value=1)
-        return forms.CharField(required=False, max_length=120)
+    def get_bound_field(self, form: Any, field_name: str) -> BoundField:
+        return BoundCriterion(form, self, field_name)
 
-    def clean(self, value: Any) -> Criterion:
-        cleaned = super().clean(value)
-        return cleaned if isinstance(cleaned, Criterion) else Criterion()
+    def prepare_value(self, value: Any) -> str:
+        """The JSON that stands in the textarea."""
+        if isinstance(value, str):
+            return value
+        raw = value.as_json() if isinstance(value, Criterion) else value
+        return json.dumps(raw, ensure_ascii=False) if raw else ""
 
-    def compress(self, data_list: list[Any]) -> Criterion:
-        if not data_list:
+    def to_python(self, value: Any) -> Criterion:
+        if isinstance(value, Criterion):
+            return value
+        written = str(value or "").strip()
+        if not written:
             return Criterion()
-        join, *cells, written = data_list
-        if written:
-            return self.parsed(self.loaded(written), numbers=[])
-        raw, numbers = self.clauses(cells)
-        return self.parsed({join: raw} if raw else {}, numbers=numbers)
-
-    def clauses(self, cells: list[Any]) -> tuple[list[dict[str, object]], list[int]]:
-        """The rows that are filled in, as clauses, and the number of each row on the page."""
-        clauses: list[dict[str, object]] = []
-        numbers: list[int] = []
-        for at in range(ROWS):
-            metric, op, text, days = cells[at * 4 : at * 4 + 4]
-            if not metric:
-                if text:
-                    raise forms.ValidationError(_("第 %(row)d 行：请选指标。") % {"row": at + 1})
-                continue
-            clause: dict[str, object] = {"metric": metric, "op": op, "value": _number(metric, text)}
-            if days is not None:
-                clause["window_days"] = days
-            clauses.append(clause)
-            numbers.append(at + 1)
-        return clauses, numbers
-
-    def loaded(self, written: str) -> object:
-        try:
-            loaded: object = json.loads(written)
-        except (ValueError, RecursionError) as error:
-            raise forms.ValidationError(_("高级写法不是正确的 JSON。")) from error
-        return loaded
-
-    def parsed(self, raw: object, *, numbers: list[int]) -> Criterion:
+        raw = _loaded(written)
         try:
             return parse_criterion(raw)
         except InvalidCriterion as invalid:
-            raise forms.ValidationError(
-                [_told(error, numbers) for error in invalid.errors]
-            ) from invalid
+            raise told(invalid.errors, raw) from invalid
+
+    def validate(self, value: Criterion) -> None:
+        if self.required and value.is_empty:
+            raise forms.ValidationError(self.error_messages["required"], code="required")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return self.to_python(data) != self.to_python(self.prepare_value(initial))
+        except forms.ValidationError:
+            return True
 
 
-def _told(error: CriterionError, numbers: list[int]) -> str:
-    place = ROW_OF_PATH.match(error.path)
-    if place is None or not numbers:
-        return f"{error.path}：{error.message}"
-    row = numbers[int(place.group(1))]
-    return _("第 %(row)d 行：%(message)s") % {"row": row, "message": error.message}
+def refuse_unknown(criterion: Criterion, *, enterprise_id: int) -> None:
+    """Raise a form error at each clause that names what this enterprise does not have."""
+    unknown = unknown_references(criterion, enterprise_id=enterprise_id)
+    if unknown:
+        raise told(unknown, criterion.as_json())
 
 
-def _read(value: Any) -> Criterion:
-    if isinstance(value, Criterion):
-        return value
+def told(errors: Iterable[CriterionError], raw: object) -> forms.ValidationError:
+    """Errors for people: clauses are numbered as the builder shows them."""
+    clauses = dict(_clauses(raw))
+    numbers = {path: number for number, path in enumerate(clauses, start=1)}
+    found = []
+    for error in errors:
+        place = max((path for path in clauses if _is_at(error.path, path)), key=len, default=None)
+        message = _message(error, clauses[place] if place else {})
+        shown = message
+        if place is not None:
+            shown = _("第 %(number)d 条：%(message)s") % {
+                "number": numbers[place],
+                "message": message,
+            }
+        params = {"path": error.path, "message": message, "shown": shown}
+        found.append(forms.ValidationError("%(shown)s", code=error.code, params=params))
+    return forms.ValidationError(found)
+
+
+def _message(error: CriterionError, clause: Mapping[str, object]) -> str:
+    """The language counts money in minor units; operators type it in whole ones."""
+    metric = METRICS.get(str(clause.get("metric")))
+    if error.code == "unknown_metric" and not clause.get("metric"):
+        return _("请选择指标。")
+    if error.code == "bad_value" and clause.get("value") == "":
+        return _("请填写。")
+    if error.code == "bad_value" and metric and metric.value_type is ValueType.MONEY:
+        return _("请填金额，单位是元，最多两位小数，例如 199.50。")
+    if error.code == "bad_window":
+        return _("“近几天”应是正整数，最多 3660 天。")
+    if error.code == "missing_window":
+        return _("请填写“近几天”。")
+    return error.message
+
+
+def _is_at(path: str, clause: str) -> bool:
+    return path == clause or path.startswith((f"{clause}.", f"{clause}["))
+
+
+def _clauses(
+    raw: object, path: str = "$", depth: int = 1
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The clauses of a raw tree as they stand below each other, and where."""
+    if not isinstance(raw, Mapping) or depth > MAX_DEPTH:
+        return
+    for key in ("all", "any"):
+        if isinstance(raw.get(key), list):
+            for at, part in enumerate(raw[key]):
+                yield from _clauses(part, f"{path}.{key}[{at}]", depth + 1)
+            return
+    if "not" in raw:
+        yield from _clauses(raw["not"], f"{path}.not", depth + 1)
+    elif raw:
+        yield path, raw
+
+
+def _loaded(written: str) -> object:
+    if len(written) > MAX_LENGTH:
+        raise forms.ValidationError(_("条件太长，请拆成几个人群包再组合。"), code="too_long")
     try:
-        return parse_criterion(value) if isinstance(value, Mapping) else Criterion()
-    except InvalidCriterion:
-        return Criterion()
+        raw: object = json.loads(written)
+    except (ValueError, RecursionError) as error:
+        raise forms.ValidationError(_("不是正确的 JSON。"), code="not_json") from error
+    return raw
 
 
-def _as_rows(criterion: Criterion) -> list[Clause] | None:
-    """The clauses, if a flat list of rows says the same; otherwise None."""
-    match criterion.root:
-        case None:
-            return []
-        case Clause() as clause:
-            return [clause]
-        case AllOf(parts) | AnyOf(parts) if len(parts) <= ROWS:
-            rows = [part for part in parts if isinstance(part, Clause)]
-            return rows if len(rows) == len(parts) else None
-    return None
-
-
-def _flat(rows: list[Clause]) -> list[Any]:
-    cells: list[Any] = []
-    for row in rows:
-        cells += [row.metric, row.op.value, _text(row), row.window_days]
-    empty: list[Any] = ["", Operator.GTE.value, "", None]
-    return cells + empty * (ROWS - len(rows))
-
-
-def _is_money(metric: str) -> bool:
-    definition = METRICS.get(metric)
-    return definition is not None and definition.value_type is ValueType.MONEY
-
-
-def _text(clause: Clause) -> str:
-    if isinstance(clause.value, int) and _is_money(clause.metric):
-        return f"{clause.value // 100}.{clause.value % 100:02d}"
-    return str(clause.value)
-
-
-def _number(metric: str, text: str) -> object:
-    """What was typed, as the criterion wants it; what is no number is left for it to refuse."""
-    definition = METRICS.get(metric)
-    if definition is None or definition.operators == REFERENCE:
-        return text
+def _sentence(written: Any) -> str:
     try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return text
-    if _is_money(metric):
-        number *= 100
-    if not number.is_finite() or number != number.to_integral_value() or number.adjusted() > 15:
-        return text
-    return int(number)
+        criterion = parse_criterion(json.loads(written)) if written else Criterion()
+    except (ValueError, RecursionError, InvalidCriterion):
+        return ""
+    return "" if criterion.is_empty else describe(criterion)

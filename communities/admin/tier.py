@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from communities.admin.criterion_field import CriterionFormField
+from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.models import Tier, TierScheme
 from communities.services.tiering import (
     create_tier,
@@ -23,7 +23,6 @@ from scrm.accounts.admin_scope import (
 )
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.criteria import Criterion
-from scrm.shared.criterion_references import unknown_references
 from scrm.shared.criterion_words import describe_stored
 
 
@@ -47,9 +46,9 @@ class TierSchemeAdmin(EnterpriseModelAdmin[TierScheme]):
     change_capability = Capability.MANAGE_COMMUNITIES
     create_verb = create_tier_scheme
     update_verb = rename_tier_scheme
-    list_display = ("name", "tier_count")
-    search_fields = ("name",)
-    fields = ("name",)
+    list_display = ("name", "code", "tier_count")
+    search_fields = ("name", "code")
+    fields = ("name", "code")
     ordering = ("pk",)
     inlines = (Ranks,)
 
@@ -58,6 +57,9 @@ class TierSchemeAdmin(EnterpriseModelAdmin[TierScheme]):
 
     def get_inlines(self, request: HttpRequest, obj: TierScheme | None) -> Any:
         return self.inlines if obj else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TierScheme | None = None) -> Any:
+        return () if obj is None else ("code",)
 
     def save_model(self, request: HttpRequest, obj: TierScheme, form: Any, change: bool) -> None:
         if form.changed_data:
@@ -69,7 +71,7 @@ class TierSchemeAdmin(EnterpriseModelAdmin[TierScheme]):
 
 
 class TierForm(EnterpriseForm):
-    criterion = CriterionFormField()
+    criterion = CriterionFormField(empty=_("没有门槛：只有最低一级可以这样。"))
 
     class Meta:
         model = Tier
@@ -77,8 +79,7 @@ class TierForm(EnterpriseForm):
 
     def clean_criterion(self) -> Criterion:
         criterion: Criterion = self.cleaned_data["criterion"]
-        for error in unknown_references(criterion, enterprise_id=self.user.enterprise_id):
-            self.add_error("criterion", error.message)
+        refuse_unknown(criterion, enterprise_id=self.user.enterprise_id)
         return criterion
 
     def _post_clean(self) -> None:

@@ -56,7 +56,6 @@ def typed(community, **changes):
         "category": "service",
         "target": "members",
         "communities": [community.pk],
-        "criterion_join": "all",
         "channel_account": account.pk,
         "misfire_policy": "run_late",
         "misfire_grace_minutes": 60,
@@ -84,12 +83,15 @@ def test_the_composer_saves_a_draft(client, operator, community):
     ("changes", "said"),
     [
         ({"body": "{{电话}}"}, "没有变量 {{电话}}，可用：{{昵称}}、{{社群}}。"),
-        ({"criterion_metric0": "purchase_count", "criterion_op0": "gte"}, "第 1 行"),
         (
-            {"criterion_json": '{"metric": "nonsense", "op": "gte", "value": 1}'},
-            "没有名为“nonsense”",
+            {"criterion": '{"metric": "nonsense", "op": "gte", "value": 1}'},
+            "第 1 条：没有名为“nonsense”",
         ),
-        ({"criterion_json": "{"}, "JSON"),
+        (
+            {"criterion": '{"metric": "in_community", "op": "is", "value": "nowhere"}'},
+            "第 1 条：没有代码为“nowhere”的社群。",
+        ),
+        ({"criterion": "{"}, "JSON"),
     ],
 )
 def test_a_refusal_is_shown_in_the_form_with_what_was_typed(client, community, changes, said):

@@ -1,3 +1,5 @@
+import json
+
 from communities.rules.status import CommunityStatus
 from tests.communities.factories import (
     ClassificationAxisFactory,
@@ -162,10 +164,7 @@ ADMIN_URLS = {
         row="community",
         body=lambda w: {
             "mode": "rule",
-            "criterion_join": "all",
-            "criterion_metric0": "purchase_count",
-            "criterion_op0": "gte",
-            "criterion_value0": "3",
+            "criterion": json.dumps(THREE_ORDERS),
         },
     ),
     **{

@@ -49,6 +49,24 @@ class TierNeedsCriterion(InvalidInput):
     field = "criterion"
 
 
+class TierBelowItsNeighbour(InvalidInput):
+    """A tier asks less than the one below it. ``details`` names tier, clause and both values."""
+
+    code = "tier_below_its_neighbour"
+    field = "criterion"
+
+
+class CriterionRefersToItself(InvalidInput):
+    """A tier's criterion depends on the scheme that it is a part of."""
+
+    code = "criterion_refers_to_itself"
+    field = "criterion"
+
+
+class TierInUse(DomainError):
+    code = "tier_in_use"
+
+
 class RankTaken(DomainError):
     code = "rank_taken"
 
@@ -85,3 +103,33 @@ class InvalidRoute(InvalidInput):
 class InvalidJoinUrl(InvalidInput):
     code = "invalid_join_url"
     field = "join_url"
+
+
+class BadValidity(InvalidInput):
+    code = "bad_validity"
+    field = "evidence_valid_days"
+
+
+class RuleNeedsCriterion(InvalidInput):
+    code = "rule_needs_criterion"
+    field = "criterion"
+
+
+class RuleTaken(DomainError):
+    """A value has one rule."""
+
+    code = "rule_taken"
+
+
+class CriterionRefersToItself(InvalidInput):
+    """``details`` names the chain of what needs what."""
+
+    code = "criterion_refers_to_itself"
+    field = "criterion"
+
+
+class CriterionTooLong(InvalidInput):
+    """With the segments that it names written out, the criterion has too many clauses."""
+
+    code = "too_many_clauses"
+    field = "criterion"

@@ -7,3 +7,12 @@ community_moved = Signal()
 
 # community_id: int, policy_id: int
 entry_policy_set = Signal()
+
+# axis_id: int; whoever keeps more than one value for somebody on it refuses
+axis_made_exclusive = Signal()
+
+# rule_id: int; it is new, changed or switched on, and due to be applied
+classification_rule_set = Signal()
+
+# value_id: int; what its rule gave is no longer given
+classification_rule_removed = Signal()

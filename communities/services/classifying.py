@@ -7,19 +7,24 @@ from typing import TypedDict, Unpack
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from communities.errors import BelongsElsewhere, CodeTaken, TooDeep, WouldLoop
+from communities.errors import BadValidity, BelongsElsewhere, CodeTaken, TooDeep, WouldLoop
 from communities.models import ClassificationAxis, ClassificationValue
 from communities.rules.tree import MAX_DEPTH, depth_under, would_loop
 from communities.services.belonging import refuse_strangers
+from communities.signals import axis_made_exclusive
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.errors import refusing
+
+MAX_VALID_DAYS = 36_500
 
 
 class AxisFields(TypedDict, total=False):
     code: str
     name: str
     requires_evidence: bool
+    is_exclusive: bool
+    evidence_valid_days: int | None
 
 
 class ValueFields(TypedDict, total=False):
@@ -31,6 +36,7 @@ class ValueFields(TypedDict, total=False):
 @transaction.atomic
 def create_axis(*, actor: User, **fields: Unpack[AxisFields]) -> ClassificationAxis:
     axis = ClassificationAxis(enterprise=actor.enterprise, **fields)
+    _refuse_bad_validity(axis)
     with refusing(_code_taken(axis.code), constraint="classification_axis_code_is_unique"):
         axis.save(force_insert=True)
     record_audit(actor, verb="create_axis", subject=axis, after=snapshot(axis, fields))
@@ -41,11 +47,15 @@ def create_axis(*, actor: User, **fields: Unpack[AxisFields]) -> ClassificationA
 def edit_axis(axis_id: int, *, actor: User, **changes: Unpack[AxisFields]) -> ClassificationAxis:
     axis = ClassificationAxis.objects.select_for_update(no_key=True).get(pk=axis_id)
     before = snapshot(axis, changes)
+    was_exclusive = axis.is_exclusive
     for name, value in changes.items():
         setattr(axis, name, value)
+    _refuse_bad_validity(axis)
     if changes:
         with refusing(_code_taken(axis.code), constraint="classification_axis_code_is_unique"):
             axis.save(update_fields=list(changes))
+    if axis.is_exclusive and not was_exclusive:
+        axis_made_exclusive.send(sender=ClassificationAxis, axis_id=axis.pk)
     record_audit(
         actor, verb="edit_axis", subject=axis, before=before, after=snapshot(axis, changes)
     )
@@ -96,6 +106,15 @@ def edit_value(
         after=snapshot(value, changes) | {"value": value.pk},
     )
     return value
+
+
+def _refuse_bad_validity(axis: ClassificationAxis) -> None:
+    days = axis.evidence_valid_days
+    if days is not None and not 1 <= days <= MAX_VALID_DAYS:
+        raise BadValidity(
+            _("凭证有效天数应在 1 到 %(limit)d 之间，留空表示一直有效。")
+            % {"limit": MAX_VALID_DAYS}
+        )
 
 
 def _refuse_misplacement(value: ClassificationValue) -> None:

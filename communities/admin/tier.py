@@ -2,17 +2,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.models import Tier, TierScheme
 from communities.services.tiering import (
     create_tier,
     create_tier_scheme,
+    delete_tier,
     edit_tier,
     rename_tier_scheme,
 )
@@ -20,10 +24,13 @@ from scrm.accounts.admin_scope import (
     EnterpriseForm,
     EnterpriseModelAdmin,
     EnterpriseTabularInline,
+    admin_user,
+    confirm,
 )
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.criteria import Criterion
 from scrm.shared.criterion_words import describe_stored
+from scrm.shared.errors import DomainError
 
 
 class Ranks(EnterpriseTabularInline[Tier, TierScheme]):
@@ -39,8 +46,23 @@ class Ranks(EnterpriseTabularInline[Tier, TierScheme]):
         return describe_stored(tier.criterion)
 
 
+class TierSchemeForm(EnterpriseForm):
+    code = forms.SlugField(
+        label=_("代码"),
+        max_length=40,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("条件里用它指这个方案，之后不能改；留空时自动编号。"),
+    )
+
+    class Meta:
+        model = TierScheme
+        fields = ("name", "code")
+
+
 @admin.register(TierScheme)
 class TierSchemeAdmin(EnterpriseModelAdmin[TierScheme]):
+    form = TierSchemeForm
     view_capability = Capability.VIEW_COMMUNITIES
     add_capability = Capability.MANAGE_COMMUNITIES
     change_capability = Capability.MANAGE_COMMUNITIES
@@ -107,6 +129,7 @@ class TierAdmin(EnterpriseModelAdmin[Tier]):
     autocomplete_fields = ("scheme",)
     fields = ("scheme", ("rank", "name"), "criterion", ("keep_factor", "grace_days"))
     ordering = ("scheme", "rank")
+    actions_detail = ("take_out",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> Any:
         return () if obj is None else ("scheme",)
@@ -114,3 +137,19 @@ class TierAdmin(EnterpriseModelAdmin[Tier]):
     @display(description=_("门槛"))
     def threshold(self, tier: Tier) -> str:
         return describe_stored(tier.criterion)
+
+    @action(
+        description=_("删除"),
+        icon="delete",
+        permissions=["change"],
+        dialog=confirm(_("删除这一级"), _("只有从未有人定到、也没有社群要求的一级可以删除。")),
+    )
+    def take_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        tier = self.row(request, object_id)
+        try:
+            delete_tier(tier.pk, actor=admin_user(request))
+        except DomainError as refusal:
+            self.message_user(request, refusal.message, "error")
+            return self.back_to(request, tier)
+        self.message_user(request, gettext("已删除“%(tier)s”。") % {"tier": tier.name}, "success")
+        return self.back_to(request)

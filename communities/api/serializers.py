@@ -47,7 +47,7 @@ class ValueSerializer(StrictModelSerializer[ClassificationValue]):
 class TierSchemeSerializer(StrictModelSerializer[TierScheme]):
     class Meta:
         model = TierScheme
-        fields = ("id", "name")
+        fields = ("id", "code", "name")
 
 
 class DescribedCriterion(serializers.Serializer[Any]):
@@ -249,8 +249,16 @@ class EditValueSerializer(StrictSerializer):
     )
 
 
-class TierSchemeBodySerializer(StrictSerializer):
+class EditTierSchemeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=60)
+
+
+class TierSchemeBodySerializer(EditTierSchemeSerializer):
+    code = serializers.SlugField(
+        max_length=40,
+        required=False,
+        help_text=_("条件里用它指这个方案，之后不能改；不填时自动编号。"),
+    )
 
 
 class EditTierSerializer(StrictSerializer):

@@ -222,13 +222,15 @@ class TierSchemeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
         responses={201: serializers.TierSchemeSerializer},
     )
     def create(self, request: Request) -> Response:
+        """新建方案，再用 tiers 加上各级。"""
         return self.run_create(
             tiering.create_tier_scheme, body=serializers.TierSchemeBodySerializer
         )
 
-    @extend_schema(request=serializers.TierSchemeBodySerializer)
+    @extend_schema(request=serializers.EditTierSchemeSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        return self.run_verb(tiering.rename_tier_scheme, body=serializers.TierSchemeBodySerializer)
+        """改名。代码不能改。"""
+        return self.run_verb(tiering.rename_tier_scheme, body=serializers.EditTierSchemeSerializer)
 
 
 class TierViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[Tier]):
@@ -239,7 +241,7 @@ class TierViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[
     filterset_class = filters.TierFilter
     ordering = ("scheme", "rank")
     ordering_fields = ("id", "rank", "name")
-    required_capabilities: ClassVar[dict[str, Required]] = READ_AND_WRITE
+    required_capabilities: ClassVar[dict[str, Required]] = {**READ_AND_WRITE, "destroy": MANAGE}
 
     def get_queryset(self) -> models.QuerySet[Tier]:
         rows = Tier.objects.visible_to(acting_user(self.request))
@@ -249,8 +251,15 @@ class TierViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[
         request=serializers.TierBodySerializer, responses={201: serializers.TierSerializer}
     )
     def create(self, request: Request) -> Response:
+        """加一级。不能比下一级要求得少，也不能以本方案的层级为条件。"""
         return self.run_create(tiering.create_tier, body=serializers.TierBodySerializer)
 
     @extend_schema(request=serializers.EditTierSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
+        """修改一级。成员的层级在下次核算时随之变化。"""
         return self.run_verb(tiering.edit_tier, body=serializers.EditTierSerializer, partial=True)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """删除从未有人定到、也没有社群要求的一级。"""
+        tiering.delete_tier(self.get_object().pk, actor=acting_user(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)

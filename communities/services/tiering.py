@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import count
 from typing import TypedDict, Unpack
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils.translation import gettext as _
 
-from communities.errors import NameTaken, RankTaken, TierNeedsCriterion
+from communities.errors import CodeTaken, NameTaken, RankTaken, TierInUse
 from communities.models import Tier, TierScheme
 from communities.services.belonging import refuse_strangers
 from communities.services.gatekeeping import refuse_unknown_references
+from communities.services.tier_ladder import refuse_bad_ladder, refuse_self_reference
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.criteria import Criterion
 from scrm.shared.errors import refusing
+
+
+GIVEN_CODE = "tiers-"
 
 
 class TierFields(TypedDict, total=False):
@@ -26,10 +31,17 @@ class TierFields(TypedDict, total=False):
 
 
 @transaction.atomic
-def create_tier_scheme(*, name: str, actor: User) -> TierScheme:
-    with refusing(_name_taken(name), constraint="tier_scheme_name_is_unique"):
-        scheme = TierScheme.objects.create(enterprise=actor.enterprise, name=name)
-    record_audit(actor, verb="create_tier_scheme", subject=scheme, after={"name": name})
+def create_tier_scheme(*, name: str, actor: User, code: str = "") -> TierScheme:
+    """Begin a scheme. Criteria name it by its code, which never changes; without one it gets
+    the next free number."""
+    code = code or _free_code(actor.enterprise_id)
+    with (
+        refusing(_name_taken(name), constraint="tier_scheme_name_is_unique"),
+        refusing(_code_taken(code), constraint="tier_scheme_code_is_unique"),
+    ):
+        scheme = TierScheme.objects.create(enterprise=actor.enterprise, code=code, name=name)
+    told = {"name": name, "code": code}
+    record_audit(actor, verb="create_tier_scheme", subject=scheme, after=told)
     return scheme
 
 
@@ -53,11 +65,11 @@ def create_tier(
     """Add a rank. Only the lowest rank may go without a criterion."""
     refuse_strangers(actor.enterprise_id, [scheme])
     TierScheme.objects.select_for_update(no_key=True).get(pk=scheme.pk)
-    refuse_unknown_references(criterion, enterprise_id=scheme.enterprise_id)
+    _refuse_bad_criterion(criterion, scheme)
     tier = Tier(scheme=scheme, criterion=criterion.as_json(), **fields)
     with refusing(_rank_taken(tier.rank), constraint="tier_rank_is_unique"):
         tier.save(force_insert=True)
-    _refuse_gap(scheme)
+    refuse_bad_ladder(scheme)
     record_audit(
         actor,
         verb="create_tier",
@@ -86,12 +98,12 @@ def edit_tier(
     for name, value in changes.items():
         setattr(tier, name, value)
     if criterion is not None:
-        refuse_unknown_references(criterion, enterprise_id=tier.scheme.enterprise_id)
+        _refuse_bad_criterion(criterion, tier.scheme)
         tier.criterion = criterion.as_json()
     if names:
         with refusing(_rank_taken(tier.rank), constraint="tier_rank_is_unique"):
             tier.save(update_fields=names)
-    _refuse_gap(tier.scheme)
+    refuse_bad_ladder(tier.scheme)
     record_audit(
         actor,
         verb="edit_tier",
@@ -102,13 +114,39 @@ def edit_tier(
     return tier
 
 
-def _refuse_gap(scheme: TierScheme) -> None:
-    """A rank above another one without a criterion would take everybody."""
-    for tier in scheme.tiers.order_by("rank")[1:]:
-        if not tier.criterion:
-            raise TierNeedsCriterion(
-                _("只有最低一级可以没有门槛，请给“%(tier)s”写明门槛。") % {"tier": tier.name}
-            )
+@transaction.atomic
+def delete_tier(tier_id: int, *, actor: User) -> None:
+    """Take a rank out that nobody has ever held and no community asks for."""
+    scheme = TierScheme.objects.select_for_update(no_key=True).get(tiers=tier_id)
+    tier = scheme.tiers.get(pk=tier_id)
+    told = snapshot(tier, ["rank", "name", "criterion"]) | {"tier": tier.pk}
+    try:
+        tier.delete()
+    except (models.ProtectedError, models.RestrictedError) as used:
+        raise TierInUse(
+            _("“%(tier)s”已有成员定级记录，或是某个社群的最低层级，不能删除；可以改名或改门槛。")
+            % {"tier": tier.name}
+        ) from used
+    refuse_bad_ladder(scheme)
+    record_audit(actor, verb="delete_tier", subject=scheme, before=told)
+
+
+def _refuse_bad_criterion(criterion: Criterion, scheme: TierScheme) -> None:
+    refuse_unknown_references(criterion, enterprise_id=scheme.enterprise_id)
+    refuse_self_reference(criterion, scheme)
+
+
+def _free_code(enterprise_id: int) -> str:
+    taken = set(
+        TierScheme.objects.filter(
+            enterprise=enterprise_id, code__startswith=GIVEN_CODE
+        ).values_list("code", flat=True)
+    )
+    return next(code for n in count(1) if (code := f"{GIVEN_CODE}{n}") not in taken)
+
+
+def _code_taken(code: str) -> CodeTaken:
+    return CodeTaken(_("已有代码为“%(code)s”的分层方案，请换一个代码。") % {"code": code})
 
 
 def _rank_taken(rank: int) -> RankTaken:

@@ -22,6 +22,11 @@ def build(world):
     )
     world.rows["scheme"] = TierSchemeFactory(**home, name=f"{world.mark}方案")
     world.rows["tier"] = TierFactory(scheme=world.rows["scheme"], rank=1, name=f"{world.mark}层级")
+    world.rows["unused tier"] = TierFactory(
+        scheme__enterprise=world.enterprise,
+        scheme__name=f"{world.mark}空方案",
+        name=f"{world.mark}空层级",
+    )
     world.rows["community"] = CommunityFactory(
         **home,
         code="cats",
@@ -146,6 +151,7 @@ API = {
     "tier-detail": {
         "get": Call(row="tier"),
         "patch": Call(row="tier", body=lambda w: {"name": "银卡", "criterion": THREE_ORDERS}),
+        "delete": Call(row="unused tier", answers=(204,)),
     },
 }
 
@@ -160,6 +166,7 @@ ADMIN = {
 }
 
 ADMIN_URLS = {
+    "communities_tier_take_out": Call(row="unused tier"),
     "communities_community_edit_threshold": Call(
         row="community",
         body=lambda w: {

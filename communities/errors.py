@@ -56,13 +56,6 @@ class TierBelowItsNeighbour(InvalidInput):
     field = "criterion"
 
 
-class CriterionRefersToItself(InvalidInput):
-    """A tier's criterion depends on the scheme that it is a part of."""
-
-    code = "criterion_refers_to_itself"
-    field = "criterion"
-
-
 class TierInUse(DomainError):
     code = "tier_in_use"
 
@@ -122,7 +115,7 @@ class RuleTaken(DomainError):
 
 
 class CriterionRefersToItself(InvalidInput):
-    """``details`` names the chain of what needs what."""
+    """Directly, or over segments, tiers and rules; ``details`` may name the chain."""
 
     code = "criterion_refers_to_itself"
     field = "criterion"

@@ -12,7 +12,7 @@ from communities.errors import RuleNeedsCriterion, RuleTaken
 from communities.models import ClassificationRule, ClassificationValue
 from communities.rules.circles import DefinedBy, Thing
 from communities.services.belonging import refuse_strangers
-from communities.services.circularity import refuse_circle, refuse_length
+from communities.services.circularity import refuse_circle
 from communities.services.gatekeeping import refuse_unknown_references
 from communities.signals import classification_rule_removed, classification_rule_set
 from scrm.accounts.models import User
@@ -110,7 +110,6 @@ def _refuse_unmeasurable(criterion: Criterion, *, enterprise_id: int) -> None:
     if criterion.is_empty:
         raise RuleNeedsCriterion(_("请写明条件，否则人人都有这个分类。"))
     refuse_unknown_references(criterion, enterprise_id=enterprise_id)
-    refuse_length(criterion, enterprise_id=enterprise_id)
 
 
 def _refuse_circle(rule: ClassificationRule) -> None:

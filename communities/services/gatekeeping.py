@@ -13,6 +13,7 @@ from communities.models import ClassificationAxis, Community, EntryPolicy
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
 from communities.services.belonging import refuse_strangers
+from communities.services.circularity import refuse_length
 from communities.signals import entry_policy_set
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
@@ -73,6 +74,7 @@ def refuse_unknown_references(criterion: Criterion, *, enterprise_id: int) -> No
     errors = unknown_references(criterion, enterprise_id=enterprise_id)
     if errors:
         raise InvalidCriterion(errors)
+    refuse_length(criterion, enterprise_id=enterprise_id)
 
 
 def _told(policy: EntryPolicy | None) -> dict[str, object]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
+from communities.pages.join_way import follow
 from scrm.shared.health import healthz, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^j/(?P<code>[^/]+)/?$", follow, name="join-way"),  # first: it has bursts
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

@@ -9,8 +9,9 @@ ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without 0 o 1 i l: codes are rea
 CODE_LENGTH = 7  # 27 thousand million codes: guessing finds nothing
 CODE = re.compile(f"[{ALPHABET}]{{{CODE_LENGTH}}}")
 MAX_CHATS_PER_REMOTE_CODE = 5  # of the platform's own join codes; ours may lead to more
+MAX_WEIGHT = 1000
 ROBOTS = re.compile(
-    r"bot\b|bot/|crawl|spider|slurp|preview|facebookexternalhit|curl/|wget/|python-requests|headless",
+    r"bot[/;)]|crawl|spider|slurp|preview|facebookexternalhit|curl/|wget/|python-requests|headless",
     re.IGNORECASE,
 )
 

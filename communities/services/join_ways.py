@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from communities.errors import BelongsElsewhere, CommunityIsOver, InvalidRoute, JoinWayIsClosed
 from communities.models import ClassificationValue, Community, GroupChat, JoinRoute, JoinWay
-from communities.rules.join_ways import new_code
+from communities.rules.join_ways import MAX_WEIGHT, new_code
 from communities.rules.status import ChatState, JoinWayState
 from communities.services.belonging import refuse_strangers
 from communities.services.gatekeeping import OVER
@@ -155,6 +155,8 @@ def _save_under_a_free_code(way: JoinWay) -> None:
 
 
 def _put_routes(way: JoinWay, routes: tuple[RouteFields, ...]) -> None:
+    if any(not 0 <= route.get("weight", 1) <= MAX_WEIGHT for route in routes):
+        raise InvalidRoute(_("权重要在 0 到 %(most)d 之间。") % {"most": MAX_WEIGHT})
     _refuse_unfit_chats(way, [route["chat"] for route in routes])
     _refuse_foreign_regions(way, routes)
     way.routes.all().delete()

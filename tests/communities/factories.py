@@ -1,6 +1,14 @@
 from __future__ import annotations
 
-from factory import RelatedFactory, SelfAttribute, Sequence, SubFactory, Trait, post_generation
+from factory import (
+    LazyFunction,
+    RelatedFactory,
+    SelfAttribute,
+    Sequence,
+    SubFactory,
+    Trait,
+    post_generation,
+)
 from factory.django import DjangoModelFactory
 
 from communities.models import (
@@ -9,9 +17,13 @@ from communities.models import (
     Community,
     EntryPolicy,
     GroupChat,
+    JoinRoute,
+    JoinWay,
+    JoinWayDay,
     Tier,
     TierScheme,
 )
+from communities.rules.join_ways import new_code
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
 from tests.accounts.factories import EnterpriseFactory, StaffFactory
@@ -108,3 +120,31 @@ class GroupChatFactory(DjangoModelFactory):
     channel_account = SubFactory(ChannelAccountFactory, enterprise=SelfAttribute("..enterprise"))
     external_id = Sequence(lambda n: f"chat-{n}")
     name = Sequence(lambda n: f"群{n}")
+
+
+class JoinWayFactory(DjangoModelFactory):
+    """An active way of a running community, without routes: it leads to all of its chats."""
+
+    class Meta:
+        model = JoinWay
+
+    community = SubFactory(CommunityFactory)
+    enterprise = SelfAttribute("community.enterprise")
+    code = LazyFunction(new_code)
+    name = Sequence(lambda n: f"海报{n}")
+    source = "poster"
+
+
+class JoinRouteFactory(DjangoModelFactory):
+    class Meta:
+        model = JoinRoute
+
+    join_way = SubFactory(JoinWayFactory)
+    chat = SubFactory(GroupChatFactory, community=SelfAttribute("..join_way.community"))
+
+
+class JoinWayDayFactory(DjangoModelFactory):
+    class Meta:
+        model = JoinWayDay
+
+    join_way = SubFactory(JoinWayFactory)

@@ -7,9 +7,11 @@ from datetime import date
 from celery import shared_task
 from django.utils import timezone
 
+from members.services.inviting_to_split import tend_splits
 from members.services.joining import seat_waiting_applications
 from members.services.partitions import ensure_partitions_ahead
 from members.services.scoring import continue_scoring, enterprises_to_score
+from members.services.starting_splits import list_invitations
 
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 
@@ -34,3 +36,13 @@ def sweep_scoring() -> None:
 def score_churn(enterprise_id: int, day: str) -> None:
     if not continue_scoring(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         score_churn.delay(enterprise_id, day)
+
+
+@shared_task(name="members.list_split_invitations")
+def list_split_invitations(plan_id: int) -> None:
+    list_invitations(plan_id)
+
+
+@shared_task(name="members.sweep_splits")
+def sweep_splits() -> None:
+    tend_splits()

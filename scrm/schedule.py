@@ -32,6 +32,9 @@ SCHEDULE: dict[str, Entry] = {
     "churn alerts": at(crontab(minute=20), "campaigns.tend_churn_alerts"),
     # How long an approved member waits once a chat has room again.
     "waiting applications": every(30, "members.sweep_waiting_applications"),
+    # How long the lists of a large split rest after a worker died, and how long a split stays open
+    # after the last answer when two came at once.
+    "splits": every(60, "members.sweep_splits"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
     # Months are made two ahead, so one run a day is plenty; a batch makes what is missing itself.

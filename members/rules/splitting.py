@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+#: The metrics in which the thresholds and invitations of branches are written.
+CLASSIFIED = "classified_as"
+IN_COMMUNITY = "in_community"
+
 MAX_AXES = 3
 MAX_LEVEL = 5
 MAX_BRANCHES = 200

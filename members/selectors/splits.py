@@ -229,6 +229,4 @@ def progress_of(branches: Iterable[SplitBranch]) -> dict[int, BranchProgress]:
 
 
 def has_open_invitations(plan_id: int) -> bool:
-    return SplitInvitation.objects.filter(
-        branch__plan=plan_id, status__in=OPEN_INVITATION
-    ).exists()
+    return SplitInvitation.objects.filter(branch__plan=plan_id, status__in=OPEN_INVITATION).exists()

@@ -5,12 +5,13 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from communities.models import ClassificationValue
+from communities.models import ClassificationValue, Community
 from members.models.entry_application import EntryApplication
 from members.models.member import Member
 from members.models.standing import MemberClassification, OfMembers
 from members.rules.standing import EvidenceStatus
 from scrm.accounts.models import Enterprise, User
+from scrm.accounts.rules.roles import DataScope
 
 
 def evidence_storage() -> Storage:
@@ -18,6 +19,16 @@ def evidence_storage() -> Storage:
 
 
 class EvidenceQuerySet(OfMembers["Evidence"]):
+    def visible_to(self, user: User) -> EvidenceQuerySet:
+        """Who sees the member, or the community that is applied to: an applicant may be new."""
+        rows = self.filter(enterprise=user.enterprise_id)
+        if user.data_scope == DataScope.ALL:
+            return rows
+        return rows.filter(
+            models.Q(application__community__in=Community.objects.visible_to(user))
+            | models.Q(member__in=Member.objects.visible_to(user))
+        )
+
     def pending(self) -> EvidenceQuerySet:
         return self.filter(status=EvidenceStatus.PENDING)
 
@@ -82,6 +93,11 @@ class Evidence(models.Model):
                 condition=models.Q(status__in=EvidenceStatus.values),
                 name="evidence_status_is_known",
                 violation_error_message=_("未知的凭证状态。"),
+            ),
+            models.UniqueConstraint(
+                fields=["photo"],
+                name="photo_file_has_one_row",
+                violation_error_message=_("这个照片文件已有记录。"),
             ),
         ]
         indexes = [

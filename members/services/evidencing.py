@@ -1,15 +1,10 @@
-"""Photos as evidence: handed in with an application, decided with it."""
+"""Deciding on evidence, together with the application that brought it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import BinaryIO
-
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from communities.models import ClassificationValue
 from members.models import EntryApplication, Evidence
 from members.rules.standing import ClassificationSource, EvidenceStatus
 from members.services.classifying import grant_classification
@@ -18,26 +13,12 @@ from scrm.accounts.models import User
 MAX_REASON = 300
 
 
-def submit_evidence(
-    application_id: int,
-    *,
-    value: ClassificationValue,
-    upload: BinaryIO,
-    actor: User | None = None,
-) -> Evidence:
-    """Hand in a photo that the applicant has this value; the application is then looked at again.
-
-    Raises an ``InvalidInput`` with the field ``photo`` for a file that is not a usable photo, and
-    a ``DomainError`` where no photo is asked for. No transaction is open while the photo is read.
-    """
-    raise NotImplementedError
-
-
 @transaction.atomic
 def approve_evidence_of(
     application: EntryApplication, *, decided_by: User | None
 ) -> list[Evidence]:
-    """What the photos of this application claim is true: the member is classified by it."""
+    """What the photos of this application claim is true: the member is classified by it, as long
+    as evidence of the axis is valid."""
     pending = _pending_of(application)
     for evidence in pending:
         evidence.classification = grant_classification(
@@ -45,7 +26,6 @@ def approve_evidence_of(
             value=evidence.value,
             source=ClassificationSource.EVIDENCE,
             actor=decided_by,
-            expires_at=_expiry(evidence.value),
         )
         _decide(evidence, EvidenceStatus.APPROVED, decided_by=decided_by, reason="")
     return pending
@@ -72,16 +52,11 @@ def _pending_of(application: EntryApplication) -> list[Evidence]:
     )
 
 
-def _expiry(value: ClassificationValue) -> datetime | None:
-    days = value.axis.evidence_valid_days
-    return None if days is None else timezone.now() + timedelta(days=days)
-
-
 def _decide(
     evidence: Evidence, status: EvidenceStatus, *, decided_by: User | None, reason: str
 ) -> None:
     evidence.status = status
     evidence.reason = reason[:MAX_REASON]
     evidence.decided_by = decided_by
-    evidence.decided_at = Now()
+    evidence.decided_at = timezone.now()
     evidence.save(update_fields=["status", "reason", "decided_by", "decided_at", "classification"])

@@ -6,15 +6,9 @@ from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils.translation import gettext as _
 
-from communities.models import ClassificationValue, Community, Tier, TierScheme
+from communities.models import ClassificationValue, Community, TierScheme
 from scrm.accounts.models import User
-from scrm.shared.criteria import (
-    AnyOf,
-    Criterion,
-    InvalidCriterion,
-    ValueType,
-    parse_criterion,
-)
+from scrm.shared.criteria import ValueType
 from scrm.shared.criterion_references import REFERENCES, Choice, ReferenceKind
 
 
@@ -50,18 +44,6 @@ class TierSchemeReference(ReferenceKind):
     def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
         rows = TierScheme.objects.filter(enterprise=enterprise_id, code__in=values)
         return dict(rows.values_list("code", "name"))
-
-    def criterion_of(self, value: str, *, enterprise_id: int) -> Criterion | None:
-        """Everything that the tiers of the scheme ask: who names the scheme depends on it."""
-        rows = Tier.objects.filter(scheme__enterprise=enterprise_id, scheme__code=value)
-        asked = []
-        for raw in rows.order_by("rank").values_list("criterion", flat=True):
-            try:
-                asked.append(parse_criterion(raw).root)
-            except InvalidCriterion:
-                continue
-        parts = tuple(root for root in asked if root is not None)
-        return Criterion(AnyOf(parts)) if parts else None
 
     def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
         rows = TierScheme.objects.visible_to(user).filter(

@@ -6,15 +6,10 @@ from itertools import pairwise
 
 from django.utils.translation import gettext as _
 
-from communities.errors import (
-    CriterionRefersToItself,
-    TierBelowItsNeighbour,
-    TierNeedsCriterion,
-)
+from communities.errors import TierBelowItsNeighbour, TierNeedsCriterion
 from communities.models import Tier, TierScheme
 from communities.rules.ladder import Slip, slips
-from scrm.shared.criteria import METRICS, Criterion, InvalidCriterion, ValueType, parse_criterion
-from scrm.shared.criterion_references import transitive_clauses
+from scrm.shared.criteria import Criterion, InvalidCriterion, parse_criterion
 from scrm.shared.criterion_words import describe_clause
 
 
@@ -30,19 +25,6 @@ def refuse_bad_ladder(scheme: TierScheme) -> None:
         found = slips(_criterion_of(higher), _criterion_of(lower))
         if found:
             raise _below(higher, lower, found[0])
-
-
-def refuse_self_reference(criterion: Criterion, scheme: TierScheme) -> None:
-    """Refuse a criterion that asks for a tier of its own scheme: itself, through a segment, or
-    through a tier of another scheme."""
-    for clause in transitive_clauses(criterion, enterprise_id=scheme.enterprise_id):
-        definition = METRICS.get(clause.metric)
-        is_about_tiers = definition and definition.parameter is ValueType.TIER_SCHEME
-        if is_about_tiers and clause.of in {scheme.code, None}:  # None: of any scheme
-            raise CriterionRefersToItself(
-                _("“%(scheme)s”的门槛不能以自己的层级为条件（包括通过人群或其他方案）。")
-                % {"scheme": scheme.name}
-            )
 
 
 def _criterion_of(tier: Tier) -> Criterion:

@@ -11,14 +11,15 @@ from django.utils.translation import gettext as _
 
 from communities.errors import CodeTaken, NameTaken, RankTaken, TierInUse
 from communities.models import Tier, TierScheme
+from communities.rules.circles import DefinedBy, Thing
 from communities.services.belonging import refuse_strangers
+from communities.services.circularity import refuse_circle
 from communities.services.gatekeeping import refuse_unknown_references
-from communities.services.tier_ladder import refuse_bad_ladder, refuse_self_reference
+from communities.services.tier_ladder import refuse_bad_ladder
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.criteria import Criterion
 from scrm.shared.errors import refusing
-
 
 GIVEN_CODE = "tiers-"
 
@@ -65,11 +66,11 @@ def create_tier(
     """Add a rank. Only the lowest rank may go without a criterion."""
     refuse_strangers(actor.enterprise_id, [scheme])
     TierScheme.objects.select_for_update(no_key=True).get(pk=scheme.pk)
-    _refuse_bad_criterion(criterion, scheme)
+    refuse_unknown_references(criterion, enterprise_id=scheme.enterprise_id)
     tier = Tier(scheme=scheme, criterion=criterion.as_json(), **fields)
     with refusing(_rank_taken(tier.rank), constraint="tier_rank_is_unique"):
         tier.save(force_insert=True)
-    refuse_bad_ladder(scheme)
+    _refuse_bad_scheme(scheme)
     record_audit(
         actor,
         verb="create_tier",
@@ -98,12 +99,12 @@ def edit_tier(
     for name, value in changes.items():
         setattr(tier, name, value)
     if criterion is not None:
-        _refuse_bad_criterion(criterion, tier.scheme)
+        refuse_unknown_references(criterion, enterprise_id=tier.scheme.enterprise_id)
         tier.criterion = criterion.as_json()
     if names:
         with refusing(_rank_taken(tier.rank), constraint="tier_rank_is_unique"):
             tier.save(update_fields=names)
-    refuse_bad_ladder(tier.scheme)
+    _refuse_bad_scheme(tier.scheme)
     record_audit(
         actor,
         verb="edit_tier",
@@ -131,9 +132,10 @@ def delete_tier(tier_id: int, *, actor: User) -> None:
     record_audit(actor, verb="delete_tier", subject=scheme, before=told)
 
 
-def _refuse_bad_criterion(criterion: Criterion, scheme: TierScheme) -> None:
-    refuse_unknown_references(criterion, enterprise_id=scheme.enterprise_id)
-    refuse_self_reference(criterion, scheme)
+def _refuse_bad_scheme(scheme: TierScheme) -> None:
+    """What holds for a scheme as a whole, looked at when the change is written."""
+    refuse_bad_ladder(scheme)
+    refuse_circle(Thing(DefinedBy.TIER_SCHEME, scheme.code), enterprise_id=scheme.enterprise_id)
 
 
 def _free_code(enterprise_id: int) -> str:

@@ -12,6 +12,7 @@ from members.services.joining import seat_waiting_applications
 from members.services.partitions import ensure_partitions_ahead
 from members.services.scoring import continue_scoring, enterprises_to_score
 from members.services.starting_splits import list_invitations
+from members.services.uploading import remove_orphan_photos
 
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 
@@ -24,6 +25,11 @@ def sweep_waiting_applications() -> None:
 @shared_task(name="members.prepare_partitions")
 def prepare_partitions() -> None:
     ensure_partitions_ahead(timezone.now())
+
+
+@shared_task(name="members.sweep_orphan_photos")
+def sweep_orphan_photos() -> None:
+    remove_orphan_photos(timezone.now())
 
 
 @shared_task(name="members.sweep_scoring")

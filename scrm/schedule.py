@@ -37,6 +37,8 @@ SCHEDULE: dict[str, Entry] = {
     "splits": every(60, "members.sweep_splits"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
+    # Files of uploads that a crash cut off; they are private, so a day is soon enough.
+    "orphan photos": at(crontab(hour=2, minute=40), "members.sweep_orphan_photos"),
     # Months are made two ahead, so one run a day is plenty; a batch makes what is missing itself.
     "activity partitions": at(crontab(hour=1, minute=10), "members.prepare_partitions"),
 }

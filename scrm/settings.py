@@ -250,6 +250,7 @@ STORAGES = {
             "location": DATA_DIR / "media" / "evidence",
             "base_url": None,  # has no address: our own view shows it, after a permission check
             "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
         },
     },
 }
@@ -389,6 +390,15 @@ CHANNELS = {
     "webhook": "campaigns.channels.webhook.WebhookChannel",
 }
 CHANNEL_LOOPBACK_ALLOWED = env.flag("SCRM_CHANNEL_LOOPBACK")  # else only public https endpoints
+# How one-time codes of the join page reach a phone: "sandbox" shows them on the page, "webhook"
+# posts them to VERIFICATION_URL, "none" sends nothing and the page says so.
+VERIFICATION_URL = env.text("SCRM_VERIFICATION_URL", default="")
+VERIFICATION_SECRET = env.text("SCRM_VERIFICATION_SECRET", default="")
+VERIFICATION = env.choice(
+    "SCRM_VERIFICATION",
+    default="webhook" if VERIFICATION_URL else "sandbox" if EMBEDDED else "none",
+    among=("sandbox", "webhook", "none"),
+)
 LEASE_SECONDS = env.integer("SCRM_LEASE_SECONDS", default=60, minimum=3, maximum=3600)
 DRAIN_WORKERS = env.integer("SCRM_DRAIN_WORKERS", default=2, minimum=1, maximum=256)
 

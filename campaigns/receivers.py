@@ -9,6 +9,7 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from campaigns import tasks
+from campaigns.services.split_invitations import draft_split_broadcast
 from campaigns.services.welcoming import plan_welcome
 from campaigns.signals import (
     audience_frozen,
@@ -17,7 +18,8 @@ from campaigns.signals import (
     broadcast_started,
     welcome_planned,
 )
-from members.signals import churn_scored, member_joined
+from members.signals import churn_scored, member_joined, split_invited
+from scrm.accounts.models import User
 
 
 @receiver(member_joined)
@@ -45,3 +47,8 @@ def hurry_every_drain(**_: object) -> None:
 def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> None:
     enqueue = partial(tasks.open_churn_alerts.delay, community_id, scored_on.isoformat())
     transaction.on_commit(enqueue, robust=True)
+
+
+@receiver(split_invited)
+def draft_the_invitation(*, branch_id: int, actor_id: int, **_: object) -> None:
+    draft_split_broadcast(branch_id, actor=User.objects.get(pk=actor_id))

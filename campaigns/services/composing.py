@@ -21,7 +21,7 @@ from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from campaigns.rules.templates import VARIABLES_OF, clean_text
 from campaigns.selectors.clock import database_now
 from campaigns.services.moving import locked_broadcast, move_broadcast
-from communities.models import Community
+from communities.models import Community, SplitBranch
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit, snapshot
@@ -53,6 +53,7 @@ class Draft(TypedDict, total=False):
     channel_account: ChannelAccount
     misfire_policy: str
     misfire_grace_minutes: int
+    split_branch: SplitBranch
 
 
 @transaction.atomic

@@ -181,9 +181,7 @@ def refuse_too_small(
         for branch in small
     )
     raise BranchTooSmall(
-        _(
-            "%(names)s，不到最小规模 %(minimum)d 人。请不让它成群，或写明理由；没有人的分支不能成群。"
-        )
+        _("%(names)s，不到最小规模 %(minimum)d 人。请写明理由，或让成员留在母社群。")
         % {"names": names, "minimum": plan.minimum_size},
         details=[
             {

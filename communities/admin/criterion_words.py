@@ -62,6 +62,7 @@ def builder_words() -> dict[str, Any]:
         "search": _("输入名称或代码查找"),
         "clause": _("第 {number} 条"),
         "group": _("条件组"),
+        "explain": _("这个指标怎么算"),
         "add_clause": _("添加条件"),
         "add_group": _("添加条件组"),
         "undo": _("撤销移除"),

@@ -31,6 +31,7 @@
             this.words = this.config.words;
             this.metrics = new Map(this.config.metrics.map((metric) => [metric.name, metric]));
             this.errors = this.config.errors;
+            this.explained = new Set(); // the clauses whose definition is shown
             this.sentence = this.config.sentence;
             this.place = element("div", { class: "criterion" });
             this.body = element("div");
@@ -225,10 +226,10 @@
                         metric && this.operatorOf(item, metric),
                         metric && this.valueOf(item, metric),
                     ),
-                    metric?.definition && element("p", { class: "criterion-help", id: `criterion-help-${item.id}` }, metric.definition),
+                    metric?.definition && element("p", { class: "criterion-help", id: `criterion-help-${item.id}`, hidden: !this.explained.has(item.id) }, metric.definition),
                     element("p", { class: "criterion-errors", hidden: true, id: `criterion-errors-${item.id}` }),
                 ),
-                this.tools(item, filled(this.words.clause, { number })),
+                this.tools(item, filled(this.words.clause, { number }), metric?.definition),
             );
         }
 
@@ -296,6 +297,8 @@
 
         edit(item, property, value) {
             item[property] = value;
+            this.removed = null;
+            this.body.querySelector("[data-key$=':undo']")?.remove();
             this.forget(item);
             this.changed();
         }
@@ -326,12 +329,19 @@
             return element("button", attributes, icon(symbol), isBare ? "" : words);
         }
 
-        tools(item, name) {
+        tools(item, name, definition = "") {
+            const explain = (event) => {
+                const help = document.getElementById(`criterion-help-${item.id}`);
+                help.hidden = !help.hidden;
+                this.explained[help.hidden ? "delete" : "add"](item.id);
+                event.currentTarget.setAttribute("aria-expanded", String(!help.hidden));
+            };
             const move = (step, key) => () => { tree.move(this.root, item, step); this.changed({ redraw: true, focus: `${item.id}:${key}` }); };
             const tool = (key, symbol, words, pressed, disabled) => this.button(item, key, symbol, filled(words, { name }), pressed, { disabled, isBare: true });
             return element(
                 "div",
                 { class: "criterion-tools" },
+                definition && element("button", { type: "button", class: "criterion-tool", title: definition, "aria-label": this.words.explain, "aria-expanded": String(this.explained.has(item.id)), "data-key": `${item.id}:help`, onclick: explain }, icon("help")),
                 tool("up", "arrow_upward", this.words.up, move(-1, "up"), !tree.canMove(this.root, item, -1)),
                 tool("down", "arrow_downward", this.words.down, move(1, "down"), !tree.canMove(this.root, item, 1)),
                 tool("remove", "close", this.words.remove, () => this.remove(item), false),

@@ -38,6 +38,7 @@ window.criterionChoices = window.criterionChoices || (() => {
             role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id, "aria-label": label,
         })) input.setAttribute(name, setting);
         const state = { value, shown: [], active: -1, asked: 0 };
+        let waiting = 0;
 
         const isOpen = () => input.getAttribute("aria-expanded") === "true";
 
@@ -107,13 +108,14 @@ window.criterionChoices = window.criterionChoices || (() => {
         }
 
         function choose(choice) {
+            clearTimeout(waiting);
+            state.asked += 1; // an answer still on its way must not open the list again
             state.value = choice.value;
             show();
             close();
             chosen(choice.value);
         }
 
-        let waiting = 0;
         input.addEventListener("focus", () => { input.select(); suggest(""); });
         input.addEventListener("click", () => { if (!isOpen()) suggest(""); });
         input.addEventListener("input", (event) => {

@@ -272,3 +272,38 @@ class NoConsent(InvalidInput):
 
     code = "no_consent"
     field = "consent"
+
+
+class GivenByRule(DomainError):
+    """What a rule gives, only the rule takes away: tomorrow it would be back."""
+
+    code = "given_by_rule"
+
+
+class AxisHasManyValues(DomainError):
+    """Members with several values stand against making an axis exclusive."""
+
+    code = "axis_has_many_values"
+
+
+class VerificationOff(DomainError):
+    """Nobody set up how one-time codes reach a phone."""
+
+    code = "verification_off"
+
+
+class CodeNotSent(DomainError):
+    """The sender of one-time codes did not take it; trying later may help."""
+
+    code = "code_not_sent"
+
+
+class WrongCode(InvalidInput):
+    code = "wrong_code"
+    field = "code"
+
+
+class CodeIsVoid(DomainError):
+    """Too old, used, replaced by a newer one, or guessed at too often."""
+
+    code = "code_is_void"

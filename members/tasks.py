@@ -7,14 +7,17 @@ from datetime import date
 from celery import shared_task
 from django.utils import timezone
 
+from members.services import applying_rules, expiring
 from members.services.inviting_to_split import tend_splits
 from members.services.joining import seat_waiting_applications
 from members.services.partitions import ensure_partitions_ahead
 from members.services.scoring import continue_scoring, enterprises_to_score
 from members.services.starting_splits import list_invitations
 from members.services.uploading import remove_orphan_photos
+from members.services.verifying_phones import forget_phones
 
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
+RULE_BUDGET = 30.0
 
 
 @shared_task(name="members.sweep_waiting_applications")
@@ -30,6 +33,11 @@ def prepare_partitions() -> None:
 @shared_task(name="members.sweep_orphan_photos")
 def sweep_orphan_photos() -> None:
     remove_orphan_photos(timezone.now())
+
+
+@shared_task(name="members.sweep_phone_verifications")
+def sweep_phone_verifications() -> None:
+    forget_phones(timezone.now())
 
 
 @shared_task(name="members.sweep_scoring")
@@ -52,3 +60,32 @@ def list_split_invitations(plan_id: int) -> None:
 @shared_task(name="members.sweep_splits")
 def sweep_splits() -> None:
     tend_splits()
+
+
+@shared_task(name="members.sweep_classification_rules")
+def sweep_classification_rules() -> None:
+    for rule_id in applying_rules.rules_to_apply(timezone.now()):
+        apply_classification_rule.delay(rule_id)
+
+
+@shared_task(name="members.sweep_removed_classification_rules")
+def sweep_removed_classification_rules() -> None:
+    for value_id in expiring.values_without_their_rule():
+        end_rule_classifications.delay(value_id)
+
+
+@shared_task(name="members.apply_classification_rule")
+def apply_classification_rule(rule_id: int, after: int = 0) -> None:
+    applied = applying_rules.apply_classification_rule(rule_id, after=after, budget=RULE_BUDGET)
+    if applied.next_member is not None:
+        apply_classification_rule.delay(rule_id, applied.next_member)
+
+
+@shared_task(name="members.end_rule_classifications")
+def end_rule_classifications(value_id: int) -> None:
+    expiring.end_rule_classifications(value_id)
+
+
+@shared_task(name="members.sweep_expired_classifications")
+def sweep_expired_classifications() -> None:
+    expiring.end_expired_classifications(timezone.now())

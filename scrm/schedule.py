@@ -39,6 +39,17 @@ SCHEDULE: dict[str, Entry] = {
     "churn scoring": every(600, "members.sweep_scoring"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.
     "orphan photos": at(crontab(hour=2, minute=40), "members.sweep_orphan_photos"),
+    # Phone numbers of visitors are kept no longer than their browsers are known by them.
+    "phone verifications": at(crontab(hour=2, minute=50), "members.sweep_phone_verifications"),
     # Months are made two ahead, so one run a day is plenty; a batch makes what is missing itself.
     "activity partitions": at(crontab(hour=1, minute=10), "members.prepare_partitions"),
+    # Rules of classification are due each night, and at once when they change; this says how late.
+    "classification rules": every(600, "members.sweep_classification_rules"),
+    # Only what a lost message left behind: removing a rule sends one at once.
+    "removed classification rules": at(
+        crontab(hour=1, minute=40), "members.sweep_removed_classification_rules"
+    ),
+    # How long a classification may outlive its expiry for those who heard of it; criteria do not
+    # wait for the sweep.
+    "expired classifications": every(300, "members.sweep_expired_classifications"),
 }

@@ -89,6 +89,7 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
         ("name", "external_id"),
         ("channel_account", "community"),
         ("owner", "capacity"),
+        "join_url",
         ("people", "state"),
     )
     ordering = ("-pk",)

@@ -174,6 +174,7 @@ class GroupChatSerializer(StrictModelSerializer[GroupChat]):
             "community_name",
             "owner",
             "owner_name",
+            "join_url",
             "capacity",
             "member_count",
             "state",
@@ -188,6 +189,15 @@ NO_THRESHOLD: Any = Criterion()
 
 def staff_field() -> Any:
     return VisibleRelatedField(queryset=Staff.objects.all(), required=False, allow_null=True)
+
+
+def join_url_field() -> Any:
+    return serializers.URLField(
+        max_length=500,
+        required=False,
+        allow_blank=True,
+        help_text=_("平台给出的入群链接，http 或 https；群活码和入群页把人带到这里。"),
+    )
 
 
 class CommunityBodySerializer(StrictSerializer):
@@ -288,12 +298,14 @@ class GroupChatBodySerializer(StrictSerializer):
         queryset=Community.objects.all(), required=False, allow_null=True
     )
     owner = staff_field()
+    join_url = join_url_field()
     capacity = serializers.IntegerField(required=False, min_value=1, max_value=2000)
 
 
 class EditGroupChatSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
     owner = staff_field()
+    join_url = join_url_field()
     capacity = serializers.IntegerField(required=False, min_value=1, max_value=2000)
 
 

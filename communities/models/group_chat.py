@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from communities.models.community import Community
+from communities.rules.capacity import NEARLY_FULL_PERCENT
 from communities.rules.status import ChatState
 from scrm.accounts.models import Enterprise, Staff
 from scrm.accounts.rules.roles import DataScope
@@ -14,9 +15,6 @@ from scrm.wecom.models import ChannelAccount
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User
-
-
-NEARLY_FULL = 0.9  # of the capacity
 
 
 class GroupChatQuerySet(models.QuerySet["GroupChat"]):
@@ -32,8 +30,8 @@ class GroupChatQuerySet(models.QuerySet["GroupChat"]):
 
     def crowded(self) -> GroupChatQuerySet:
         """Carrying a community and nearly full: time to open another one."""
-        nearly_full = models.Q(member_count__gte=models.F("capacity") * NEARLY_FULL)
-        return self.live().exclude(community=None).filter(nearly_full)
+        enough = (models.F("capacity") * NEARLY_FULL_PERCENT + 99) / 100  # rounded up
+        return self.live().exclude(community=None).filter(member_count__gte=enough)
 
     def with_room(self) -> GroupChatQuerySet:
         return self.filter(state=ChatState.ACTIVE, member_count__lt=models.F("capacity"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict, Unpack
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -13,6 +15,7 @@ from communities.errors import (
     ChatIsOccupied,
     ChatTaken,
     CommunityIsOver,
+    InvalidJoinUrl,
 )
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
@@ -24,10 +27,14 @@ from scrm.shared.errors import refusing
 from scrm.wecom.models import ChannelAccount
 
 
+IS_WEB_ADDRESS = URLValidator(schemes=["http", "https"])
+
+
 class ChatFields(TypedDict, total=False):
     name: str
     owner: Staff | None
     capacity: int
+    join_url: str
 
 
 @transaction.atomic
@@ -48,6 +55,7 @@ def register_group_chat(
         **fields,
     )
     refuse_strangers(actor.enterprise_id, [channel_account, community, chat.owner])
+    _refuse_bad_address(chat.join_url)
     if community is not None:
         _refuse_over(_locked(community))
     taken = ChatTaken(_("平台群编号 %(id)s 已登记。") % {"id": external_id})
@@ -64,12 +72,13 @@ def register_group_chat(
 
 @transaction.atomic
 def edit_group_chat(chat_id: int, *, actor: User, **changes: Unpack[ChatFields]) -> GroupChat:
-    """Change name, owner or capacity. A changed capacity may fill a chat or give it room."""
+    """Change name, owner, join link or capacity. A changed capacity may fill a chat or give it room."""
     chat = GroupChat.objects.select_for_update(no_key=True).get(pk=chat_id)
     before = snapshot(chat, [*changes, "state"])
     for name, value in changes.items():
         setattr(chat, name, value)
     refuse_strangers(chat.enterprise_id, [chat.owner])
+    _refuse_bad_address(chat.join_url)
     if chat.capacity < max(chat.member_count, 1):
         raise CapacityTooSmall(
             _("群里已有 %(count)d 人，容量不能小于它，也不能为 0。") % {"count": chat.member_count}
@@ -117,6 +126,17 @@ def assign_chat(chat_id: int, *, community: Community | None, actor: User) -> Gr
         after=snapshot(chat, ["community"]),
     )
     return chat
+
+
+def _refuse_bad_address(url: str) -> None:
+    """People are sent there, so it has to be an address on the web."""
+    try:
+        if url:
+            IS_WEB_ADDRESS(url)
+    except ValidationError as invalid:
+        raise InvalidJoinUrl(
+            _("入群链接要以 http:// 或 https:// 开头，请从平台复制完整地址。")
+        ) from invalid
 
 
 def _locked(community: Community) -> Community:

@@ -104,7 +104,7 @@ def chats(desk: Desk) -> Iterator[Todo]:
     if crowded := numbers.crowded_chats(desk):
         yield Todo(
             title=_("%(count)d 个客户群快满了") % {"count": crowded},
-            note=_("人数已达容量的 90%，请准备新群"),
+            note=_("人数已达容量的 80%，请准备新群"),
             icon="group_add",
             tone="warning",
             link=changelist("communities.groupchat", "crowded=yes"),

@@ -8,11 +8,20 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from communities.rules.status import CommunityStatus
-from communities.signals import community_moved
+from communities.signals import (
+    axis_made_exclusive,
+    classification_rule_removed,
+    classification_rule_set,
+    community_moved,
+    entry_policy_set,
+)
 from members import tasks
 from members.services.closing import dissolve_memberships, end_open_applications
+from members.services.deciding import apply_policy_to_undecided
+from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
-from members.signals import member_joined, member_left, split_started
+from members.services.settling_evidence import settle_evidence_of
+from members.signals import entry_decided, member_joined, member_left, split_started
 
 
 @receiver(community_moved)
@@ -36,3 +45,29 @@ def stop_asking(*, membership_id: int, **_: object) -> None:
 @receiver(split_started)
 def hurry_the_lists(*, plan_id: int, **_: object) -> None:
     transaction.on_commit(partial(tasks.list_split_invitations.delay, plan_id), robust=True)
+
+
+@receiver(axis_made_exclusive)
+def refuse_while_members_have_several(*, axis_id: int, **_: object) -> None:
+    refuse_several_values(axis_id)
+
+
+@receiver(classification_rule_set)
+def hurry_the_rule(*, rule_id: int, **_: object) -> None:
+    transaction.on_commit(partial(tasks.apply_classification_rule.delay, rule_id), robust=True)
+
+
+@receiver(classification_rule_removed)
+def take_back_what_the_rule_gave(*, value_id: int, **_: object) -> None:
+    transaction.on_commit(partial(tasks.end_rule_classifications.delay, value_id), robust=True)
+
+
+@receiver(entry_policy_set)
+def judge_by_the_new_policy(*, community_id: int, policy_id: int, **_: object) -> None:
+    if apply_policy_to_undecided(community_id, policy_id):
+        transaction.on_commit(tasks.sweep_evaluations.delay, robust=True)
+
+
+@receiver(entry_decided)
+def decide_its_photos(*, application_id: int, **_: object) -> None:
+    settle_evidence_of(application_id)

@@ -7,10 +7,11 @@ from datetime import date
 from celery import shared_task
 from django.utils import timezone
 
-from members.services import applying_rules, expiring
+from members.services import applying_rules, deadlines, deciding, expiring
+from members.services.admitting import seat_waiting_applications
 from members.services.inviting_to_split import tend_splits
-from members.services.joining import seat_waiting_applications
 from members.services.partitions import ensure_partitions_ahead
+from members.services.requalifying import requalify_members
 from members.services.scoring import continue_scoring, enterprises_to_score
 from members.services.starting_splits import list_invitations
 from members.services.uploading import remove_orphan_photos
@@ -23,6 +24,27 @@ RULE_BUDGET = 30.0
 @shared_task(name="members.sweep_waiting_applications")
 def sweep_waiting_applications() -> None:
     seat_waiting_applications()
+
+
+@shared_task(name="members.sweep_decisions")
+def sweep_decisions() -> None:
+    deciding.settle_due_decisions()
+
+
+@shared_task(name="members.sweep_evaluations")
+def sweep_evaluations() -> None:
+    deciding.evaluate_waiting_applications()
+
+
+@shared_task(name="members.sweep_deadlines")
+def sweep_deadlines() -> None:
+    deadlines.expire_applications()
+    deadlines.watch_reviews()
+
+
+@shared_task(name="members.sweep_requalification")
+def sweep_requalification() -> None:
+    requalify_members()
 
 
 @shared_task(name="members.prepare_partitions")

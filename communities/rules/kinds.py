@@ -28,3 +28,7 @@ class EntryMode(TextChoices):
     RULE = "rule", _("按规则自动")
     RULE_AND_REVIEW = "rule_and_review", _("规则 + 人工审核")
     INVITE_ONLY = "invite_only", _("仅邀请")
+
+
+#: The modes in which the criterion of a policy is asked.
+BY_RULE = frozenset({EntryMode.RULE, EntryMode.RULE_AND_REVIEW})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db.models import Case, F, IntegerField, Q, Value, When
+from django.db.models.functions import Greatest
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
@@ -41,6 +42,23 @@ def _place_among(prefer: Sequence[int]) -> Case | Value:
         return Value(0)
     places = [When(pk=pk, then=Value(place)) for place, pk in enumerate(prefer)]
     return Case(*places, default=Value(len(prefer)), output_field=IntegerField())
+
+
+def count_in(chat_id: int) -> None:
+    """Count one person more whom the platform let in, room or not: a chat that holds somebody
+    had a place for them."""
+    GroupChat.objects.filter(pk=chat_id).update(
+        member_count=F("member_count") + 1,
+        capacity=Greatest(F("capacity"), F("member_count") + 1),
+        state=Case(
+            When(
+                state=ChatState.ACTIVE,
+                member_count__gte=F("capacity") - 1,
+                then=Value(ChatState.FULL),
+            ),
+            default=F("state"),
+        ),
+    )
 
 
 def release_seat(chat_id: int) -> None:

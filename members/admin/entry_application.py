@@ -22,11 +22,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from members.admin.words import clause_table, waiting_time
 from members.models import EntryApplication
 from members.rules.status import ApplicationStatus, may_become
-from members.services.joining import (
-    approve_application,
-    reject_application,
-    withdraw_application,
-)
+from members.services.joining import withdraw_application
+from members.services.reviewing import approve_application, reject_application
 from scrm.accounts.admin_scope import HistoryModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
 

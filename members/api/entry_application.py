@@ -14,13 +14,8 @@ from communities.models import Community
 from members.criteria import explain
 from members.models import EntryApplication, Member
 from members.rules.status import OPEN_APPLICATION, ApplicationStatus, JoinSource, may_become
-from members.services.joining import (
-    apply_for_entry,
-    approve_application,
-    invite_member,
-    reject_application,
-    withdraw_application,
-)
+from members.services.joining import apply_for_entry, invite_member, withdraw_application
+from members.services.reviewing import approve_application, reject_application
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability

@@ -46,7 +46,9 @@ def _clause(rule: str, metric: str, required: str, actual: str, passed: bool) ->
         "required": required,
         "actual": actual,
         "window_days": None,
+        "of": None,
         "negated": False,
         "passed": passed,
         "missing": None,
+        "provisional": False,
     }

@@ -7,19 +7,29 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from communities.services.seating import release_all_seats
-from members.models import EntryApplication, Membership, Stay
-from members.rules.status import OPEN_APPLICATION, ApplicationStatus, LeaveReason
+from members.models import EntryApplication, Evidence, Membership, Stay
+from members.rules.standing import EvidenceStatus
+from members.rules.status import ApplicationStatus, LeaveReason
+from members.services.leaving import ABOUT_MEMBERSHIPS
+from scrm.accounts.services.operator_tasks import settle_tasks
 
 
 @transaction.atomic
 def end_open_applications(community_id: int) -> int:
     """Nobody waits for a community that takes nobody any more."""
-    return EntryApplication.objects.filter(
-        community=community_id, status__in=OPEN_APPLICATION
-    ).update(
+    waiting = EntryApplication.objects.open().filter(community=community_id)
+    reason = _("社群已停止招新，申请自动结束。")
+    Evidence.objects.pending().filter(application__in=waiting).update(
+        status=EvidenceStatus.REJECTED, reason=reason, decided_at=Now()
+    )
+    return waiting.update(
         status=ApplicationStatus.WITHDRAWN,
-        reason=_("社群已停止招新，申请自动结束。"),
+        reason=reason,
         decided_at=Now(),
+        settles_at=None,
+        expires_at=None,
+        claimed_by=None,
+        claimed_until=None,
     )
 
 
@@ -30,6 +40,8 @@ def dissolve_memberships(community_id: int) -> int:
         left_at=Now(), leave_reason=LeaveReason.DISSOLVED
     )
     ended = Membership.objects.active().filter(community=community_id)
+    for kind in ABOUT_MEMBERSHIPS:
+        settle_tasks(kind, subjects=ended)
     count = ended.update(left_at=Now(), leave_reason=LeaveReason.DISSOLVED)
     release_all_seats(community_id)
     return count

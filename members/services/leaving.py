@@ -12,7 +12,12 @@ from members.errors import AlreadyLeft
 from members.models import Membership
 from members.signals import member_left
 from scrm.accounts.models import User
+from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
+from scrm.accounts.services.operator_tasks import settle_task
+
+#: What somebody may have been asked to decide about a member of a community.
+ABOUT_MEMBERSHIPS = (TaskKind.UNGATED_JOIN, TaskKind.REQUALIFICATION)
 
 
 @transaction.atomic
@@ -38,5 +43,7 @@ def leave_community(membership_id: int, *, reason: str, actor: User | None) -> M
         before={"left_at": None},
         after={"left_at": membership.left_at, "leave_reason": reason},
     )
+    for kind in ABOUT_MEMBERSHIPS:
+        settle_task(kind, subject=membership)
     member_left.send(sender=Membership, membership_id=membership.pk)
     return membership

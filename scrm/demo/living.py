@@ -12,6 +12,7 @@ from operator import attrgetter
 from random import Random
 
 from django.db.models import F
+from django.db.models.functions import Now
 
 from campaigns.models import Broadcast, ChurnAlert, Run
 from campaigns.rules.status import DispatchStatus
@@ -30,9 +31,11 @@ from campaigns.services.welcoming import send_due_welcomes
 from members.criteria import matching
 from members.models import EntryApplication, Member, Membership
 from members.rules.status import ApplicationStatus, JoinSource
+from members.services.deciding import settle_due_decisions
 from members.services.ingestion import ingest_activities
-from members.services.joining import apply_for_entry, approve_application, reject_application
+from members.services.joining import apply_for_entry
 from members.services.purchases import record_purchases
+from members.services.reviewing import approve_application, reject_application
 from members.services.scoring import score_community
 from scrm.accounts.rules.roles import Capability
 from scrm.demo import world
@@ -129,6 +132,8 @@ def review(founded: Founded, applications: list[EntryApplication]) -> None:
         reject_application(application.pk, reason=reason, actor=reviewer)
     for application in applications[len(REFUSALS) :]:
         approve_application(application.pk, actor=reviewer)
+    EntryApplication.objects.filter(settles_at__isnull=False).update(settles_at=Now())
+    settle_due_decisions()
 
 
 def date_back(

@@ -7,9 +7,10 @@ ends the task by itself.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -57,6 +58,17 @@ def settle_task(kind: TaskKind, *, subject: Model) -> int:
         kind=kind,
         object_type=subject._meta.label_lower,
         object_id=subject.pk,
+        status=TaskStatus.OPEN,
+    ).update(status=TaskStatus.DONE, closed_at=Now(), note=_("原因已消失，自动结束。"))
+
+
+@transaction.atomic
+def settle_tasks(kind: TaskKind, *, subjects: QuerySet[Any]) -> int:
+    """The same for many subjects at once."""
+    return OperatorTask.objects.filter(
+        kind=kind,
+        object_type=subjects.model._meta.label_lower,
+        object_id__in=subjects.values("pk"),
         status=TaskStatus.OPEN,
     ).update(status=TaskStatus.DONE, closed_at=Now(), note=_("原因已消失，自动结束。"))
 

@@ -32,12 +32,10 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 BIND = env.text("SCRM_BIND", default="127.0.0.1")  # where `make up` listens
 PORT = env.integer("SCRM_PORT", default=8000, minimum=1, maximum=65_535)
 DEMO = env.flag("SCRM_DEMO", default=EMBEDDED)  # fill an empty installation at `make up`
-# What links and QR codes begin with, as people outside reach us.
-PUBLIC_URL = env.text("SCRM_PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 WEB_WORKERS = env.integer("SCRM_WEB_WORKERS", default=2, minimum=1, maximum=64)
 ALLOWED_HOSTS = env.names("SCRM_HOSTS", default=LOOPBACK if EMBEDDED else ())
 CSRF_TRUSTED_ORIGINS = env.names("SCRM_TRUSTED_ORIGINS")
-# What links in messages begin with; where a request is at hand, its own address is used.
+# What links and QR codes begin with, as people outside reach us.
 PUBLIC_URL = env.text(
     "SCRM_PUBLIC_URL",
     default=f"http://127.0.0.1:{PORT}" if EMBEDDED else f"https://{[*ALLOWED_HOSTS, ''][0]}",

@@ -1,0 +1,222 @@
+"""Criteria as SQL: each source is read once, for everything that is asked of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db.models import QuerySet
+
+from members.criteria.results import result_of, signed_clauses, wanted_operator
+from members.metrics.measures import MEASURES, Fact, Moment, Source
+from members.models import Member
+from scrm.shared.criteria import AllOf, AnyOf, Clause, Criterion, Node, Not, Operator
+from scrm.shared.sql import Sql, joined, sql, sql_of
+
+#: Whom to measure: the ids that a query gives, a range of ids, or one member.
+type Among = QuerySet[Any, Any] | Sql | range | int
+
+SIGNS = {
+    Operator.GTE: ">=",
+    Operator.GT: ">",
+    Operator.LTE: "<=",
+    Operator.LT: "<",
+    Operator.EQ: "=",
+}
+MEASURED = {"actual", "passed", "missing"}
+EVERYBODY = Sql("TRUE")
+NOBODY = Sql("FALSE")
+
+
+class Measuring:
+    """Several criteria over the same members, measured in one statement.
+
+    First ask for expressions, then for the source they speak of::
+
+        measuring = Measuring(Moment(enterprise, now))
+        clauses, holds = measuring.clauses(criterion), measuring.holds(criterion)
+        statement = sql("SELECT m.id, {} {} WHERE {}", clauses, measuring.source(), holds)
+
+    ``is_exact=False`` is enough where only ``holds`` matters, and may read less.
+    """
+
+    def __init__(
+        self, moment: Moment, among: Among | None = None, *, is_exact: bool = True
+    ) -> None:
+        self.moment = moment
+        self.among = among
+        self.is_exact = is_exact
+        self._facts: dict[Source, list[Fact]] = {}
+
+    def holds(self, criterion: Criterion) -> Sql:
+        """Whether a member meets the criterion: a boolean expression that is never NULL."""
+        return EVERYBODY if criterion.root is None else self._node(criterion.root)
+
+    def clauses(self, criterion: Criterion) -> Sql:
+        """How every clause came out: a jsonb array of what ``ClauseResult.as_json`` gives."""
+        results = [
+            self._result(clause, negated=negated) for clause, negated in signed_clauses(criterion)
+        ]
+        return sql("jsonb_build_array({})", joined(", ", results))
+
+    def value(self, clause: Clause) -> Sql:
+        """What a member measures: a number or NULL; for a name, whether the member has it."""
+        fact = MEASURES[clause.metric].fact(clause, self.moment, is_exact=self.is_exact)
+        return Sql(fact.reading.text.format(column=self._column(fact)), fact.reading.params)
+
+    def source(self, *, present: frozenset[Source] = frozenset()) -> Sql:
+        """The FROM clause of all that was asked before; a member's id in it is ``m.id``.
+
+        Members without rows in a source of ``present`` are left out.
+        """
+        members = sql(
+            f"FROM (SELECT id FROM {Member._meta.db_table} WHERE enterprise_id = {{}}{{}}) AS m",  # noqa: S608 - a table name
+            self.moment.enterprise.pk,
+            self._limit("id"),
+        )
+        joins = (
+            sql(
+                f" {'' if source in present else 'LEFT '}JOIN ({{}}) AS s{number}"
+                f" ON s{number}.member_id = m.id",
+                self._grouped(source),
+            )
+            for number, source in enumerate(self._facts)
+        )
+        return members + joined("", joins)
+
+    # --- Expressions --------------------------------------------------------------------------
+
+    def _node(self, node: Node) -> Sql:
+        match node:
+            case Clause():
+                return self._clause(node)
+            case Not(part):
+                return sql("NOT {}", self._node(part))
+            case AllOf(parts):
+                return sql("({})", joined(" AND ", (EVERYBODY, *map(self._node, parts))))
+            case AnyOf(parts):
+                return sql("({})", joined(" OR ", (NOBODY, *map(self._node, parts))))
+
+    def _clause(self, clause: Clause) -> Sql:
+        value = self.value(clause)
+        if clause.op is Operator.IS:
+            return value
+        if clause.op is Operator.IS_NOT:
+            return sql("NOT {}", value)
+        return sql(f"COALESCE({{}} {SIGNS[clause.op]} {{}}, FALSE)", value, clause.value)
+
+    def _result(self, clause: Clause, *, negated: bool) -> Sql:
+        asked = result_of(clause, negated=negated, actual=None).as_json()
+        passed = sql("NOT {}", self._clause(clause)) if negated else self._clause(clause)
+        return sql(
+            "{}::jsonb || jsonb_build_object('actual', {}, 'passed', {}, 'missing', {})",
+            json.dumps({key: asked[key] for key in asked.keys() - MEASURED}),
+            self._actual(clause),
+            passed,
+            sql("CASE WHEN {} THEN 0 ELSE {} END", passed, self._lacking(clause, negated=negated)),
+        )
+
+    def _actual(self, clause: Clause) -> Sql:
+        if isinstance(clause.value, str):
+            return sql("CASE WHEN {} THEN {} ELSE '' END", self.value(clause), clause.value)
+        return self.value(clause)
+
+    def _lacking(self, clause: Clause, *, negated: bool) -> Sql:
+        wanted = wanted_operator(clause, negated=negated)
+        if wanted not in SIGNS:
+            return Sql("NULL")
+        extra = 1 if wanted in {Operator.GT, Operator.LT} else 0
+        return sql(f"abs({{}} - {{}}) + {extra}", self.value(clause), clause.value)
+
+    # --- Sources ------------------------------------------------------------------------------
+
+    def _column(self, fact: Fact) -> str:
+        facts = self._facts.setdefault(fact.source, [])
+        if fact not in facts:
+            facts.append(fact)
+        number = list(self._facts).index(fact.source)
+        return f"s{number}.c{facts.index(fact)}"
+
+    def _grouped(self, source: Source) -> Sql:
+        """One row per member with a column for each fact; reads only what some fact counts."""
+        facts = self._facts[source]
+        since, conditions = _earliest(facts), _conditions(facts)
+        limits = [self._limit("r.member_id")]
+        if since is not None:
+            limits.append(sql(f" AND r.{source.time} >= {{}}", since))
+        if conditions:
+            limits.append(sql(" AND ({})", joined(" OR ", conditions)))
+        columns = (
+            _column_of(fact, is_first=fact.since == since, is_alone=len(conditions) == 1)
+            + Sql(f" AS c{number}")
+            for number, fact in enumerate(facts)
+        )
+        return sql(
+            "SELECT r.member_id, {} FROM ({}) AS r WHERE TRUE{} GROUP BY r.member_id",
+            joined(", ", columns),
+            sql_of(source.rows(self.moment)),
+            joined("", limits),
+        )
+
+    def _limit(self, column: str) -> Sql:
+        match self.among:
+            case None:
+                return Sql("")
+            case int():
+                return sql(f" AND {column} = {{}}", self.among)
+            case range(start=start, stop=stop):
+                return sql(f" AND {column} >= {{}} AND {column} < {{}}", start, stop)
+            case Sql():
+                return sql(f" AND {column} IN ({{}})", self.among)
+            case _:
+                return sql(f" AND {column} IN ({{}})", sql_of(self.among))
+
+
+def matching_ids(criterion: Criterion, *, moment: Moment, among: Among | None = None) -> Sql:
+    """A query of the ids of those who meet a criterion."""
+    measuring = Measuring(moment, among, is_exact=False)
+    condition = measuring.holds(criterion)
+    present = frozenset() if criterion.root is None else _needed(criterion.root, negated=False)
+    return sql("SELECT m.id {} WHERE {}", measuring.source(present=present), condition)
+
+
+def _needed(node: Node, *, negated: bool) -> frozenset[Source]:
+    """Sources without a row in which nobody can be as the node wants it."""
+    match node:
+        case Clause():
+            measure = MEASURES[node.metric]
+            is_needed = measure.is_met_by_nothing(node) is negated
+            return frozenset({measure.source}) if is_needed else frozenset()
+        case Not(part):
+            return _needed(part, negated=not negated)
+        case AllOf(parts) | AnyOf(parts):
+            needs = [_needed(part, negated=negated) for part in parts]
+            if isinstance(node, AllOf) is not negated:
+                return frozenset().union(*needs)
+            return frozenset.intersection(*needs) if needs else frozenset()
+
+
+def _earliest(facts: list[Fact]) -> Any:
+    """From when on rows matter; None when all of them do."""
+    if any(fact.since is None for fact in facts):
+        return None
+    return min(fact.since for fact in facts)
+
+
+def _conditions(facts: list[Fact]) -> list[Sql]:
+    """The different conditions, one of which a row must fit; none when all rows matter."""
+    if any(fact.condition is None for fact in facts):
+        return []
+    return list(dict.fromkeys(fact.condition for fact in facts))
+
+
+def _column_of(fact: Fact, *, is_first: bool, is_alone: bool) -> Sql:
+    """The aggregate over those rows of the source that the fact counts."""
+    filters = []
+    if fact.since is not None and not is_first:
+        filters.append(sql(f"r.{fact.source.time} >= {{}}", fact.since))
+    if fact.condition is not None and not is_alone:
+        filters.append(fact.condition)
+    if not filters:
+        return Sql(fact.aggregate)
+    return sql(f"{fact.aggregate} FILTER (WHERE {{}})", joined(" AND ", filters))

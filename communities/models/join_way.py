@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -59,6 +60,11 @@ class JoinWay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.code})"
+
+    @property
+    def link(self) -> str:
+        """What is printed and scanned."""
+        return f"{settings.PUBLIC_URL}/j/{self.code}"
 
 
 class JoinRoute(models.Model):

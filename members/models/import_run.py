@@ -16,6 +16,7 @@ class ImportKind(models.TextChoices):
     MEMBERS = "members", _("成员")
     ACTIVITY = "activity", _("活跃")
     PURCHASES = "purchases", _("订单")
+    CLASSIFICATIONS = "classifications", _("分类")
 
 
 class ImportRunQuerySet(models.QuerySet["ImportRun"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from django.utils.translation import gettext as _
 
@@ -13,6 +13,7 @@ SHOWN = 60  # characters of a bad value that a message repeats
 
 CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 SOURCE = re.compile(r"\w[\w.-]{0,39}")
 
 
@@ -111,6 +112,36 @@ def read_instant(value: object, column: str, *, within: Period) -> datetime:
         words = {"column": column, "value": shown(value), "years": str(within.years)}
         raise BadRow("too_old", _("%(column)s “%(value)s” 早于 %(years)s 年前。") % words)
     return instant.astimezone(UTC)
+
+
+def read_expiry(value: object, column: str, *, zone: tzinfo, now: datetime) -> datetime | None:
+    """Until when something holds: a local day, which it still holds on, or an instant; None for
+    good. It lies ahead."""
+    text = read_optional_text(value, column, limit=40)
+    if not text:
+        return None
+    words = {"column": column, "value": shown(text)}
+    try:
+        if DAY.fullmatch(text):
+            day = date.fromisoformat(text) + timedelta(days=1)
+            instant = datetime.combine(day, time.min, tzinfo=zone)
+        else:
+            instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise ValueError  # the instant could be anywhere in the world
+        instant = instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRow(
+            "bad_time",
+            _(
+                "%(column)s “%(value)s” 应是日期（2027-03-31，当天仍有效），"
+                "或带时区的时间（2027-03-31T18:00:00+08:00）。"
+            )
+            % words,
+        ) from None
+    if instant <= now:
+        raise BadRow("expired", _("%(column)s “%(value)s” 已过。") % words)
+    return instant
 
 
 def read_amount(value: object, column: str, *, limit: int) -> int:

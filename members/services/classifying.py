@@ -9,8 +9,14 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from communities.models import ClassificationAxis, ClassificationValue
-from members.errors import AlreadyEnded, BelongsElsewhere, ExpiryIsPast, WeakerSource
+from communities.models import ClassificationAxis, ClassificationRule, ClassificationValue
+from members.errors import (
+    AlreadyEnded,
+    BelongsElsewhere,
+    ExpiryIsPast,
+    GivenByRule,
+    WeakerSource,
+)
 from members.models import Member, MemberClassification
 from members.rules.standing import ClassificationSource, is_stronger
 from members.signals import classification_changed
@@ -73,8 +79,15 @@ def end_classification(classification_id: int, *, actor: User | None) -> MemberC
     classification = rows.get(pk=classification_id)
     if classification.ended_at is not None:
         raise AlreadyEnded(_("这条分类已经结束。"))
+    if actor is not None and _is_given_by_rule(classification):
+        raise GivenByRule(_("这条分类由规则给出，请修改或停用规则。"))
     _end([classification], actor=actor, now=now)
     return classification
+
+
+def _is_given_by_rule(classification: MemberClassification) -> bool:
+    rules = ClassificationRule.objects.active().filter(value=classification.value_id)
+    return classification.source == ClassificationSource.RULE and rules.exists()
 
 
 def _moment_alone_with(member_id: int) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils.translation import gettext as _
 
@@ -76,7 +76,7 @@ class ClassificationReference(ReferenceKind):
 
     def _named(self, rows: QuerySet[ClassificationValue]) -> QuerySet[ClassificationValue]:
         return rows.annotate(
-            full_code=Concat(F("axis__code"), Value(":"), F("code")),
+            full_code=Concat(F("axis__code"), Value(":"), F("code"), output_field=CharField()),
             full_name=Concat(F("axis__name"), Value("："), F("name")),
         )
 

@@ -23,9 +23,7 @@ class GrownCommunity:
         self.breed = self.axis("breed", "ragdoll", "tabby")
 
     def axis(self, code, *values, **fields):
-        axis = ClassificationAxisFactory(
-            enterprise=self.enterprise, code=code, name=code, **fields
-        )
+        axis = ClassificationAxisFactory(enterprise=self.enterprise, code=code, name=code, **fields)
         for value in values:
             ClassificationValueFactory(axis=axis, code=value, name=value)
         return axis

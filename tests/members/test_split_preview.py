@@ -150,7 +150,9 @@ def test_the_preview_equals_a_count_by_hand(seed, grown):
         by_hand = Counter(
             tuple(place.code for place in places)
             for member in members
-            if all(places := [placed(member, axis, level, now) for axis in (grown.region, grown.breed)])
+            if all(
+                places := [placed(member, axis, level, now) for axis in (grown.region, grown.breed)]
+            )
         )
         assert counts_of(preview(grown, level=level)) == by_hand
 

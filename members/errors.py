@@ -88,6 +88,14 @@ class InTheFuture(InvalidInput):
     field = "joined_at"
 
 
+class TierIsLocked(DomainError):
+    code = "tier_is_locked"
+
+
+class TierIsNotLocked(DomainError):
+    code = "tier_is_not_locked"
+
+
 class ReasonMissing(InvalidInput):
     code = "reason_missing"
     field = "reason"

@@ -33,3 +33,9 @@ split_started = Signal()
 
 # branch_id: int, actor_id: int; its members are to be told of the new community
 split_invited = Signal()
+
+# members' tiers have to be looked at: a row for each of them is written
+tiers_due = Signal()
+
+# scheme_id: int, day: date; a run over all members of the enterprise is to be gone on with
+tiering_begun = Signal()

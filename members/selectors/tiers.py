@@ -1,9 +1,18 @@
-"""Which tier a member holds."""
+"""Which tier a member holds, and how many hold each."""
 
 from __future__ import annotations
 
-from communities.models import Tier
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q
+
+from communities.models import Tier, TierScheme
 from members.models import Member, TierAssignment
+from members.rules.standing import TierCause
+
+LATELY = timedelta(days=30)
 
 
 def holds_tier(member: Member, tier: Tier) -> bool:
@@ -13,3 +22,44 @@ def holds_tier(member: Member, tier: Tier) -> bool:
         member=member, scheme=tier.scheme_id, tier__rank__gte=tier.rank
     )
     return held.exists()
+
+
+@dataclass(frozen=True)
+class TierShare:
+    """How many members hold a tier now, and how many of them are below what keeping it asks."""
+
+    tier: Tier
+    member_count: int
+    below_count: int
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Where the members of a scheme stand, highest tier first, and how many moved in 30 days."""
+
+    tiers: tuple[TierShare, ...]
+    promoted: int
+    demoted: int
+
+    @property
+    def member_count(self) -> int:
+        return sum(share.member_count for share in self.tiers)
+
+
+def tier_distribution(scheme: TierScheme, *, now: datetime) -> Distribution:
+    held = TierAssignment.objects.filter(scheme=scheme)
+    counts: Mapping[int, tuple[int, int]] = {
+        tier_id: (total, below)
+        for tier_id, total, below in held.current()
+        .values("tier")
+        .annotate(total=Count("pk"), below=Count("pk", filter=Q(below_since__isnull=False)))
+        .values_list("tier", "total", "below")
+    }
+    since = now - LATELY
+    return Distribution(
+        tiers=tuple(
+            TierShare(tier, *counts.get(tier.pk, (0, 0))) for tier in scheme.tiers.order_by("-rank")
+        ),
+        promoted=held.filter(cause=TierCause.PROMOTED, started_at__gte=since).count(),
+        demoted=held.filter(end_cause=TierCause.DEMOTED, ended_at__gte=since).count(),
+    )

@@ -1,0 +1,118 @@
+"""A look at everybody's tiers, one run a scheme and local day: every night, or when asked for."""
+
+from __future__ import annotations
+
+import time
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from communities.models import TierScheme
+from members.models import TieringRun
+from members.services.tiering_members import retier
+from members.signals import tiering_begun
+from scrm.accounts.models import User
+from scrm.accounts.services.audit import record_audit
+
+SLICE = 20_000  # members in one transaction: others wait for it when they look at a tier
+TIERED_FROM = time_of_day(2)  # local time
+
+SLICE_END = """
+SELECT max(id), count(*) FROM (
+    SELECT id FROM members_member
+    WHERE enterprise_id = %s AND id >= %s ORDER BY id LIMIT %s
+) slice
+"""
+
+
+def schemes_to_tier(now: datetime) -> list[tuple[int, date]]:
+    """The schemes with a run to begin or to go on with, each with its local day."""
+    recent = TieringRun.objects.filter(day__gte=now.date() - timedelta(days=1))
+    is_finished = {
+        (run.scheme_id, run.day): run.finished_at is not None for run in recent.iterator()
+    }
+    schemes = TierScheme.objects.filter(tiers__isnull=False).distinct().select_related("enterprise")
+    due = []
+    for scheme in schemes.order_by("pk").iterator():
+        local = now.astimezone(scheme.enterprise.zone)
+        finished = is_finished.get((scheme.pk, local.date()))
+        if finished is False or (finished is None and local.time() >= TIERED_FROM):
+            due.append((scheme.pk, local.date()))
+    return due
+
+
+@transaction.atomic
+def begin_tiering(scheme_id: int, *, actor: User | None = None) -> TieringRun:
+    """Have everybody's tiers of a scheme looked at now, from the first member on, also when
+    today's run is over or under way: the tiers may have changed since it began."""
+    scheme = TierScheme.objects.select_related("enterprise").get(pk=scheme_id)
+    day = timezone.now().astimezone(scheme.enterprise.zone).date()
+    _prepare(scheme_id, day)
+    run = TieringRun.objects.select_for_update(no_key=True).get(scheme=scheme, day=day)
+    TieringRun.objects.filter(pk=run.pk).update(
+        next_member=0,
+        member_count=0,
+        promoted_count=0,
+        demoted_count=0,
+        started_at=Now(),
+        finished_at=None,
+    )
+    run.refresh_from_db()
+    if actor is not None:
+        told = {"day": day.isoformat()}
+        record_audit(actor, verb="begin_tiering", subject=scheme, after=told)
+    tiering_begun.send(sender=TieringRun, scheme_id=scheme.pk, day=day)
+    return run
+
+
+def continue_tiering(scheme_id: int, *, day: date, budget: float) -> bool:
+    """Go on with the run of a day for ``budget`` seconds. Returns whether it is finished.
+
+    Where another worker is at it there is nothing to do, and the answer is yes.
+    """
+    _prepare(scheme_id, day)
+    deadline = time.monotonic() + budget
+    while _step(scheme_id, day):
+        if time.monotonic() >= deadline:
+            return False
+    return True
+
+
+def _prepare(scheme_id: int, day: date) -> None:
+    run = TieringRun(scheme_id=scheme_id, day=day)
+    TieringRun.objects.bulk_create([run], ignore_conflicts=True)
+
+
+@transaction.atomic
+def _step(scheme_id: int, day: date) -> bool:
+    """One slice, kept together with the place it leads to. False: there is nothing left for us."""
+    open_runs = TieringRun.objects.filter(scheme=scheme_id, day=day, finished_at=None)
+    run = open_runs.select_for_update(no_key=True, skip_locked=True).first()
+    if run is None:
+        return False
+    schemes = TierScheme.objects.select_for_update(no_key=True, of=("self",))
+    scheme = schemes.select_related("enterprise").get(pk=scheme_id)
+    upto, count = _slice(scheme.enterprise_id, run.next_member)
+    mine = TieringRun.objects.filter(pk=run.pk)
+    if upto is None:
+        mine.update(finished_at=Now())
+        return False
+    tally = retier(scheme, range(run.next_member, upto + 1))
+    mine.update(
+        next_member=upto + 1,
+        member_count=F("member_count") + count,
+        promoted_count=F("promoted_count") + tally.promoted,
+        demoted_count=F("demoted_count") + tally.demoted,
+    )
+    return True
+
+
+def _slice(enterprise_id: int, first: int) -> tuple[int | None, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(SLICE_END, [enterprise_id, first, SLICE])
+        upto, count = cursor.fetchone()
+    return upto, int(count)

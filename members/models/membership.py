@@ -151,6 +151,15 @@ class Stay(models.Model):
                 violation_error_message=_("退群时间不能早于入群时间。"),
             ),
         ]
+        indexes = [
+            # the figures of join ways, from the index alone
+            models.Index(
+                fields=["join_way", "joined_at"],
+                include=["left_at", "leave_reason"],
+                condition=models.Q(join_way__isnull=False),
+                name="stays_of_join_way",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.pk}"

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from members.criteria.results import result_of, signed_clauses, wanted_operator
-from members.metrics.measures import MEASURES, Fact, Moment, Source
+from members.metrics.measures import MEASURES, Fact, Moment, NamedCriterion, Source
 from members.models import Member
 from scrm.shared.criteria import AllOf, AnyOf, Clause, Criterion, Node, Not, Operator
 from scrm.shared.sql import Sql, joined, sql, sql_of
@@ -47,6 +47,7 @@ class Measuring:
         self.among = among
         self.is_exact = is_exact
         self._facts: dict[Source, list[Fact]] = {}
+        self._named: dict[tuple[str, str], Criterion] = {}
 
     def holds(self, criterion: Criterion) -> Sql:
         """Whether a member meets the criterion: a boolean expression that is never NULL."""
@@ -61,8 +62,18 @@ class Measuring:
 
     def value(self, clause: Clause) -> Sql:
         """What a member measures: a number or NULL; for a name, whether the member has it."""
-        fact = MEASURES[clause.metric].fact(clause, self.moment, is_exact=self.is_exact)
+        measure = MEASURES[clause.metric]
+        if isinstance(measure, NamedCriterion):
+            return self.holds(self.named(measure, str(clause.value)))
+        fact = measure.fact(clause, self.moment, is_exact=self.is_exact)
         return Sql(fact.reading.text.format(column=self._column(fact)), fact.reading.params)
+
+    def named(self, measure: NamedCriterion, name: str) -> Criterion:
+        """The criterion behind a name, looked up once."""
+        key = (measure.definition.name, name)
+        if key not in self._named:
+            self._named[key] = measure.criterion(name, self.moment.enterprise)
+        return self._named[key]
 
     def source(self, *, present: frozenset[Source] = frozenset()) -> Sql:
         """The FROM clause of all that was asked before; a member's id in it is ``m.id``.
@@ -176,21 +187,27 @@ def matching_ids(criterion: Criterion, *, moment: Moment, among: Among | None = 
     """A query of the ids of those who meet a criterion."""
     measuring = Measuring(moment, among, is_exact=False)
     condition = measuring.holds(criterion)
-    present = frozenset() if criterion.root is None else _needed(criterion.root, negated=False)
+    present = _needed(criterion.root, measuring, negated=False)
     return sql("SELECT m.id {} WHERE {}", measuring.source(present=present), condition)
 
 
-def _needed(node: Node, *, negated: bool) -> frozenset[Source]:
+def _needed(node: Node | None, measuring: Measuring, *, negated: bool) -> frozenset[Source]:
     """Sources without a row in which nobody can be as the node wants it."""
     match node:
+        case None:
+            return frozenset()
         case Clause():
             measure = MEASURES[node.metric]
+            if isinstance(measure, NamedCriterion):
+                behind = measuring.named(measure, str(node.value))
+                is_turned = (node.op is Operator.IS_NOT) is not negated
+                return _needed(behind.root, measuring, negated=is_turned)
             is_needed = measure.is_met_by_nothing(node) is negated
             return frozenset({measure.source}) if is_needed else frozenset()
         case Not(part):
-            return _needed(part, negated=not negated)
+            return _needed(part, measuring, negated=not negated)
         case AllOf(parts) | AnyOf(parts):
-            needs = [_needed(part, negated=negated) for part in parts]
+            needs = [_needed(part, measuring, negated=negated) for part in parts]
             if isinstance(node, AllOf) is not negated:
                 return frozenset().union(*needs)
             return frozenset.intersection(*needs) if needs else frozenset()

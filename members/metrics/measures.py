@@ -15,7 +15,14 @@ from typing import Any
 from django.db.models import QuerySet
 
 from scrm.accounts.models import Enterprise
-from scrm.shared.criteria import METRICS, Clause, MetricDefinition, Operator, Value
+from scrm.shared.criteria import (
+    METRICS,
+    Clause,
+    Criterion,
+    MetricDefinition,
+    Operator,
+    Value,
+)
 from scrm.shared.sql import Sql, sql
 
 
@@ -133,6 +140,15 @@ class Measure:
         return sql(f"COALESCE({{}}, {self.nothing!r})", reading)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedCriterion:
+    """A metric whose clauses stand for a criterion that has a name: a member has it (``is``) who
+    meets that criterion now."""
+
+    definition: MetricDefinition
+    criterion: Callable[[str, Enterprise], Criterion]
+
+
 #: Asks for something that was not longer ago than so many days.
 RECENT = frozenset({Operator.LTE, Operator.LT, Operator.EQ})
 
@@ -150,10 +166,10 @@ def holding(
     )
 
 
-MEASURES: dict[str, Measure] = {}
+MEASURES: dict[str, Measure | NamedCriterion] = {}
 
 
-def register_measure(measure: Measure) -> None:
+def register_measure(measure: Measure | NamedCriterion) -> None:
     """Make a metric known to the criterion language, and measurable."""
     METRICS.register(measure.definition)
     MEASURES[measure.definition.name] = measure

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from communities.admin.community_facts import facts_of
 from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.admin.moves import MOVES, move_button, name_of
 from communities.models import Community, EntryPolicy, GroupChat
@@ -151,7 +152,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
                     ("name", "code"),
                     "audience_statement",
                     "purpose_statement",
-                    ("status", "threshold"),
+                    "status",
                 )
             },
         ),
@@ -167,10 +168,10 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
         ),
         (
             _("负责人与规模"),
-            {"fields": (("owner", "adviser"), ("minimum_size", "target_size"), "people")},
+            {"fields": (("owner", "adviser"), ("minimum_size", "target_size"))},
         ),
     )
-    readonly_fields = ("status", "threshold", "people")
+    readonly_fields = ("status",)
     ordering = ("-pk",)
     inlines = (PolicyHistory, Carriers, Branches)
     actions_detail = ("edit_threshold", *(name_of(target) for target in MOVES))
@@ -191,8 +192,24 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
         rows = with_sizes(super().get_queryset(request))
         return rows.prefetch_related("classification_values", in_force)
 
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["communities/community.css"]}
+        js: ClassVar[list[str]] = ["communities/copy.js"]
+
     def get_inlines(self, request: HttpRequest, obj: Community | None) -> Any:
         return self.inlines if obj else ()
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        community = self.get_object(request, object_id) if object_id else None
+        facts = facts_of(community, user=admin_user(request)) if community else None
+        context = {**(extra_context or {}), "facts": facts}
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> Any:
         """Only the moves that exist from where the community is."""

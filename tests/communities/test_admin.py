@@ -1,10 +1,14 @@
 import json
+from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from communities.models import Community, EntryPolicy, GroupChat, Tier
+from communities.admin.community_facts import Size
+from communities.models import Community, EntryPolicy, GroupChat, JoinWayDay, Tier
 from communities.rules.status import CommunityStatus
 from tests.accounts.factories import UserFactory
 from tests.communities.factories import (
@@ -12,6 +16,7 @@ from tests.communities.factories import (
     CommunityFactory,
     EntryPolicyFactory,
     GroupChatFactory,
+    JoinWayFactory,
     TierFactory,
 )
 
@@ -205,6 +210,41 @@ def test_a_refused_tier_keeps_what_was_typed(user, page):
 
     assert "只有最低一级可以没有门槛" in text
     assert "没有门槛的金卡" in text
+
+
+def test_the_page_of_a_community_begins_with_its_facts(user, page):
+    axis = ClassificationValueFactory(axis__enterprise=user.enterprise, axis__name="品种").axis
+    community = CommunityFactory(enterprise=user.enterprise, policy=None, target_size=200)
+    policy = EntryPolicyFactory(community=community, mode="rule", criterion=CLAUSE, version=3)
+    policy.evidence_axes.add(axis)
+    GroupChatFactory(community=community, member_count=160, capacity=300)
+    way = JoinWayFactory(community=community, name="门店海报")
+    today = timezone.now().astimezone(user.enterprise.zone).date()
+    JoinWayDay.objects.create(join_way=way, day=today, scan_count=12)
+    JoinWayDay.objects.create(join_way=way, day=today - timedelta(days=30), scan_count=500)
+
+    text = text_of(page.get(reverse("admin:communities_community_change", args=[community.pk])))
+
+    assert "近 30 天购买金额 ≥ 123.45 元" in text
+    assert "需要凭证：品种" in text
+    assert "已到目标的 80%" in text
+    assert f'data-copy="{settings.PUBLIC_URL}/join/{community.join_slug}"' in text
+    assert "门店海报" in text
+    assert "14 天扫码 12 次" in text
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        (9, "还差 21 人"),
+        (100, ""),
+        (160, "已到目标的 80%"),
+        (200, "已到目标的 100%"),
+        (230, "多 30 人"),
+    ],
+)
+def test_a_community_is_told_when_it_is_small_or_should_be_split(people, words):
+    assert words in Size(people=people, target=200, minimum=30, capacity=500, chats=1).advice
 
 
 def test_unassigned_chats_are_listed_and_assigned(user, page):

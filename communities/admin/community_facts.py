@@ -109,9 +109,12 @@ def _entry(community: Community) -> Entry:
     policies = EntryPolicy.objects.active().filter(community=community)
     policy = policies.prefetch_related("evidence_axes").first()
     axes = policy.evidence_axes.all() if policy else ()
+    criterion = policy.criterion if policy else {}
     return Entry(
         policy=policy,
-        words=describe_stored(policy.criterion) if policy and policy.criterion else "",
+        words=describe_stored(criterion, enterprise_id=community.enterprise_id)
+        if criterion
+        else "",
         evidence="、".join(axis.name for axis in axes),
         is_open=policy is not None and community.status in OPEN_FOR_ENTRY,
         link=join_link(community),

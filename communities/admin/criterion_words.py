@@ -82,7 +82,7 @@ def builder_words() -> dict[str, Any]:
         },
         "parameters_empty": {
             ValueType.COMMUNITY.value: _("所有社群"),
-            ValueType.TIER_SCHEME.value: _("任一方案"),
+            ValueType.TIER_SCHEME.value: _("最早的方案"),
         },
     }
 

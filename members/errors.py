@@ -315,3 +315,9 @@ class CodeIsVoid(DomainError):
     """Too old, used, replaced by a newer one, or guessed at too often."""
 
     code = "code_is_void"
+
+
+class PhotoOutOfSight(DomainError):
+    """The address of a photo is forged, too old, or of somebody who may not see it any more."""
+
+    code = "photo_out_of_sight"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
@@ -20,6 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if find_spec("scrm.accounts.api.permissions") and find_spec("scrm.shared.api.schema"):
     urlpatterns.append(path("api/", include("scrm.api_urls")))
+if apps.is_installed("members"):
+    urlpatterns.append(path("", include("members.pages.urls")))
 
 # Unknown addresses and failures under /api/ answer in the API's own shape.
 handler400 = "scrm.shared.api.problems.bad_request"

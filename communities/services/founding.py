@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
 from communities.errors import BelongsElsewhere, CodeTaken, NotReady, TooDeep, WouldLoop
@@ -17,6 +18,7 @@ from scrm.accounts.models import Enterprise, Staff, User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.errors import refusing
 
+SLUG_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 UNSTATED = frozenset({CommunityStatus.DRAFT, CommunityStatus.CANCELLED})
 
 
@@ -48,7 +50,7 @@ def create_community(*, actor: User, **fields: Unpack[CommunityFields]) -> Commu
     _refuse_foreign_parts(community, values)
     refuse_misplacement(community)
     with refusing(_code_taken(community.code), constraint="community_code_is_unique"):
-        community.save(force_insert=True)
+        _save_under_a_free_slug(community)
     community.classification_values.set(values)
     record_audit(
         actor,
@@ -127,6 +129,20 @@ def refuse_misplacement(community: Community) -> None:
         raise WouldLoop(_("上级社群不能是自己或自己的下级，请另选上级。"))
     if depth_under(parents, node=community.pk, parent=community.parent_id) > MAX_DEPTH:
         raise TooDeep(_("社群最多 %(limit)d 层，请选更靠上的上级。") % {"limit": MAX_DEPTH})
+
+
+def _save_under_a_free_slug(community: Community) -> None:
+    """The address of the join page is the code, as far as no other company has it already."""
+    community.join_slug = community.code
+    try:
+        with transaction.atomic():
+            community.save(force_insert=True)
+    except IntegrityError as clash:
+        diagnostics = getattr(clash.__cause__, "diag", None)
+        if "join_slug" not in (getattr(diagnostics, "constraint_name", None) or ""):
+            raise
+        community.join_slug = f"{community.code}-{get_random_string(4, SLUG_LETTERS)}"
+        community.save(force_insert=True)
 
 
 def _code_taken(code: str) -> CodeTaken:

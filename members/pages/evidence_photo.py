@@ -1,0 +1,32 @@
+"""The one door through which a photo leaves its storage."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.csp import CSP
+from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_safe
+
+from members.errors import PhotoOutOfSight
+from members.services.viewing_evidence import view_evidence
+
+PHOTO_CSP = {"default-src": [CSP.NONE], "sandbox": True}
+
+
+@require_safe
+@csp_override(PHOTO_CSP)
+def show(request: HttpRequest, token: str) -> HttpResponseBase:
+    response: HttpResponseBase
+    try:
+        evidence = view_evidence(token)
+        response = FileResponse(evidence.photo.open("rb"), content_type="image/jpeg")
+        response["Content-Disposition"] = f'inline; filename="evidence-{evidence.pk}.jpg"'
+    except (PhotoOutOfSight, FileNotFoundError):
+        response = HttpResponse(status=HTTPStatus.NOT_FOUND, content_type="text/plain")
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Referrer-Policy"] = "no-referrer"
+    response["Cross-Origin-Resource-Policy"] = "same-site"
+    return response

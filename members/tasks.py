@@ -14,11 +14,16 @@ from members.services.partitions import ensure_partitions_ahead
 from members.services.requalifying import requalify_members
 from members.services.scoring import continue_scoring, enterprises_to_score
 from members.services.starting_splits import list_invitations
+from members.services.tier_dues import drain_tier_dues
+from members.services.tiering_runs import continue_tiering, schemes_to_tier
 from members.services.uploading import remove_orphan_photos
 from members.services.verifying_phones import forget_phones
+from members.services.watching_capacity import watch_capacity
 
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 RULE_BUDGET = 30.0
+TIERING_BUDGET = 30.0
+DUES_BUDGET = 2.0  # a sweep is short
 
 
 @shared_task(name="members.sweep_waiting_applications")
@@ -45,6 +50,11 @@ def sweep_deadlines() -> None:
 @shared_task(name="members.sweep_requalification")
 def sweep_requalification() -> None:
     requalify_members()
+
+
+@shared_task(name="members.sweep_capacity")
+def sweep_capacity() -> None:
+    watch_capacity(timezone.now())
 
 
 @shared_task(name="members.prepare_partitions")
@@ -111,3 +121,20 @@ def end_rule_classifications(value_id: int) -> None:
 @shared_task(name="members.sweep_expired_classifications")
 def sweep_expired_classifications() -> None:
     expiring.end_expired_classifications(timezone.now())
+
+
+@shared_task(name="members.sweep_tier_dues")
+def sweep_tier_dues() -> None:
+    drain_tier_dues(budget=DUES_BUDGET)
+
+
+@shared_task(name="members.sweep_tiering")
+def sweep_tiering() -> None:
+    for scheme_id, day in schemes_to_tier(timezone.now()):
+        tier_scheme.delay(scheme_id, day.isoformat())
+
+
+@shared_task(name="members.tier_scheme")
+def tier_scheme(scheme_id: int, day: str) -> None:
+    if not continue_tiering(scheme_id, day=date.fromisoformat(day), budget=TIERING_BUDGET):
+        tier_scheme.delay(scheme_id, day)

@@ -35,6 +35,8 @@ SCHEDULE: dict[str, Entry] = {
     # How long the lists of a large split rest after a worker died, and how long a split stays open
     # after the last answer when two came at once.
     "splits": every(60, "members.sweep_splits"),
+    # How late a colleague hears that a community is nearly full; the last fifth takes longer.
+    "capacity": every(600, "members.sweep_capacity"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.
@@ -52,4 +54,8 @@ SCHEDULE: dict[str, Entry] = {
     # How long a classification may outlive its expiry for those who heard of it; criteria do not
     # wait for the sweep.
     "expired classifications": every(300, "members.sweep_expired_classifications"),
+    # How long a member waits for a tier after a purchase when the wake-up was lost.
+    "tier dues": every(3, "members.sweep_tier_dues"),
+    # Tiers are looked at each local night from two o'clock; this says how late.
+    "tiering": every(600, "members.sweep_tiering"),
 }

@@ -26,6 +26,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {  # noqa: F405 - no collectstatic before a test
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
+STORAGES["evidence"]["OPTIONS"]["location"] = DATA_DIR / "media" / f"evidence-{_worker}"  # noqa: F405
 WHITENOISE_AUTOREFRESH = True
 SCAN_WRITE_SECONDS = 0  # a test writes the counts itself, in its own transaction
 REST_FRAMEWORK = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 
 from django.db import transaction
@@ -21,7 +22,18 @@ from members.services.deciding import apply_policy_to_undecided
 from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
 from members.services.settling_evidence import settle_evidence_of
-from members.signals import entry_decided, member_joined, member_left, split_started
+from members.services.tier_dues import note_changed_members, note_dependants, note_membership
+from members.signals import (
+    classification_changed,
+    classifications_swept,
+    entry_decided,
+    member_joined,
+    member_left,
+    split_started,
+    tiering_begun,
+    tiers_changed,
+    tiers_due,
+)
 
 
 @receiver(community_moved)
@@ -71,3 +83,36 @@ def judge_by_the_new_policy(*, community_id: int, policy_id: int, **_: object) -
 @receiver(entry_decided)
 def decide_its_photos(*, application_id: int, **_: object) -> None:
     settle_evidence_of(application_id)
+
+
+@receiver(classification_changed)
+def look_at_tiers_of_the_member(*, member_id: int, **_: object) -> None:
+    note_changed_members([member_id])
+
+
+@receiver(classifications_swept)
+def look_at_tiers_of_the_members(*, member_ids: list[int], **_: object) -> None:
+    note_changed_members(member_ids)
+
+
+@receiver([member_joined, member_left])
+def look_at_tiers_after_moving(*, membership_id: int, **_: object) -> None:
+    note_membership(membership_id)
+
+
+@receiver(tiers_changed)
+def look_at_tiers_that_depend_on_it(
+    *, scheme_id: int, assignment_ids: list[int], **_: object
+) -> None:
+    note_dependants(scheme_id, assignment_ids)
+
+
+@receiver(tiers_due)
+def hurry_the_tiers(**_: object) -> None:
+    transaction.on_commit(tasks.sweep_tier_dues.delay, robust=True)
+
+
+@receiver(tiering_begun)
+def hurry_the_tiering(*, scheme_id: int, day: date, **_: object) -> None:
+    enqueue = partial(tasks.tier_scheme.delay, scheme_id, day.isoformat())
+    transaction.on_commit(enqueue, robust=True)

@@ -46,27 +46,27 @@ def schemes_to_tier(now: datetime) -> list[tuple[int, date]]:
 
 
 @transaction.atomic
-def begin_tiering(scheme_id: int, *, actor: User | None = None) -> TieringRun:
-    """Have everybody's tiers of a scheme looked at now, from the first member on, also when
-    today's run is over or under way: the tiers may have changed since it began."""
+def begin_tiering(scheme_id: int) -> TieringRun:
+    """Today's run of a scheme, to be gone on with from the first member, also when it was over
+    or under way: the tiers may have changed since it began."""
     scheme = TierScheme.objects.select_related("enterprise").get(pk=scheme_id)
     day = timezone.now().astimezone(scheme.enterprise.zone).date()
     _prepare(scheme_id, day)
     run = TieringRun.objects.select_for_update(no_key=True).get(scheme=scheme, day=day)
-    TieringRun.objects.filter(pk=run.pk).update(
-        next_member=0,
-        member_count=0,
-        promoted_count=0,
-        demoted_count=0,
-        started_at=Now(),
-        finished_at=None,
-    )
-    run.refresh_from_db()
-    if actor is not None:
-        told = {"day": day.isoformat()}
-        record_audit(actor, verb="begin_tiering", subject=scheme, after=told)
-    tiering_begun.send(sender=TieringRun, scheme_id=scheme.pk, day=day)
+    run.next_member = run.member_count = run.promoted_count = run.demoted_count = 0
+    run.started_at, run.finished_at = timezone.now(), None
+    run.save()
     return run
+
+
+@transaction.atomic
+def request_tiering(scheme_id: int, *, actor: User) -> TierScheme:
+    """Have everybody's tiers of a scheme looked at by a worker now."""
+    run = begin_tiering(scheme_id)
+    told = {"day": run.day.isoformat()}
+    record_audit(actor, verb="request_tiering", subject=run.scheme, after=told)
+    tiering_begun.send(sender=TieringRun, scheme_id=scheme_id, day=run.day)
+    return run.scheme
 
 
 def continue_tiering(scheme_id: int, *, day: date, budget: float) -> bool:

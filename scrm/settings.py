@@ -375,6 +375,10 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatusEnum": "campaigns.rules.status.DeliveryStatus",
         "WelcomeStatusEnum": "campaigns.rules.status.WelcomeStatus",
         "ChurnAlertStatusEnum": "campaigns.rules.status.AlertStatus",
+        "OperatorTaskStatusEnum": "scrm.accounts.rules.operator_tasks.TaskStatus",
+        "OperatorTaskKindEnum": "scrm.accounts.rules.operator_tasks.TaskKind",
+        "SplitStatusEnum": "communities.rules.status.SplitStatus",
+        "SplitInvitationStatusEnum": "members.rules.standing.InvitationStatus",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",

@@ -65,3 +65,9 @@ class TaskIsClosed(DomainError):
 class TaskReasonMissing(InvalidInput):
     code = "task_reason_missing"
     field = "reason"
+
+
+class BelongsElsewhere(DomainError):
+    """A colleague of another enterprise was named."""
+
+    code = "belongs_elsewhere"

@@ -18,6 +18,7 @@ KEPT = 15  # seconds; the sidebar is on every page
 @dataclass(frozen=True)
 class Badges:
     applications: int = 0
+    tasks: int = 0
     alerts: int = 0
     approvals: int = 0
 
@@ -30,10 +31,12 @@ def counted(user: User) -> Badges:
     """Only what this user can do something about."""
     desk = Desk(user, timezone.now())
     reviews = user.can(Capability.REVIEW_APPLICATIONS)
+    manages = user.can(Capability.MANAGE_COMMUNITIES)
     works = user.can(Capability.WORK_ALERTS)
     approves = user.can(Capability.APPROVE_CAMPAIGNS)
     return Badges(
         applications=numbers.waiting_applications(desk).count if reviews else 0,
+        tasks=numbers.open_tasks(desk).count if manages else 0,
         alerts=numbers.open_alerts(desk).now if works else 0,
         approvals=numbers.broadcasts_to_approve(desk).count if approves else 0,
     )

@@ -14,7 +14,7 @@ from communities.models import Community, GroupChat, Tier
 from communities.rules.status import OPEN_FOR_ENTRY
 from members.criteria import matching
 from members.models import EntryApplication, MemberDay, Membership
-from scrm.accounts.models import User
+from scrm.accounts.models import OperatorTask, User
 from scrm.shared.criteria import InvalidCriterion, parse_criterion
 
 WEEK = timedelta(days=7)
@@ -114,6 +114,15 @@ class Queue:
 def waiting_applications(desk: Desk) -> Queue:
     applications = EntryApplication.objects.visible_to(desk.user).in_review()
     return Queue(**applications.aggregate(count=Count("pk"), oldest=Min("submitted_at")))
+
+
+def open_tasks(desk: Desk) -> Queue:
+    tasks = OperatorTask.objects.visible_to(desk.user).open()
+    return Queue(**tasks.aggregate(count=Count("pk"), oldest=Min("created_at")))
+
+
+def overdue_tasks(desk: Desk) -> int:
+    return OperatorTask.objects.visible_to(desk.user).overdue(desk.now).count()
 
 
 def my_alerts(desk: Desk) -> Queue:

@@ -33,6 +33,8 @@ def todos(desk: Desk) -> Iterator[Todo]:
     """The most pressing kinds first; only what the user's role allows to be done."""
     if desk.user.can(Capability.REVIEW_APPLICATIONS):
         yield from applications(desk)
+    if desk.user.can(Capability.MANAGE_COMMUNITIES):
+        yield from tasks(desk)
     if desk.user.can(Capability.WORK_ALERTS):
         yield from alerts(desk)
     if desk.user.can(Capability.APPROVE_CAMPAIGNS):
@@ -54,6 +56,20 @@ def applications(desk: Desk) -> Iterator[Todo]:
         icon="how_to_reg",
         tone="danger" if waited > REVIEW_LATE else "warning" if waited > REVIEW_SOON else "info",
         link=changelist("members.entryapplication", IN_REVIEW),
+    )
+
+
+def tasks(desk: Desk) -> Iterator[Todo]:
+    queue = numbers.open_tasks(desk)
+    if not queue.count:
+        return
+    late = numbers.overdue_tasks(desk)
+    yield Todo(
+        title=_("%(count)d 件事要人来做") % {"count": queue.count},
+        note=_("%(late)d 件已超时") % {"late": late} if late else waited_in_words(queue, desk),
+        icon="checklist",
+        tone="danger" if late else "info",
+        link=changelist("accounts.operatortask"),
     )
 
 

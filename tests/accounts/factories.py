@@ -3,7 +3,8 @@ from __future__ import annotations
 from factory import LazyAttribute, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from scrm.accounts.models import ApiKey, Department, Enterprise, Staff, User
+from scrm.accounts.models import ApiKey, Department, Enterprise, OperatorTask, Staff, User
+from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.rules.roles import Capability, Role
 from scrm.accounts.services.api_keys import PLAIN_PREFIX, digest_of
 
@@ -57,6 +58,19 @@ class ApiKeyFactory(DjangoModelFactory):
     prefix = Sequence(lambda n: f"{PLAIN_PREFIX}{n:07d}")
     digest = LazyAttribute(lambda key: digest_of(key.prefix))
     scopes = LazyAttribute(lambda _key: sorted(Capability.values))
+
+
+class OperatorTaskFactory(DjangoModelFactory):
+    """An open task of nobody in particular, about the enterprise itself."""
+
+    class Meta:
+        model = OperatorTask
+
+    enterprise = SubFactory(EnterpriseFactory)
+    kind = TaskKind.MERGE
+    object_type = "accounts.enterprise"
+    object_id = Sequence(lambda n: n)
+    title = Sequence(lambda n: f"待办{n}")
 
 
 def plain_key_of(key: ApiKey) -> str:

@@ -1,6 +1,12 @@
 from scrm.accounts.rules.roles import Role
 from scrm.accounts.services.audit import record_audit
-from tests.accounts.factories import ApiKeyFactory, DepartmentFactory, StaffFactory, UserFactory
+from tests.accounts.factories import (
+    ApiKeyFactory,
+    DepartmentFactory,
+    OperatorTaskFactory,
+    StaffFactory,
+    UserFactory,
+)
 from tests.isolation import Call
 
 
@@ -29,6 +35,14 @@ def build(world):
         verb="edit_staff",
         subject=world.rows["staff"],
         after={"name": world.mark},
+    )
+    world.rows["task"] = OperatorTaskFactory(
+        **home,
+        object_type="accounts.staff",
+        object_id=world.rows["staff"].pk,
+        title=f"{world.mark}待办",
+        details={"reasons": [f"{world.mark}理由"]},
+        assignee=world.rows["staff"],
     )
 
 
@@ -94,6 +108,13 @@ API = {
     "api-key-revoke": {"post": Call(row="api key")},
     "audit-event-list": {"get": Call()},
     "audit-event-detail": {"get": Call(row="audit event")},
+    "operator-task-list": {"get": Call()},
+    "operator-task-detail": {"get": Call(row="task")},
+    "operator-task-complete": {"post": Call(row="task", body=lambda w: {"note": "已办"})},
+    "operator-task-dismiss": {"post": Call(row="task", body=lambda w: {"reason": "不需要"})},
+    "operator-task-assign": {
+        "post": Call(row="task", body=lambda w: {"assignee": w["free staff"].pk})
+    },
 }
 
 ADMIN = {
@@ -103,6 +124,7 @@ ADMIN = {
     "accounts.user": "user",
     "accounts.apikey": "api key",
     "accounts.auditevent": "audit event",
+    "accounts.operatortask": "task",
 }
 
 ADMIN_URLS = {
@@ -117,4 +139,9 @@ ADMIN_URLS = {
     "accounts_user_disable": Call(row="user"),
     "accounts_user_enable": Call(row="disabled user"),
     "accounts_apikey_revoke": Call(row="api key"),
+    "accounts_operatortask_complete": Call(row="task", body=lambda w: {"note": "已办"}),
+    "accounts_operatortask_dismiss": Call(row="task", body=lambda w: {"reason": "不需要"}),
+    "accounts_operatortask_assign": Call(
+        row="task", body=lambda w: {"assignee": w["free staff"].pk}
+    ),
 }

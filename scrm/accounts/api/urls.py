@@ -1,6 +1,7 @@
 from django.urls import path
 
 from scrm.accounts.api import views
+from scrm.accounts.api.operator_task import OperatorTaskViewSet
 from scrm.shared.api.routers import RowRouter
 
 router = RowRouter()
@@ -9,6 +10,7 @@ router.register("staff", views.StaffViewSet, basename="staff")
 router.register("users", views.UserViewSet, basename="user")
 router.register("api-keys", views.ApiKeyViewSet, basename="api-key")
 router.register("audit-events", views.AuditEventViewSet, basename="audit-event")
+router.register("operator-tasks", OperatorTaskViewSet, basename="operator-task")
 
 urlpatterns = [
     path("me/", views.MeView.as_view(), name="me"),

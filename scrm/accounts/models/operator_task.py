@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +22,9 @@ class OperatorTaskQuerySet(models.QuerySet["OperatorTask"]):
 
     def open(self) -> OperatorTaskQuerySet:
         return self.filter(status=TaskStatus.OPEN)
+
+    def overdue(self, now: datetime) -> OperatorTaskQuerySet:
+        return self.open().filter(due_at__lt=now)
 
 
 class OperatorTask(models.Model):

@@ -18,3 +18,16 @@ class TaskStatus(TextChoices):
     OPEN = "open", _("待处理")
     DONE = "done", _("已完成")
     DISMISSED = "dismissed", _("不处理")
+
+
+#: What the facts behind a task are called. Those without a name here are for programs.
+FACTS = {
+    "reasons": _("建议"),
+    "target": _("建议并入"),
+    "size": _("现有人数"),
+    "minimum_size": _("最小规模"),
+    "chat": _("客户群"),
+    "count": _("数量"),
+    "is_blocked": _("在黑名单中"),
+    "clauses": _("门槛"),
+}

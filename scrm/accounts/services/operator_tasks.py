@@ -14,7 +14,12 @@ from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from scrm.accounts.errors import TaskIsClosed, TaskReasonMissing
+from scrm.accounts.errors import (
+    BelongsElsewhere,
+    StaffIsInactive,
+    TaskIsClosed,
+    TaskReasonMissing,
+)
 from scrm.accounts.models import OperatorTask, Staff, User
 from scrm.accounts.rules.operator_tasks import TaskKind, TaskStatus
 from scrm.accounts.services.audit import enterprise_of, record_audit
@@ -87,13 +92,44 @@ def dismiss_task(task_id: int, *, reason: str, actor: User) -> OperatorTask:
     return _close(task_id, TaskStatus.DISMISSED, note=reason, actor=actor, verb="dismiss_task")
 
 
-def _close(task_id: int, status: TaskStatus, *, note: str, actor: User, verb: str) -> OperatorTask:
-    task = OperatorTask.objects.select_for_update(no_key=True).get(pk=task_id)
+@transaction.atomic
+def assign_task(task_id: int, *, assignee: Staff | None, actor: User) -> OperatorTask:
+    """Give a task to a colleague, or to nobody in particular."""
+    task = _locked(task_id)
+    if assignee is not None:
+        _refuse_assignee(task, assignee)
+    before = {"assignee": task.assignee}
+    task.assignee = assignee
+    task.save(update_fields=["assignee"])
+    record_audit(
+        actor, verb="assign_task", subject=task, before=before, after={"assignee": assignee}
+    )
+    return task
+
+
+def _refuse_assignee(task: OperatorTask, assignee: Staff) -> None:
+    if assignee.enterprise_id != task.enterprise_id:
+        raise BelongsElsewhere(_("“%(name)s”不属于这家企业，请另选。") % {"name": assignee.name})
+    if not assignee.is_active:
+        raise StaffIsInactive(_("“%(name)s”已离职，请另选。") % {"name": assignee.name})
+
+
+def _locked(task_id: int) -> OperatorTask:
+    task = (
+        OperatorTask.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("assignee")
+        .get(pk=task_id)
+    )
     if task.status != TaskStatus.OPEN:
         raise TaskIsClosed(
             _("这个待办“%(status)s”，不用再处理。") % {"status": task.get_status_display()},
             details={"status": task.status},
         )
+    return task
+
+
+def _close(task_id: int, status: TaskStatus, *, note: str, actor: User, verb: str) -> OperatorTask:
+    task = _locked(task_id)
     task.status = status
     task.note = note.strip()[:300]
     task.closed_by = actor

@@ -131,22 +131,30 @@ def evaluate_waiting_applications(*, seconds: float = 20.0) -> int:
 @transaction.atomic
 def _evaluate_batch(community_id: int, failed: set[int]) -> int:
     """How many were judged; none when the community is busy or nobody waits any more."""
-    lock = Community.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    if lock.filter(pk=community_id).first() is None:
-        return 0
-    waiting = (
-        EntryApplication.objects.filter(community=community_id, status=ApplicationStatus.EVALUATING)
-        .exclude(pk__in=failed)
-        .order_by("submitted_at", "pk")
+    communities = Community.objects.select_related("minimum_tier")
+    community = (
+        communities.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        .filter(pk=community_id)
+        .first()
     )
-    ids = list(waiting.values_list("pk", flat=True)[:EVALUATION_BATCH])
-    for application_id in ids:
+    if community is None:
+        return 0
+    waiting = list(
+        EntryApplication.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("member__enterprise", "policy")
+        .filter(community=community, status=ApplicationStatus.EVALUATING)
+        .exclude(pk__in=failed)
+        .order_by("submitted_at", "pk")[:EVALUATION_BATCH]
+    )
+    for application in waiting:
+        application.community = community
         try:
-            reconsider_application(application_id)
+            with transaction.atomic():
+                reconsider(application)
         except Exception:  # the others must not wait for the one that cannot be judged
-            failed.add(application_id)
-            logger.exception("cannot judge", extra={"application_id": application_id})
-    return len(ids)
+            failed.add(application.pk)
+            logger.exception("cannot judge", extra={"application_id": application.pk})
+    return len(waiting)
 
 
 def _ask_for_photos(

@@ -2,6 +2,7 @@ import pytest
 
 from communities.rules.kinds import EntryMode
 from communities.rules.status import ChatState, CommunityStatus
+from members.criteria import explain
 from members.errors import (
     AlreadyApplied,
     AlreadyMember,
@@ -9,26 +10,28 @@ from members.errors import (
     CannotDecide,
     NotInviteOnly,
     NotOpenForEntry,
-    ReasonMissing,
 )
-from members.models import EntryApplication, Membership, Stay
+from members.models import EntryApplication, Membership, Stay, TierAssignment
+from members.rules.standing import TierCause
 from members.rules.status import ApplicationStatus, JoinSource
-from members.services.joining import (
-    apply_for_entry,
-    approve_application,
-    invite_member,
-    reject_application,
-    seat_waiting_applications,
-    withdraw_application,
-)
-from members.signals import entry_decided, member_joined
+from members.services.admitting import seat_waiting_applications
+from members.services.joining import invite_member, withdraw_application
+from members.signals import member_joined
 from scrm.accounts.models import AuditEvent
 from tests.accounts.factories import UserFactory
 from tests.communities.factories import (
     CommunityFactory,
-    EntryPolicyFactory,
     GroupChatFactory,
+    JoinRouteFactory,
+    JoinWayFactory,
     TierFactory,
+)
+from tests.members.entry_factories import (
+    THREE_PURCHASES,
+    BlocklistEntryFactory,
+    apply,
+    gated,
+    newcomer,
 )
 from tests.members.factories import (
     EntryApplicationFactory,
@@ -38,22 +41,6 @@ from tests.members.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-THREE_PURCHASES = {"metric": "purchase_count", "op": "gte", "value": 3}
-
-
-def gated(mode, criterion=None, **fields):
-    community = CommunityFactory(policy=None, **fields)
-    EntryPolicyFactory(community=community, mode=mode, criterion=criterion or {})
-    return community
-
-
-def apply(member, community, actor=None):
-    return apply_for_entry(member, community=community, source=JoinSource.API, actor=actor)
-
-
-def newcomer(community):
-    return MemberFactory(enterprise=community.enterprise)
 
 
 @pytest.fixture
@@ -106,9 +93,11 @@ def test_apply_rejects_and_explains_each_clause_when_the_rule_is_not_met():
         "required": 3,
         "actual": 2,
         "window_days": None,
+        "of": None,
         "negated": False,
         "passed": False,
         "missing": 1,
+        "provisional": False,
     }
     assert application.clauses[1]["passed"] is True
     assert application.reason == "购买次数 ≥ 3：实际 2，还差 1"
@@ -317,57 +306,6 @@ def test_the_sweep_goes_on_after_one_that_cannot_be_seated(caplog):
     assert seat_waiting_applications() == 1
 
 
-def test_approve_seats_the_applicant(heard):
-    application = EntryApplicationFactory()
-    GroupChatFactory(community=application.community)
-    actor = UserFactory(enterprise=application.enterprise)
-
-    approved = approve_application(application.pk, actor=actor)
-
-    assert approved.status == ApplicationStatus.JOINED
-    assert approved.decided_by == actor
-    assert len(heard) == 1
-
-
-def test_approve_twice_is_refused():
-    application = EntryApplicationFactory()
-    GroupChatFactory(community=application.community)
-    approve_application(application.pk, actor=UserFactory())
-
-    with pytest.raises(CannotDecide):
-        approve_application(application.pk, actor=UserFactory())
-    assert Membership.objects.count() == 1
-
-
-def test_approve_is_refused_once_the_community_takes_nobody():
-    application = EntryApplicationFactory(community__status=CommunityStatus.CLOSING)
-
-    with pytest.raises(NotOpenForEntry):
-        approve_application(application.pk, actor=UserFactory())
-
-
-def test_reject_keeps_who_and_why():
-    application = EntryApplicationFactory()
-    actor = UserFactory()
-
-    rejected = reject_application(application.pk, reason="照片看不清", actor=actor)
-
-    assert (rejected.status, rejected.reason, rejected.decided_by) == (
-        ApplicationStatus.REJECTED,
-        "照片看不清",
-        actor,
-    )
-    with pytest.raises(CannotDecide):
-        reject_application(application.pk, reason="再次", actor=actor)
-
-
-def test_reject_without_a_reason_is_refused():
-    application = EntryApplicationFactory()
-
-    with pytest.raises(ReasonMissing):
-        reject_application(application.pk, reason="  ", actor=UserFactory())
-
-
 def test_withdraw_ends_an_application_and_makes_room_for_another():
     application = EntryApplicationFactory()
 
@@ -378,19 +316,70 @@ def test_withdraw_ends_an_application_and_makes_room_for_another():
         withdraw_application(application.pk, actor=None)
 
 
-def test_every_decision_is_announced_once():
-    decided = []
+def test_apply_through_a_link_tries_the_chats_of_the_link_first():
+    community = CommunityFactory()
+    GroupChatFactory(community=community)
+    of_the_link = GroupChatFactory(community=community, member_count=80, capacity=81)
+    way = JoinWayFactory(community=community)
+    JoinRouteFactory(join_way=way, chat=of_the_link)
 
-    def hear(sender, signal, **arguments):
-        decided.append(arguments["application_id"])
+    first, second = (apply(newcomer(community), community, join_way=way) for _ in "ab")
 
-    entry_decided.connect(hear)
-    try:
-        community = CommunityFactory()
-        joined = apply(newcomer(community), community)
-        rejected = EntryApplicationFactory()
-        reject_application(rejected.pk, reason="不符", actor=UserFactory())
-    finally:
-        entry_decided.disconnect(hear)
+    assert first.membership.stays.get().chat == of_the_link
+    assert first.membership.stays.get().join_way == way
+    assert second.membership.stays.get().chat != of_the_link
 
-    assert decided == [joined.pk, rejected.pk]
+
+def test_apply_through_the_link_of_another_community_counts_for_neither():
+    community = CommunityFactory()
+    GroupChatFactory(community=community)
+
+    application = apply(newcomer(community), community, join_way=JoinWayFactory())
+
+    assert application.status == ApplicationStatus.JOINED
+    assert application.join_way is None
+
+
+def test_who_holds_the_minimum_tier_keeps_it_for_entry_though_the_numbers_fell():
+    tier = TierFactory(name="星球 VIP", criterion=THREE_PURCHASES)
+    community = CommunityFactory(enterprise=tier.scheme.enterprise, minimum_tier=tier)
+    GroupChatFactory(community=community)
+    member = newcomer(community)
+    TierAssignment.objects.create(
+        member=member, scheme=tier.scheme, tier=tier, cause=TierCause.ENTERED
+    )
+
+    application = apply(member, community)
+
+    assert application.status == ApplicationStatus.JOINED
+    assert explain(application.clauses[0]) == "层级“星球 VIP”：已持有"
+
+
+def test_apply_is_rejected_in_words_to_somebody_on_the_blocklist():
+    community = CommunityFactory()
+    GroupChatFactory(community=community)
+    member = newcomer(community)
+    BlocklistEntryFactory(member=member)
+    elsewhere = BlocklistEntryFactory(
+        member=newcomer(community), community=CommunityFactory(enterprise=community.enterprise)
+    )
+
+    application = apply(member, community)
+
+    assert application.status == ApplicationStatus.REJECTED
+    assert application.reason == "在黑名单中，不能加入"
+    assert application.clauses[0]["rule"] == "blocklist"
+    assert apply(elsewhere.member, community).status == ApplicationStatus.JOINED
+
+
+def test_a_block_after_the_approval_beats_it_when_there_is_room_at_last():
+    community = CommunityFactory()
+    application = apply(newcomer(community), community)
+    BlocklistEntryFactory(member=application.member)
+    GroupChatFactory(community=community)
+
+    seat_waiting_applications()
+
+    application.refresh_from_db()
+    assert application.status == ApplicationStatus.REJECTED
+    assert not Membership.objects.exists()

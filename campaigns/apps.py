@@ -8,3 +8,6 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import receivers  # noqa: F401, PLC0415 - connects them; models are loaded
+        from campaigns.references import register_segments  # noqa: PLC0415 - needs the models
+
+        register_segments()

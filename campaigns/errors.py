@@ -71,3 +71,20 @@ class CannotMoveAlert(DomainError):
 class ReasonMissing(InvalidInput):
     code = "reason_missing"
     field = "reason"
+
+
+class CodeTaken(DomainError):
+    code = "code_taken"
+
+
+class SegmentInUse(DomainError):
+    """What was approved by its criterion is on its way; ``details`` names the broadcasts."""
+
+    code = "segment_in_use"
+
+
+class SegmentTooLong(InvalidInput):
+    """Something that names the segment would have too many clauses with it written out."""
+
+    code = "too_many_clauses"
+    field = "criterion"

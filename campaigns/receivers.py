@@ -16,6 +16,7 @@ from campaigns.signals import (
     broadcast_cancelled,
     broadcast_resumed,
     broadcast_started,
+    segment_draw_asked,
     welcome_planned,
 )
 from members.signals import churn_scored, member_joined, split_invited
@@ -52,3 +53,8 @@ def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> N
 @receiver(split_invited)
 def draft_the_invitation(*, branch_id: int, actor_id: int, **_: object) -> None:
     draft_split_broadcast(branch_id, actor=User.objects.get(pk=actor_id))
+
+
+@receiver(segment_draw_asked)
+def hurry_the_list(*, segment_id: int, **_: object) -> None:
+    transaction.on_commit(partial(tasks.draw_segment.delay, segment_id), robust=True)

@@ -19,3 +19,6 @@ broadcast_cancelled = Signal()
 
 # welcome_id: int
 welcome_planned = Signal()
+
+# segment_id: int; its list is wanted anew
+segment_draw_asked = Signal()

@@ -14,6 +14,7 @@ from campaigns.selectors.work import drains_needed, has_due_welcomes
 from campaigns.services import churn_alerts
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
+from campaigns.services.segmenting import draw_asked_segment, segments_to_draw
 from campaigns.services.welcoming import send_due_welcomes as send_welcomes
 
 logger = logging.getLogger(__name__)
@@ -71,3 +72,14 @@ def wake(task: Task[[], None]) -> None:
         task.apply_async(expires=WAKE_UP_EXPIRES)
     except BrokerDown:
         logger.warning("The broker is away; the sweep will go on.", extra={"task_name": task.name})
+
+
+@shared_task(name="campaigns.sweep_segments")
+def sweep_segments() -> None:
+    for segment_id in segments_to_draw():
+        draw_segment.delay(segment_id)
+
+
+@shared_task(name="campaigns.draw_segment")
+def draw_segment(segment_id: int) -> None:
+    draw_asked_segment(segment_id)

@@ -37,6 +37,8 @@ SCHEDULE: dict[str, Entry] = {
     "splits": every(60, "members.sweep_splits"),
     # How late a colleague hears that a community is nearly full; the last fifth takes longer.
     "capacity": every(600, "members.sweep_capacity"),
+    # How long somebody waits for the list of a large segment after the wake-up was lost.
+    "segments": every(60, "campaigns.sweep_segments"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.

@@ -205,6 +205,7 @@ CELERY_TASK_ROUTES = {  # the first pattern that fits
     "campaigns.send_*welcome*": {"queue": "welcome"},
     "campaigns.drain_*": {"queue": "drain"},
     "campaigns.*_churn_alerts": {"queue": "bulk"},
+    "campaigns.draw_segment": {"queue": "bulk"},
     "members.*": {"queue": "bulk"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -24,6 +24,13 @@ class Segment(models.Model):
     criterion = models.JSONField(_("条件"), default=dict, blank=True)
     member_count = models.PositiveBigIntegerField(_("人数"), null=True, blank=True, editable=False)
     drawn_at = models.DateTimeField(_("名单时间"), null=True, blank=True, editable=False)
+    draw_asked_at = models.DateTimeField(
+        _("等待更新名单"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("名单正在后台更新；留空表示没有在等。"),
+    )
     created_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("建立人")
     )

@@ -22,11 +22,11 @@ from campaigns.rules.templates import VARIABLES_OF, clean_text
 from campaigns.selectors.clock import database_now
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from communities.models import Community, SplitBranch
+from communities.services.gatekeeping import refuse_unknown_references
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit, snapshot
-from scrm.shared.criteria import Criterion, InvalidCriterion, parse_criterion
-from scrm.shared.criterion_references import unknown_references
+from scrm.shared.criteria import Criterion, parse_criterion
 from scrm.wecom.models import ChannelAccount
 
 FIELDS = (
@@ -133,8 +133,7 @@ def refuse_what_cannot_be_sent(broadcast: Broadcast, communities: list[Community
     criterion = parse_criterion(broadcast.criterion)
     if broadcast.target == BroadcastTarget.CHATS and not criterion.is_empty:
         raise CriterionNeedsMembers(_("人群条件只能用于发给成员的群发。"))
-    if unknown := unknown_references(criterion, enterprise_id=broadcast.enterprise_id):
-        raise InvalidCriterion(unknown)
+    refuse_unknown_references(criterion, enterprise_id=broadcast.enterprise_id)
 
 
 def picture(broadcast: Broadcast, communities: list[Community]) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin.choice_filters import RadioFilter
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
@@ -17,9 +19,9 @@ from communities.admin.community_facts import facts_of
 from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.admin.moves import MOVES, move_button, name_of
 from communities.models import Community, EntryPolicy, GroupChat
-from communities.rules.kinds import EntryMode
+from communities.rules.kinds import BY_RULE, EntryMode
 from communities.rules.status import ChatState, CommunityStatus, may_become
-from communities.selectors import with_sizes
+from communities.selectors import undersized, with_sizes
 from communities.services.founding import create_community, edit_community
 from communities.services.gatekeeping import set_entry_policy
 from scrm.accounts.admin_scope import (
@@ -93,6 +95,22 @@ class Branches(EnterpriseTabularInline[Community, Community]):
     tab = True
 
 
+class SizeFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("规模")
+    parameter_name = "undersized"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("规模不足"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Community]
+    ) -> models.QuerySet[Community]:
+        if self.value() is None:
+            return queryset
+        small = undersized(Community.objects.all(), now=timezone.now())
+        return queryset.filter(pk__in=small.values("pk"))
+
+
 class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
     mode = forms.ChoiceField(
         label=_("方式"), choices=EntryMode.choices, widget=UnfoldAdminSelectWidget
@@ -111,6 +129,14 @@ class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
         criterion: Criterion = self.cleaned_data["criterion"]
         refuse_unknown(criterion, enterprise_id=admin_user(self.request).enterprise_id)
         return criterion
+
+    def clean(self) -> dict[str, Any]:
+        """Said while the dialog is open; the verb refuses it too."""
+        cleaned: dict[str, Any] = super().clean()
+        criterion = cleaned.get("criterion")
+        if cleaned.get("mode") in BY_RULE and criterion is not None and criterion.is_empty:
+            self.add_error("criterion", _("按规则准入必须写明门槛；不设门槛请选“开放”。"))
+        return cleaned
 
 
 @admin.register(Community)
@@ -133,6 +159,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
     )
     list_filter = (
         ("status", MultipleChoicesDropdownFilter),
+        SizeFilter,
         ("kind", MultipleChoicesDropdownFilter),
         ("circle", MultipleChoicesDropdownFilter),
         "classification_values",

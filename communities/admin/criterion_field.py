@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from communities.admin.criterion_words import builder_settings
+from communities.services.gatekeeping import refuse_unknown_references
 from scrm.shared.criteria import (
     MAX_DEPTH,
     METRICS,
@@ -22,8 +23,8 @@ from scrm.shared.criteria import (
     ValueType,
     parse_criterion,
 )
-from scrm.shared.criterion_references import unknown_references
 from scrm.shared.criterion_words import describe
+from scrm.shared.errors import DomainError
 
 MAX_LENGTH = 20_000
 
@@ -128,10 +129,13 @@ class CriterionFormField(forms.Field):
 
 
 def refuse_unknown(criterion: Criterion, *, enterprise_id: int) -> None:
-    """Raise a form error at each clause that names what this enterprise does not have."""
-    unknown = unknown_references(criterion, enterprise_id=enterprise_id)
-    if unknown:
-        raise told(unknown, criterion.as_json())
+    """Raise what the verb would refuse: clauses that name what this enterprise does not have."""
+    try:
+        refuse_unknown_references(criterion, enterprise_id=enterprise_id)
+    except InvalidCriterion as invalid:
+        raise told(invalid.errors, criterion.as_json()) from invalid
+    except DomainError as refusal:
+        raise forms.ValidationError(refusal.message, code=refusal.code) from refusal
 
 
 def told(errors: Iterable[CriterionError], raw: object) -> forms.ValidationError:

@@ -163,6 +163,13 @@ def test_a_refused_threshold_keeps_what_was_built(user, page):
     assert not EntryPolicy.objects.filter(mode="rule").exists()
 
 
+def test_a_rule_without_a_threshold_is_refused_in_the_dialog(user, page):
+    community = CommunityFactory(enterprise=user.enterprise)
+
+    assert "按规则准入必须写明门槛" in text_of(threshold(page, community, ""))
+    assert not EntryPolicy.objects.filter(mode="rule").exists()
+
+
 def test_the_dialog_opens_with_the_policy_in_force(user, page):
     community = CommunityFactory(enterprise=user.enterprise, policy=None)
     EntryPolicyFactory(community=community, mode="rule", criterion=CLAUSE)

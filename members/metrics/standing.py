@@ -18,7 +18,6 @@ from members.metrics.measures import (
 )
 from members.models import (
     Consent,
-    Evidence,
     MemberClassification,
     MemberTag,
     Tag,
@@ -47,13 +46,11 @@ def classifications(moment: Moment) -> QuerySet[MemberClassification, dict[str, 
     return rows.filter(enterprise=moment.enterprise).values("member_id", "value_id")
 
 
-def proofs(moment: Moment) -> QuerySet[Evidence, dict[str, object]]:
-    """Approved evidence whose classification still holds."""
-    return Evidence.objects.filter(
-        enterprise=moment.enterprise,
-        status=EvidenceStatus.APPROVED,
-        classification__in=MemberClassification.objects.in_force(moment.now),
-    ).values("member_id", value_id=F("classification__value_id"))
+def proofs(moment: Moment) -> QuerySet[MemberClassification, dict[str, object]]:
+    """Classifications in force that approved evidence brought."""
+    rows = MemberClassification.objects.in_force(moment.now)
+    proven = rows.filter(enterprise=moment.enterprise, evidence__status=EvidenceStatus.APPROVED)
+    return proven.values("member_id", "value_id")
 
 
 def tags(moment: Moment) -> QuerySet[MemberTag, dict[str, object]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
 
 
@@ -44,5 +45,8 @@ def joined(separator: str, parts: Iterable[Sql]) -> Sql:
 
 def sql_of(rows: QuerySet[Any, Any]) -> Sql:
     """A queryset as a piece of SQL."""
-    text, params = rows.query.sql_with_params()
+    try:
+        text, params = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return Sql("SELECT NULL::bigint WHERE FALSE")
     return Sql(text, tuple(params))

@@ -1,29 +1,22 @@
 """The queryset and the check of one member must agree, whatever is asked of whom."""
 
+import json
+import os
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from members.criteria import check_member, explain, matching
-from members.models import Member, MemberDay, Membership, Purchase
-from members.rules.status import JoinSource, LeaveReason
-from scrm.shared.criteria import (
-    METRICS,
-    AllOf,
-    AnyOf,
-    Clause,
-    Criterion,
-    Not,
-    ValueType,
-    Window,
-    parse_criterion,
-)
+from members.criteria import Measuring, check_member, explain, matching
+from members.metrics import Moment
+from members.models import Member
+from scrm.shared.criteria import Clause, Criterion, Operator, parse_criterion
+from scrm.shared.sql import joined, sql
 from tests.accounts.factories import EnterpriseFactory
-from tests.communities.factories import CommunityFactory
+from tests.members.criteria_oracle import COMPARE, Oracle
+from tests.members.criteria_worlds import NOWS, ZONES, stage, trees, worlds
 from tests.members.factories import (
     MemberDayFactory,
     MemberFactory,
@@ -33,172 +26,128 @@ from tests.members.factories import (
 
 pytestmark = pytest.mark.django_db
 
-ZONES = ["Asia/Shanghai", "America/New_York"]
-NOWS = [
-    datetime(2026, 3, 1, 15, 59, 59, tzinfo=UTC),  # a second before midnight in Shanghai
-    datetime(2026, 3, 1, 16, 0, 0, tzinfo=UTC),  # midnight in Shanghai
-    datetime(2026, 3, 8, 5, 30, tzinfo=UTC),  # New York, the night clocks go forward
-    datetime(2026, 11, 1, 5, 30, tzinfo=UTC),  # New York, the hour that comes twice
-]
-CODES = ["cats", "dogs", "nowhere"]
 
-
-def instants(zone, now):
-    """Instants around the local midnights of the last days, where mistakes would live."""
-    today = now.astimezone(ZoneInfo(zone)).date()
-    midnights = st.integers(-1, 6).map(
-        lambda ago: datetime.combine(
-            today - timedelta(days=ago), time.min, tzinfo=ZoneInfo(zone)
-        ).astimezone(UTC)
-    )
-    nudges = st.sampled_from([-1, 0, 1, 3600 * 23, 3600 * 25])
-    return st.builds(lambda at, by: at + timedelta(seconds=by), midnights, nudges)
-
-
-@st.composite
-def clauses(draw):
-    definition = draw(st.sampled_from(list(METRICS)))
-    windows = st.integers(1, 6)
-    window = {
-        Window.NEVER: st.none(),
-        Window.OPTIONAL: st.none() | windows,
-        Window.REQUIRED: windows,
-    }[definition.takes_window]
-    is_community = definition.value_type is ValueType.COMMUNITY
-    return Clause(
-        definition.name,
-        draw(st.sampled_from(definition.operators)),
-        draw(st.sampled_from(CODES) if is_community else st.integers(0, 5)),
-        draw(window),
-    )
-
-
-def groups(children):
-    parts = st.lists(children, max_size=3).map(tuple)  # an empty group included
-    return parts.map(AllOf) | parts.map(AnyOf) | children.map(Not)
-
-
-trees = st.recursive(clauses(), groups, max_leaves=6).map(Criterion)
-
-
-@st.composite
-def histories(draw, zone, now):
-    """What one member has done: orders, active days, memberships; each may be nothing."""
-    today = now.astimezone(ZoneInfo(zone)).date()
-    when = instants(zone, now)
-    orders = st.tuples(when, st.integers(0, 3), st.integers(0, 3), st.sampled_from(["CNY", "USD"]))
-    days = st.tuples(
-        st.integers(-1, 6).map(lambda ago: today - timedelta(days=ago)),
-        st.integers(0, 1),
-        st.lists(st.integers(0, 2), min_size=6, max_size=6),
-    )
-    stays = st.tuples(st.integers(0, 1), when, st.none() | when)
-    return (
-        draw(st.lists(orders, max_size=3)),
-        draw(st.lists(days, max_size=3, unique_by=lambda day: day[:2])),
-        draw(st.lists(stays, max_size=2, unique_by=lambda stay: stay[0])),
-    )
-
-
-@st.composite
-def worlds(draw):
-    zone, now = draw(st.sampled_from(ZONES)), draw(st.sampled_from(NOWS))
-    return zone, now, draw(st.lists(histories(zone, now), min_size=1, max_size=4))
-
-
-COUNTS = ["message_count", "post_count", "comment_count", "checkin_count", "click_count"]
-
-
-def settle(member, communities, history):
-    orders, days, stays = history
-    Purchase.objects.bulk_create(
-        Purchase(
-            enterprise=member.enterprise,
-            member=member,
-            source="shop",
-            order_number=f"{member.pk}-{index}",
-            paid_amount=paid,
-            refunded_amount=min(paid, refunded),
-            currency=currency,
-            paid_at=at,
-        )
-        for index, (at, paid, refunded, currency) in enumerate(orders)
-    )
-    MemberDay.objects.bulk_create(
-        MemberDay(
-            enterprise=member.enterprise,
-            member=member,
-            community=communities[index],
-            day=day,
-            **dict(zip([*COUNTS, "other_count"], counts, strict=True)),
-        )
-        for day, index, counts in days
-    )
-    Membership.objects.bulk_create(
-        Membership(
-            enterprise=member.enterprise,
-            member=member,
-            community=communities[index],
-            source=JoinSource.API,
-            joined_at=joined if left is None else min(joined, left),
-            left_at=left and max(joined, left),
-            leave_reason="" if left is None else LeaveReason.SELF,
-        )
-        for index, joined, left in stays
-    )
+@pytest.fixture
+def stages():
+    return {zone: stage(zone) for zone in ZONES}
 
 
 @given(world=worlds(), criterion=trees)
 @settings(
-    max_examples=80,
+    max_examples=int(os.environ.get("CRITERIA_EXAMPLES", "80")),
     deadline=None,
-    derandomize=True,
+    derandomize="CRITERIA_EXAMPLES" not in os.environ,
+    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_the_queryset_and_the_check_of_each_member_agree(world, criterion):
-    zone, now, members = world
+def test_the_set_the_check_and_the_plain_meaning_agree(stages, world, criterion):
+    zone, now, everybody = world
+    here = stages[zone]
     with transaction.atomic():
-        enterprise = EnterpriseFactory(time_zone=zone)
-        communities = [CommunityFactory(enterprise=enterprise, code=code) for code in CODES[:2]]
-        for history in members:
-            settle(MemberFactory(enterprise=enterprise), communities, history)
-        settle(MemberFactory(), [CommunityFactory(code="cats")] * 2, ([], [], []))
+        members = here.settle(everybody)
+        checks = [check_member(criterion, member, now=now) for member in members]
 
-        matched = set(matching(criterion, enterprise=enterprise, now=now))
-
-        checks = {
-            member: check_member(criterion, member, now=now)
-            for member in Member.objects.filter(enterprise=enterprise)
+        passed = [check.passed for check in checks]
+        assert passed == [Oracle(facts, zone, now).meets(criterion.root) for facts in everybody]
+        assert passed == membership(criterion, members, now)
+        assert measured(criterion, members, now) == {
+            member.pk: (check.passed, [clause.as_json() for clause in check.clauses])
+            for member, check in zip(members, checks, strict=True)
         }
-        assert matched == {member for member, check in checks.items() if check.passed}
-        for check in checks.values():
+        for check, facts in zip(checks, everybody, strict=True):
             assert all(clause.passed == (clause.missing == 0) for clause in check.clauses)
+            assert actuals(check) == plain_actuals(criterion, Oracle(facts, zone, now))
         transaction.set_rollback(True)
+
+
+def membership(criterion, members, now):
+    """Who is in the set, which is the same however the measuring is limited."""
+    enterprise = members[0].enterprise
+    ids = [member.pk for member in members]
+    found = set(matching(criterion, enterprise=enterprise, now=now).values_list("pk", flat=True))
+    somebody = Member.objects.filter(pk__in=ids[1:]).values("pk")
+    for among, limited in [
+        (somebody, ids[1:]),
+        (range(ids[0], ids[-1]), ids[:-1]),
+        (ids[0], ids[:1]),
+    ]:
+        matched = matching(criterion, enterprise=enterprise, now=now, among=among)
+        assert set(matched.values_list("pk", flat=True)) == found & set(limited)
+    return [pk in found for pk in ids]
+
+
+def measured(criterion, members, now):
+    measuring = Measuring(Moment(members[0].enterprise, now))
+    holds, clauses = measuring.holds(criterion), measuring.clauses(criterion)
+    statement = sql("SELECT m.id, {}, {} {}", holds, clauses, measuring.source())
+    with connection.cursor() as cursor:
+        cursor.execute(statement.text, statement.params)
+        return {pk: (passed, json.loads(results)) for pk, passed, results in cursor}
+
+
+def actuals(check):
+    return [clause.actual for clause in check.clauses]
+
+
+def plain_actuals(criterion, oracle):
+    return [
+        oracle.measure(clause)
+        if isinstance(clause.value, int)
+        else clause.value * oracle.measure(clause)
+        for clause in criterion.clauses()
+    ]
+
+
+AGES = {
+    f"{metric} {op} {value}": Criterion(Clause(metric, Operator(op), value))
+    for metric in ["days_since_purchase", "days_since_active", "membership_days"]
+    for op in COMPARE
+    for value in range(5)
+}
 
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("now", NOWS)
-def test_every_age_agrees_at_every_border(zone, now):
+def test_every_age_is_right_at_every_border(zone, now):
     """Deterministic, because a one-off here needs one operator to meet one value at midnight."""
     enterprise = EnterpriseFactory(time_zone=zone)
     today = now.astimezone(ZoneInfo(zone)).date()
+    ages = {}
     for ago in range(4):
-        day = today - timedelta(days=ago)
-        midnight = datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-        for at in [midnight - timedelta(seconds=1), midnight]:
+        midnight = datetime.combine(today - timedelta(days=ago), time.min, tzinfo=ZoneInfo(zone))
+        for at, age in [(midnight, ago), (midnight - timedelta(microseconds=1), ago + 1)]:
+            at = at.astimezone(UTC)  # where a second before is a second before
             member = MemberFactory(enterprise=enterprise)
             PurchaseFactory(member=member, paid_at=at)
             MembershipFactory(member=member, community__enterprise=enterprise, joined_at=at)
-            MemberDayFactory(member=member, community__enterprise=enterprise, day=day)
-    members = list(Member.objects.filter(enterprise=enterprise))
+            MemberDayFactory(
+                member=member,
+                community__enterprise=enterprise,
+                day=today - timedelta(days=age),
+            )
+            ages[member.pk] = age
 
-    for metric in ["days_since_purchase", "days_since_active", "membership_days"]:
-        for op in ["gte", "gt", "lte", "lt", "eq"]:
-            for value in range(5):
-                criterion = parse_criterion({"metric": metric, "op": op, "value": value})
-                matched = set(matching(criterion, enterprise=enterprise, now=now))
-                passed = {m for m in members if check_member(criterion, m, now=now).passed}
-                assert matched == passed, (metric, op, value)
+    found = who_meets(AGES, enterprise=enterprise, now=now)
+
+    for name, criterion in AGES.items():
+        clause = criterion.root
+        expected = {pk for pk, age in ages.items() if COMPARE[clause.op](age, clause.value)}
+        assert found[name] == expected, name
+        matched = matching(criterion, enterprise=enterprise, now=now)
+        assert set(matched.values_list("pk", flat=True)) == expected, name
+
+
+def who_meets(criteria, *, enterprise, now):
+    """The members who meet each of several criteria, in one statement."""
+    measuring = Measuring(Moment(enterprise, now))
+    columns = joined(", ", [measuring.holds(criterion) for criterion in criteria.values()])
+    statement = sql("SELECT m.id, {} {}", columns, measuring.source())
+    with connection.cursor() as cursor:
+        cursor.execute(statement.text, statement.params)
+        rows = cursor.fetchall()
+    return {
+        name: {pk for pk, *passed in rows if passed[number]} for number, name in enumerate(criteria)
+    }
 
 
 def check(member, *, now=NOWS[1], **clause):

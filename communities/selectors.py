@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from communities.models import Community, GroupChat, JoinWay
 from communities.rules.join_ways import is_code
+from communities.rules.kinds import CommunityKind
+from communities.rules.status import CommunityStatus
+
+#: A community has this long to grow before it is called too small.
+GROWING_TIME = timedelta(days=30)
+
+type Headcount = Callable[[], QuerySet[Any, Any]]
+
+
+def _seats_taken() -> QuerySet[Any, Any]:
+    """One number for the community of the outer query: heads in its chats."""
+    chats = GroupChat.objects.filter(community=OuterRef("pk")).order_by().values("community")
+    return chats.annotate(people=Sum("member_count")).values("people")
+
+
+_headcounts: list[Headcount] = [_seats_taken]
+
+
+def count_people_by(headcount: Headcount) -> None:
+    """Called by the app that knows who belongs. Heads in chats count people twice who are in two
+    chats, and nobody where a community has no chat yet."""
+    _headcounts.append(headcount)
 
 
 def with_sizes(communities: QuerySet[Community]) -> QuerySet[Community]:
@@ -16,6 +42,20 @@ def with_sizes(communities: QuerySet[Community]) -> QuerySet[Community]:
         member_count=Coalesce(Subquery(chats.values(total=Sum("member_count"))), 0),
         capacity=Coalesce(Subquery(chats.values(total=Sum("capacity"))), 0),
     )
+
+
+def with_people(communities: QuerySet[Community]) -> QuerySet[Community]:
+    """With ``people_count``: how many belong to each community now."""
+    return communities.annotate(people_count=Coalesce(Subquery(_headcounts[-1]()), 0))
+
+
+def undersized(communities: QuerySet[Community], *, now: datetime) -> QuerySet[Community]:
+    """Running long enough to have grown, and still below the minimum size. A flash community is
+    not meant to last, so it is never called too small."""
+    grown_up = communities.filter(
+        status=CommunityStatus.ACTIVE, created_at__lte=now - GROWING_TIME
+    ).exclude(kind=CommunityKind.FLASH)
+    return with_people(grown_up).filter(people_count__lt=F("minimum_size"))
 
 
 def join_way_by_code(code: str) -> JoinWay | None:

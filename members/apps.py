@@ -7,9 +7,12 @@ class MembersConfig(AppConfig):
     verbose_name = _("成员")
 
     def ready(self) -> None:
+        from communities.selectors import count_people_by  # noqa: PLC0415 - needs the models
         from members import receivers  # noqa: F401, PLC0415 - connects them
         from members.metrics import register_metrics  # noqa: PLC0415 - models are loaded only now
         from members.references import register_references  # noqa: PLC0415 - likewise
+        from members.selectors.people import people_of_community  # noqa: PLC0415 - likewise
 
+        count_people_by(people_of_community)
         register_metrics()
         register_references()

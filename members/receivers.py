@@ -21,6 +21,7 @@ from members.services.closing import dissolve_memberships, end_open_applications
 from members.services.deciding import apply_policy_to_undecided
 from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
+from members.services.proposing_merges import drop_merge_proposal
 from members.services.settling_evidence import settle_evidence_of
 from members.services.tier_dues import note_changed_members, note_dependants, note_membership
 from members.signals import (
@@ -42,6 +43,12 @@ def end_with_the_community(*, community_id: int, after: str, **_: object) -> Non
         end_open_applications(community_id)
     elif after == CommunityStatus.DISSOLVED:
         dissolve_memberships(community_id)
+
+
+@receiver(community_moved)
+def propose_nothing_for_what_ends(*, community_id: int, after: str, **_: object) -> None:
+    if after != CommunityStatus.ACTIVE:
+        drop_merge_proposal(community_id)
 
 
 @receiver(member_joined)

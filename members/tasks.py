@@ -11,6 +11,7 @@ from members.services import applying_rules, deadlines, deciding, expiring
 from members.services.admitting import seat_waiting_applications
 from members.services.inviting_to_split import tend_splits
 from members.services.partitions import ensure_partitions_ahead
+from members.services.proposing_merges import propose_merges
 from members.services.requalifying import requalify_members
 from members.services.scoring import continue_scoring, enterprises_to_score
 from members.services.starting_splits import list_invitations
@@ -138,3 +139,8 @@ def sweep_tiering() -> None:
 def tier_scheme(scheme_id: int, day: str) -> None:
     if not continue_tiering(scheme_id, day=date.fromisoformat(day), budget=TIERING_BUDGET):
         tier_scheme.delay(scheme_id, day)
+
+
+@shared_task(name="members.sweep_small_communities")
+def sweep_small_communities() -> None:
+    propose_merges(timezone.now())

@@ -39,6 +39,8 @@ SCHEDULE: dict[str, Entry] = {
     "capacity": every(600, "members.sweep_capacity"),
     # How long somebody waits for the list of a large segment after the wake-up was lost.
     "segments": every(60, "campaigns.sweep_segments"),
+    # A community is given a month to grow, so a day is soon enough.
+    "small communities": at(crontab(hour=1, minute=40), "members.sweep_small_communities"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Model, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
 from communities.models import (
@@ -16,6 +18,7 @@ from communities.models import (
 )
 from communities.rules.kinds import Circle, CommunityKind, EntryMode
 from communities.rules.status import ChatState, CommunityStatus
+from communities.selectors import undersized
 from scrm.accounts.models import Staff
 from scrm.shared.api.filters import VisibleModelChoiceFilter
 from scrm.wecom.models import ChannelAccount
@@ -47,10 +50,20 @@ class CommunityFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstr
     classification = VisibleModelMultipleChoiceFilter(
         field_name="classification_values", model=ClassificationValue, conjoined=True
     )
+    undersized = filters.BooleanFilter(
+        method="with_size",
+        help_text=_("运营满 30 天、现有成员仍少于最小规模。"),
+    )
 
     class Meta:
         model = Community
         fields: list[str] = []
+
+    def with_size(
+        self, communities: QuerySet[Community], name: str, value: bool
+    ) -> QuerySet[Community]:
+        small = undersized(Community.objects.all(), now=timezone.now()).values("pk")
+        return communities.filter(pk__in=small) if value else communities.exclude(pk__in=small)
 
 
 class AxisFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream

@@ -321,3 +321,7 @@ class PhotoOutOfSight(DomainError):
     """The address of a photo is forged, too old, or of somebody who may not see it any more."""
 
     code = "photo_out_of_sight"
+
+
+class CodeTaken(DomainError):
+    code = "code_taken"

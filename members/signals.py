@@ -39,3 +39,6 @@ tiers_due = Signal()
 
 # scheme_id: int, day: date; a run over all members of the enterprise is to be gone on with
 tiering_begun = Signal()
+
+# tag_id: int, member_ids: list[int]; put on or taken off, at most some thousands at once
+tags_swept = Signal()

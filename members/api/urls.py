@@ -4,6 +4,7 @@ from members.api.activity import ActivityViewSet, MemberDayViewSet
 from members.api.churn_score import ChurnScoreViewSet
 from members.api.entry_application import EntryApplicationViewSet
 from members.api.import_run import ImportRunViewSet
+from members.api.join_way import CapacityViewSet, JoinWayFiguresViewSet
 from members.api.member import MemberViewSet
 from members.api.membership import MembershipViewSet, StayViewSet
 from members.api.metric import MetricListView
@@ -36,4 +37,19 @@ urlpatterns = [
     path("metrics/", MetricListView.as_view(), name="metrics"),
     *router.urls,
     *batches.urls,
+    path(
+        "join-ways/<int:pk>/figures/",
+        JoinWayFiguresViewSet.as_view({"get": "figures"}),
+        name="join-way-figures",
+    ),
+    path(
+        "join-ways/sources/",
+        JoinWayFiguresViewSet.as_view({"get": "sources"}),
+        name="join-way-sources",
+    ),
+    path(
+        "communities/<int:pk>/capacity/",
+        CapacityViewSet.as_view({"get": "retrieve"}),
+        name="community-capacity",
+    ),
 ]

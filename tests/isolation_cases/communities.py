@@ -6,6 +6,8 @@ from tests.communities.factories import (
     ClassificationValueFactory,
     CommunityFactory,
     GroupChatFactory,
+    JoinRouteFactory,
+    JoinWayFactory,
     TierFactory,
     TierSchemeFactory,
 )
@@ -53,6 +55,17 @@ def build(world):
         channel_account=world.rows["channel account"],
         name=f"{world.mark}空群",
     )
+    world.rows["join way"] = JoinWayFactory(
+        community=world.rows["community"], name=f"{world.mark}海报", source=f"{world.mark}-poster"
+    )
+    JoinRouteFactory(join_way=world.rows["join way"], chat=world.rows["chat"])
+    world.rows["paused way"] = JoinWayFactory(
+        community=world.rows["community"], name=f"{world.mark}旧海报", state="paused"
+    )
+
+
+def routes_of(world):
+    return [{"chat": world["chat"].pk, "weight": 2, "region": world["value"].pk}]
 
 
 def community_body(world):
@@ -104,6 +117,30 @@ API = {
     "group-chat-assign": {
         "post": Call(row="empty chat", body=lambda w: {"community": w["community"].pk})
     },
+    "join-way-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {
+                "community": w["community"].pk,
+                "name": "门店海报",
+                "source": "store",
+                "routes": routes_of(w),
+            },
+            answers=(201,),
+        ),
+    },
+    "join-way-detail": {
+        "get": Call(row="join way"),
+        "patch": Call(row="join way", body=lambda w: {"name": "新海报", "source": "store-1"}),
+    },
+    "join-way-routes": {
+        "post": Call(row="join way", body=lambda w: {"routes": routes_of(w)}),
+    },
+    "join-way-pause": {"post": Call(row="join way")},
+    "join-way-resume": {"post": Call(row="paused way")},
+    "join-way-close": {"post": Call(row="join way")},
+    "join-way-qr-svg": {"get": Call(row="join way")},
+    "join-way-qr-png": {"get": Call(row="join way")},
     "classification-axis-list": {
         "get": Call(),
         "post": Call(body=lambda w: {"code": "breed", "name": "品种"}, answers=(201,)),
@@ -159,6 +196,7 @@ ADMIN = {
     "communities.community": "community",
     "communities.entrypolicy": "policy",
     "communities.groupchat": "chat",
+    "communities.joinway": "join way",
     "communities.classificationaxis": "axis",
     "communities.classificationvalue": "value",
     "communities.tierscheme": "scheme",
@@ -166,6 +204,9 @@ ADMIN = {
 }
 
 ADMIN_URLS = {
+    "communities_joinway_pause": Call(row="join way"),
+    "communities_joinway_resume": Call(row="paused way"),
+    "communities_joinway_close": Call(row="join way"),
     "communities_tier_take_out": Call(row="unused tier"),
     "communities_community_edit_threshold": Call(
         row="community",

@@ -89,6 +89,9 @@ def newcomer_to(community):
 
 
 API = {
+    "join-way-figures": {"get": Call(row="join way")},
+    "join-way-sources": {"get": Call()},
+    "community-capacity": {"get": Call(row="community")},
     "metrics": {"get": Call()},
     "member-list": {
         "get": Call(),

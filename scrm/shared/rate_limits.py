@@ -45,11 +45,11 @@ class CannotCount(Exception):
 
 def use(limit: Limit, who: str) -> None:
     """Count one use. Raises ``TooOften``, or ``CannotCount`` when the cache is down."""
-    digest = hashlib.sha256(f"{limit.name}\0{who}".encode()).hexdigest()[:32]
+    window = key_of(limit, who)
     now = time.time()
     try:
-        began = float(cache.get_or_set(f"limit:{digest}", now, timeout=limit.seconds) or now)
-        key = f"limit:{digest}:{began:.6f}"
+        began = float(cache.get_or_set(window, now, timeout=limit.seconds) or now)
+        key = f"{window}:{began:.6f}"
         cache.add(key, 0, timeout=limit.seconds + 60)
         used = cache.incr(key)
     except CACHE_FAILURES as error:
@@ -65,6 +65,11 @@ def use_if_counted(limit: Limit, who: str) -> None:
         use(limit, who)
     except CannotCount:
         return
+
+
+def key_of(limit: Limit, who: str) -> str:
+    """Where the cache keeps when the present window began."""
+    return "limit:" + hashlib.sha256(f"{limit.name}\0{who}".encode()).hexdigest()[:32]
 
 
 def client_of(request: HttpRequest) -> str:

@@ -142,6 +142,7 @@ def _evaluate_batch(community_id: int, failed: set[int]) -> int:
     waiting = list(
         EntryApplication.objects.select_for_update(no_key=True, of=("self",))
         .select_related("member__enterprise", "policy")
+        .prefetch_related("policy__evidence_axes")
         .filter(community=community, status=ApplicationStatus.EVALUATING)
         .exclude(pk__in=failed)
         .order_by("submitted_at", "pk")[:EVALUATION_BATCH]

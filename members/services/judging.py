@@ -47,7 +47,8 @@ def judge(application: EntryApplication, *, is_invited: bool, now: datetime) -> 
     everything that is missing. Photos count as if they were approved, and so that nobody enters
     on a photo that nobody has looked at, a person decides."""
     community, policy = application.community, application.policy
-    missing = missing_evidence(application)
+    asks_for_photos = bool(policy.evidence_axes.all())
+    missing = missing_evidence(application) if asks_for_photos else []
     claimed = claimed_values(application)
     standing = standing_of(application.member, community, policy, now=now, assuming=claimed)
     if missing and not standing.passed:

@@ -50,16 +50,16 @@ def requalify_members(*, budget: float = BUDGET) -> Requalified:
         .select_related("community__minimum_tier", "community__owner", "community__enterprise")
         .order_by("community")
     )
+    now = timezone.now()
     for policy in policies:
-        for choose in (_due, _asked_about):
+        for rows, asks in ((_due(policy, now), True), (_asked_about(policy, now), False)):
             position = 0
             while time.monotonic() < until:
-                now = timezone.now()
-                batch = _batch(choose(policy, now), after=position)
+                batch = _batch(rows, after=position)
                 if not batch:
                     break
                 position = batch[-1].pk
-                _requalify(policy, batch, now=now, total=total)
+                _requalify(policy, batch, now=now, asks=asks, total=total)
     return total
 
 
@@ -90,7 +90,12 @@ def _tasks() -> OperatorTaskQuerySet:
 
 @transaction.atomic
 def _requalify(
-    policy: EntryPolicy, batch: list[Membership], *, now: datetime, total: Requalified
+    policy: EntryPolicy,
+    batch: list[Membership],
+    *,
+    now: datetime,
+    asks: bool,
+    total: Requalified,
 ) -> None:
     qualified = _qualified(policy, [membership.member_id for membership in batch], now=now)
     kept = [membership.pk for membership in batch if membership.member_id in qualified]
@@ -98,7 +103,7 @@ def _requalify(
     total.kept += rows.update(qualified_at=now)
     settle_tasks(TaskKind.REQUALIFICATION, subjects=rows)
     for membership in batch:
-        if membership.member_id not in qualified:
+        if asks and membership.member_id not in qualified:
             _ask(policy, membership, now=now)
             total.fallen += 1
 

@@ -10,7 +10,8 @@ from communities.services.lifecycle import move_community
 from members.errors import AlreadyApplied, AlreadyLeft, AlreadyMember
 from members.models import EntryApplication, Membership, Stay
 from members.rules.status import ApplicationStatus, JoinSource, LeaveReason
-from members.services.joining import apply_for_entry, seat_waiting_applications
+from members.services.admitting import seat_waiting_applications
+from members.services.joining import apply_for_entry
 from members.services.leaving import leave_community
 from members.signals import member_left
 from members.tasks import sweep_waiting_applications

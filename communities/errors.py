@@ -44,6 +44,16 @@ class PolicyNeedsCriterion(InvalidInput):
     field = "criterion"
 
 
+class ReviewTimeOutOfRange(InvalidInput):
+    code = "review_time_out_of_range"
+    field = "review_hours"
+
+
+class IntervalOutOfRange(InvalidInput):
+    code = "interval_out_of_range"
+    field = "requalify_days"
+
+
 class TierNeedsCriterion(InvalidInput):
     code = "tier_needs_criterion"
     field = "criterion"

@@ -32,6 +32,14 @@ SCHEDULE: dict[str, Entry] = {
     "churn alerts": at(crontab(minute=20), "campaigns.tend_churn_alerts"),
     # How long an approved member waits once a chat has room again.
     "waiting applications": every(30, "members.sweep_waiting_applications"),
+    # How much longer than the time to undo it a reviewer's decision takes.
+    "decisions": every(5, "members.sweep_decisions"),
+    # How long those who wait rest after a worker died on the way through a new entry policy.
+    "evaluations": every(10, "members.sweep_evaluations"),
+    # How late the owner hears of a late review, and how much longer an application may live.
+    "deadlines": every(60, "members.sweep_deadlines"),
+    # Members are checked again after whole days, so an hour is soon enough; a long list goes on.
+    "requalification": every(3600, "members.sweep_requalification"),
     # How long the lists of a large split rest after a worker died, and how long a split stays open
     # after the last answer when two came at once.
     "splits": every(60, "members.sweep_splits"),

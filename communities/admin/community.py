@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -12,14 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin.choice_filters import RadioFilter
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from communities.admin.community_facts import facts_of
-from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.admin.moves import MOVES, move_button, name_of
+from communities.admin.policy_dialog import PolicyDialog
 from communities.models import Community, EntryPolicy, GroupChat
-from communities.rules.kinds import BY_RULE, EntryMode
 from communities.rules.status import ChatState, CommunityStatus, may_become
 from communities.selectors import undersized, with_sizes
 from communities.services.founding import create_community, edit_community
@@ -31,7 +27,6 @@ from scrm.accounts.admin_scope import (
     confirm,
 )
 from scrm.accounts.rules.roles import Capability
-from scrm.shared.criteria import Criterion
 from scrm.shared.criterion_words import describe_stored
 
 STATUS_COLOURS = {
@@ -57,15 +52,33 @@ class PolicyHistory(EnterpriseTabularInline[EntryPolicy, Community]):
     model = EntryPolicy
     view_capability = Capability.VIEW_COMMUNITIES
     verbose_name_plural = _("准入规则的历史")
-    fields = ("version", "mode", "threshold", "is_active", "created_by", "created_at")
+    fields = (
+        "version",
+        "mode",
+        "threshold",
+        "photos",
+        "review_hours",
+        "requalify_days",
+        "is_active",
+        "created_by",
+        "created_at",
+    )
     readonly_fields = fields
     ordering = ("-version",)
     show_title = False
     tab = True
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[EntryPolicy]:
+        versions: models.QuerySet[EntryPolicy] = super().get_queryset(request)
+        return versions.prefetch_related("evidence_axes")
+
     @display(description=_("门槛"))
     def threshold(self, policy: EntryPolicy) -> str:
         return describe_stored(policy.criterion)
+
+    @display(description=_("需要的凭证"))
+    def photos(self, policy: EntryPolicy) -> str:
+        return "、".join(axis.name for axis in policy.evidence_axes.all()) or "—"
 
 
 class Carriers(EnterpriseTabularInline[GroupChat, Community]):
@@ -109,34 +122,6 @@ class SizeFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
             return queryset
         small = undersized(Community.objects.all(), now=timezone.now())
         return queryset.filter(pk__in=small.values("pk"))
-
-
-class PolicyDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
-    mode = forms.ChoiceField(
-        label=_("方式"), choices=EntryMode.choices, widget=UnfoldAdminSelectWidget
-    )
-    criterion = CriterionFormField(label=_("准入门槛"), empty=_("没有门槛：任何人都符合。"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        visible = EntryPolicy.objects.visible_to(admin_user(self.request)).active()
-        known = str(self.object_id).isdecimal()  # whatever else was typed is nobody's community
-        policy = visible.filter(community=self.object_id).first() if known else None
-        if policy is not None:
-            self.initial = {"mode": policy.mode, "criterion": policy.criterion}
-
-    def clean_criterion(self) -> Criterion:
-        criterion: Criterion = self.cleaned_data["criterion"]
-        refuse_unknown(criterion, enterprise_id=admin_user(self.request).enterprise_id)
-        return criterion
-
-    def clean(self) -> dict[str, Any]:
-        """Said while the dialog is open; the verb refuses it too."""
-        cleaned: dict[str, Any] = super().clean()
-        criterion = cleaned.get("criterion")
-        if cleaned.get("mode") in BY_RULE and criterion is not None and criterion.is_empty:
-            self.add_error("criterion", _("按规则准入必须写明门槛；不设门槛请选“开放”。"))
-        return cleaned
 
 
 @admin.register(Community)
@@ -284,7 +269,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
         dialog={
             **confirm(
                 _("设定准入规则"),
-                _("保存后成为新版本并立即生效；已决定的申请保留原版本。"),
+                _("保存后成为新版本并立即生效：未决定的申请按新版本重新核对，已决定的保留原版本。"),
                 submit=_("生效"),
             ),
             "form_class": PolicyDialog,
@@ -296,6 +281,5 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
             object_id,
             set_entry_policy,
             done=gettext("新的准入规则已生效。"),
-            mode=form.cleaned_data["mode"],
-            criterion=form.cleaned_data["criterion"],
+            **form.terms(),
         )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import display
@@ -21,6 +23,9 @@ class EntryPolicyAdmin(HistoryModelAdmin[EntryPolicy]):
         "version",
         "mode",
         "threshold",
+        "photos",
+        "review_hours",
+        "requalify_days",
         "is_active",
         "created_by",
         "created_at",
@@ -31,6 +36,13 @@ class EntryPolicyAdmin(HistoryModelAdmin[EntryPolicy]):
     fields = list_display
     readonly_fields = list_display
     ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[EntryPolicy]:
+        return super().get_queryset(request).prefetch_related("evidence_axes")
+
+    @display(description=_("需要的凭证"))
+    def photos(self, policy: EntryPolicy) -> str:
+        return "、".join(axis.name for axis in policy.evidence_axes.all()) or "—"
 
     @display(description=_("门槛"))
     def threshold(self, policy: EntryPolicy) -> str:

@@ -19,6 +19,7 @@ from communities.models import (
 )
 from communities.rules.kinds import Circle, CommunityKind, EntryMode, PurposeKind
 from communities.rules.status import CommunityStatus, moves_from
+from communities.services.gatekeeping import LONGEST_INTERVAL, LONGEST_REVIEW
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.fields import VisibleRelatedField
@@ -80,6 +81,7 @@ class TierSerializer(DescribedCriterion, StrictModelSerializer[Tier]):
 
 class EntryPolicySerializer(DescribedCriterion, StrictModelSerializer[EntryPolicy]):
     community_name = serializers.CharField(source="community.name", read_only=True)
+    evidence_axes = AxisSerializer(many=True, read_only=True)
 
     class Meta:
         model = EntryPolicy
@@ -91,6 +93,9 @@ class EntryPolicySerializer(DescribedCriterion, StrictModelSerializer[EntryPolic
             "mode",
             "criterion",
             "criterion_text",
+            "evidence_axes",
+            "review_hours",
+            "requalify_days",
             "is_active",
             "created_by",
             "created_at",
@@ -99,7 +104,16 @@ class EntryPolicySerializer(DescribedCriterion, StrictModelSerializer[EntryPolic
 
 class ActivePolicySerializer(EntryPolicySerializer):
     class Meta(EntryPolicySerializer.Meta):
-        fields = ("id", "version", "mode", "criterion", "criterion_text")
+        fields = (
+            "id",
+            "version",
+            "mode",
+            "criterion",
+            "criterion_text",
+            "evidence_axes",
+            "review_hours",
+            "requalify_days",
+        )
 
 
 class CommunitySerializer(StrictModelSerializer[Community]):
@@ -234,6 +248,25 @@ class MoveSerializer(StrictSerializer):
 class SetEntryPolicySerializer(StrictSerializer):
     mode = serializers.ChoiceField(EntryMode.choices)
     criterion: Any = CriterionField(default=NO_THRESHOLD)
+    evidence_axes: Any = VisibleRelatedField(
+        queryset=ClassificationAxis.objects.all(),
+        many=True,
+        required=False,
+        help_text=_("申请人要为这些维度各上传一张照片。不写则沿用上一版。"),
+    )
+    review_hours = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LONGEST_REVIEW,
+        help_text=_("人工审核的时限，小时；不写则沿用上一版，第一版为 24。"),
+    )
+    requalify_days = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=LONGEST_INTERVAL,
+        help_text=_("每隔多少天重新核对成员是否仍满足门槛；null 表示不复核，不写则沿用上一版。"),
+    )
 
 
 class AxisBodySerializer(StrictSerializer):

@@ -49,7 +49,9 @@ class CommunityViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
 
     def get_queryset(self) -> models.QuerySet[Community]:
         in_force = models.Prefetch(
-            "entry_policies", EntryPolicy.objects.active(), to_attr="policies_in_force"
+            "entry_policies",
+            EntryPolicy.objects.active().prefetch_related("evidence_axes"),
+            to_attr="policies_in_force",
         )
         return (
             with_sizes(Community.objects.visible_to(acting_user(self.request)))
@@ -107,7 +109,11 @@ class EntryPolicyViewSet(
 
     def get_queryset(self) -> models.QuerySet[EntryPolicy]:
         rows = EntryPolicy.objects.visible_to(acting_user(self.request))
-        return rows.select_related("community").fetch_mode(models.FETCH_RAISE)
+        return (
+            rows.select_related("community")
+            .prefetch_related("evidence_axes")
+            .fetch_mode(models.FETCH_RAISE)
+        )
 
 
 class GroupChatViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[GroupChat]):

@@ -91,7 +91,13 @@ API = {
     "community-set-entry-policy": {
         "post": Call(
             row="community",
-            body=lambda w: {"mode": "rule", "criterion": THREE_ORDERS},
+            body=lambda w: {
+                "mode": "rule",
+                "criterion": THREE_ORDERS,
+                "evidence_axes": [w["axis"].pk],
+                "review_hours": 12,
+                "requalify_days": 90,
+            },
             answers=(201,),
         )
     },
@@ -213,6 +219,7 @@ ADMIN_URLS = {
         body=lambda w: {
             "mode": "rule",
             "criterion": json.dumps(THREE_ORDERS),
+            "evidence_axes": [w["axis"].pk],
         },
     ),
     **{

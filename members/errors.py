@@ -325,3 +325,9 @@ class PhotoOutOfSight(DomainError):
 
 class CodeTaken(DomainError):
     code = "code_taken"
+
+
+class CriterionTooCostly(DomainError):
+    """Counting took longer than somebody at a screen should wait."""
+
+    code = "criterion_too_costly"

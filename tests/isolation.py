@@ -31,6 +31,7 @@ class Call:
     body: Callable[[World], object] | None = None
     answers: tuple[int, ...] = (200,)
     refusals: tuple[int, ...] = (400, 404)  # of a body that names rows of another enterprise
+    query: str = ""  # for lists that have to be asked for something
 
     def url_kwargs(self, world: World, name: str = "pk") -> dict[str, object]:
         if self.kwargs is not None:
@@ -80,7 +81,7 @@ class Door:
         return getattr(self.view, "required_capabilities", {}).get(self.action)
 
     def url(self, world: World) -> str:
-        return reverse(self.route, kwargs=self.call.url_kwargs(world))
+        return reverse(self.route, kwargs=self.call.url_kwargs(world)) + self.call.query
 
     def body(self, world: World) -> object:
         return self.call.body(world) if self.call.body else None

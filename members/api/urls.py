@@ -2,23 +2,46 @@ from django.urls import path
 
 from members.api.activity import ActivityViewSet, MemberDayViewSet
 from members.api.churn_score import ChurnScoreViewSet
+from members.api.classification import ClassificationReportView, MemberClassificationViewSet
+from members.api.consent import ConsentViewSet
+from members.api.criteria import (
+    CriterionCheckView,
+    CriterionChoicesView,
+    CriterionEstimateView,
+    CriterionSchemaView,
+)
 from members.api.entry_application import EntryApplicationViewSet
+from members.api.evidence import EvidenceViewSet
 from members.api.import_run import ImportRunViewSet
 from members.api.join_way import CapacityViewSet, JoinWayFiguresViewSet
 from members.api.member import MemberViewSet
 from members.api.membership import MembershipViewSet, StayViewSet
 from members.api.metric import MetricListView
 from members.api.purchase import PurchaseViewSet
+from members.api.split_invitation import SplitInvitationViewSet
+from members.api.split_plan import SplitBranchViewSet, SplitPlanViewSet
+from members.api.tag import TagViewSet
+from members.api.tier import MemberTiersViewSet, TierAssignmentViewSet, TierSchemeFiguresViewSet
 from scrm.shared.api.routers import RowRouter
 
 router = RowRouter()
 router.register("members", MemberViewSet, basename="member")
 router.register("entry-applications", EntryApplicationViewSet, basename="entry-application")
+router.register("evidence", EvidenceViewSet, basename="evidence")
 router.register("memberships", MembershipViewSet, basename="membership")
 router.register("stays", StayViewSet, basename="stay")
 router.register("member-days", MemberDayViewSet, basename="member-day")
 router.register("import-runs", ImportRunViewSet, basename="import-run")
+router.register("split-plans", SplitPlanViewSet, basename="split-plan")
+router.register("split-branches", SplitBranchViewSet, basename="split-branch")
+router.register("split-invitations", SplitInvitationViewSet, basename="split-invitation")
+router.register("tier-assignments", TierAssignmentViewSet, basename="tier-assignment")
 router.register("churn-scores", ChurnScoreViewSet, basename="churn-score")
+router.register(
+    "member-classifications", MemberClassificationViewSet, basename="member-classification"
+)
+router.register("tags", TagViewSet, basename="tag")
+router.register("consents", ConsentViewSet, basename="consent")
 
 
 class RouterOfBatches(RowRouter):
@@ -35,6 +58,13 @@ batches.register("purchases", PurchaseViewSet, basename="purchase")
 
 urlpatterns = [
     path("metrics/", MetricListView.as_view(), name="metrics"),
+    path(
+        "classification-report/", ClassificationReportView.as_view(), name="classification-report"
+    ),
+    path("criteria/schema/", CriterionSchemaView.as_view(), name="criteria-schema"),
+    path("criteria/check/", CriterionCheckView.as_view(), name="criteria-check"),
+    path("criteria/estimate/", CriterionEstimateView.as_view(), name="criteria-estimate"),
+    path("criteria/choices/", CriterionChoicesView.as_view(), name="criteria-choices"),
     *router.urls,
     *batches.urls,
     path(
@@ -51,5 +81,20 @@ urlpatterns = [
         "communities/<int:pk>/capacity/",
         CapacityViewSet.as_view({"get": "retrieve"}),
         name="community-capacity",
+    ),
+    path(
+        "members/<int:pk>/retier/",
+        MemberTiersViewSet.as_view({"post": "retier"}),
+        name="member-retier",
+    ),
+    path(
+        "tier-schemes/<int:pk>/distribution/",
+        TierSchemeFiguresViewSet.as_view({"get": "distribution"}),
+        name="tier-scheme-distribution",
+    ),
+    path(
+        "tier-schemes/<int:pk>/retier/",
+        TierSchemeFiguresViewSet.as_view({"post": "retier"}),
+        name="tier-scheme-retier",
     ),
 ]

@@ -79,6 +79,7 @@ def _activity(
     unit: Words = TIMES,
     window: Window = Window.OPTIONAL,
     taken_from: Words = ACTIVITY,
+    version: int = 1,
 ) -> Measure:
     return Measure(
         MetricDefinition(
@@ -87,7 +88,7 @@ def _activity(
             unit=unit,
             source=taken_from,
             definition=definition,
-            version=2,
+            version=version,
             value_type=value_type,
             operators=NUMERIC,
             takes_window=window,
@@ -108,18 +109,21 @@ MEASURES = (
         _("发帖数"),
         _("所有社群的发帖次数，可限定一个社群。没有记为 0。"),
         "sum(r.post_count)",
+        version=2,
     ),
     _activity(
         "comment_count",
         _("评论数"),
         _("所有社群的评论次数，可限定一个社群。没有记为 0。"),
         "sum(r.comment_count)",
+        version=2,
     ),
     _activity(
         "message_count",
         _("发言数"),
         _("所有社群的发言次数，可限定一个社群。没有记为 0。"),
         "sum(r.message_count)",
+        version=2,
     ),
     _activity(
         "interaction_count",
@@ -129,6 +133,7 @@ MEASURES = (
             "没有记为 0。"
         ),
         f"sum({INTERACTIONS})",
+        version=2,
     ),
     _activity(
         "active_days",
@@ -137,6 +142,7 @@ MEASURES = (
         "count(DISTINCT r.day)",
         unit=DAYS,
         window=Window.REQUIRED,
+        version=2,
     ),
     _activity(
         "days_since_active",
@@ -146,6 +152,7 @@ MEASURES = (
         nothing=None,
         reading=days_since,
         is_latest=True,
+        version=2,
         value_type=ValueType.DAYS,
         unit=DAYS,
         window=Window.NEVER,

@@ -102,6 +102,17 @@ def _named(definition: MetricDefinition, op: Operator) -> str:
     return affirmed if op is Operator.IS else denied
 
 
+def operator_words(value_type: ValueType) -> dict[Operator, str]:
+    """How the operators are said between a metric and a value of this type."""
+    affirmed, denied = {
+        ValueType.COMMUNITY: (_("在"), _("不在")),
+        ValueType.SEGMENT: (_("在"), _("不在")),
+        ValueType.TAG: (_("有"), _("没有")),
+        ValueType.PURPOSE: (_("已授权"), _("未授权")),
+    }.get(value_type, (_("是"), _("不是")))
+    return {**SIGNS, Operator.IS: affirmed, Operator.IS_NOT: denied}
+
+
 def amount_in_words(value: Value, value_type: ValueType) -> str:
     """A measured or required value with its unit, money in whole units."""
     if isinstance(value, str):

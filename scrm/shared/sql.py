@@ -5,12 +5,17 @@ Text is written in the code or comes from Django's compiler; values are always p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
+from psycopg.errors import QueryCanceled
+
+from scrm.shared.errors import DomainError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,23 @@ def joined(separator: str, parts: Iterable[Sql]) -> Sql:
         separator.join(piece.text for piece in pieces),
         tuple(param for piece in pieces for param in piece.params),
     )
+
+
+@contextmanager
+def time_limit(milliseconds: int, *, otherwise: DomainError) -> Iterator[None]:
+    """Statements in the block may take so long each; one that takes longer is refused."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            (former,) = cursor.fetchone()
+            set_locally = "SELECT set_config('statement_timeout', %s, true)"
+            cursor.execute(set_locally, [str(milliseconds)])
+            yield
+            cursor.execute(set_locally, [former])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        raise otherwise from error
 
 
 def sql_of(rows: QuerySet[Any, Any]) -> Sql:

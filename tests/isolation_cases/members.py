@@ -6,11 +6,13 @@ from django.utils import timezone
 from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
+from tests.isolation_cases import splits
 from tests.members.factories import (
     ActivityCoverageFactory,
     ActivityEventFactory,
     ChurnScoreFactory,
     EntryApplicationFactory,
+    EvidenceFactory,
     ImportRunFactory,
     MemberDayFactory,
     MemberFactory,
@@ -18,6 +20,7 @@ from tests.members.factories import (
     PurchaseFactory,
     ScoringRunFactory,
     StayFactory,
+    TierAssignmentFactory,
 )
 
 
@@ -38,6 +41,29 @@ def build(world):
     )
     EntryPolicyFactory(community=world.rows["closed community"], mode=EntryMode.INVITE_ONLY)
     build_activity(world)
+    splits.build(world)
+    world.rows["evidence"] = EvidenceFactory(application=world.rows["application"])
+    build_tiers(world)
+
+
+def build_tiers(world):
+    world.rows["tier assignment"] = TierAssignmentFactory(
+        member=world.rows["member"], tier=world.rows["tier"]
+    )
+    world.rows["locked assignment"] = TierAssignmentFactory(
+        member=world.rows["newcomer"], tier=world.rows["tier"], locked=True
+    )
+    world.rows["unranked member"] = MemberFactory(
+        enterprise=world.enterprise, nickname=f"{world.mark}未定级"
+    )
+
+
+def tier_to_lock(world):
+    return {
+        "member": world["unranked member"].pk,
+        "tier": world["tier"].pk,
+        "reason": "创始会员",
+    }
 
 
 def build_activity(world):
@@ -88,11 +114,19 @@ def newcomer_to(community):
     return lambda world: {"member": world["newcomer"].pk, "community": world[community].pk}
 
 
+def inside_community(world):
+    return {"metric": "in_community", "op": "is", "value": world["community"].code}
+
+
 API = {
     "join-way-figures": {"get": Call(row="join way")},
     "join-way-sources": {"get": Call()},
     "community-capacity": {"get": Call(row="community")},
     "metrics": {"get": Call()},
+    "criteria-schema": {"get": Call()},
+    "criteria-check": {"post": Call(body=lambda w: {"criterion": {}, "member": w["member"].pk})},
+    "criteria-estimate": {"post": Call(body=lambda w: {"criterion": inside_community(w)})},
+    "criteria-choices": {"get": Call(query="?metric=in_community")},
     "member-list": {
         "get": Call(),
         "post": Call(body=lambda w: {"external_id": "c-1", "nickname": "新客"}, answers=(201,)),
@@ -114,6 +148,8 @@ API = {
         "post": Call(row="application", body=lambda w: {"reason": "资料不符"})
     },
     "entry-application-withdraw": {"post": Call(row="application")},
+    "evidence-list": {"get": Call()},
+    "evidence-detail": {"get": Call(row="evidence")},
     "membership-list": {"get": Call()},
     "membership-detail": {"get": Call(row="membership")},
     "membership-leave": {"post": Call(row="membership", body=lambda w: {"reason": "self"})},
@@ -126,6 +162,13 @@ API = {
     "purchase-batch": {"post": Call(body=new_order, refusals=ITEM_BY_ITEM)},
     "import-run-list": {"get": Call()},
     "churn-score-list": {"get": Call()},
+    "tier-assignment-list": {"get": Call()},
+    "tier-assignment-detail": {"get": Call(row="tier assignment")},
+    "tier-assignment-lock": {"post": Call(body=tier_to_lock, answers=(201,))},
+    "tier-assignment-unlock": {"post": Call(row="locked assignment")},
+    "member-retier": {"post": Call(row="member")},
+    "tier-scheme-distribution": {"get": Call(row="scheme")},
+    "tier-scheme-retier": {"post": Call(row="scheme", answers=(202,))},
 }
 
 ADMIN = {
@@ -133,6 +176,7 @@ ADMIN = {
     "members.membership": "membership",
     "members.stay": "stay",
     "members.entryapplication": "application",
+    "members.evidence": "evidence",
     "members.activityevent": "event",
     "members.activitycoverage": "coverage",
     "members.memberday": "member day",

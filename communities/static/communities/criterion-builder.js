@@ -111,8 +111,8 @@
             if (status === 400 && this.errors.length) return this.say(this.words.refused);
             if (status >= 400) return this.say(body.detail || this.words.no_answer);
             const number = new Intl.NumberFormat(document.documentElement.lang || undefined);
-            this.sentence = body.words || "";
-            const facts = { count: number.format(body.count), total: number.format(body.total), ms: number.format(Math.max(1, Math.round(body.took_ms))) };
+            this.sentence = body.text || "";
+            const facts = { count: number.format(body.count), total: number.format(body.total), ms: number.format(Math.max(1, Math.round(body.cost_ms))) };
             this.say(filled(this.words.counted, facts), { count: body.count, total: body.total });
         }
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.files.storage import Storage, storages
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, JSONObject, Now
 from django.utils.translation import gettext_lazy as _
 
 from communities.models import ClassificationValue, Community
@@ -12,6 +13,8 @@ from members.models.standing import MemberClassification, OfMembers
 from members.rules.standing import EvidenceStatus
 from scrm.accounts.models import Enterprise, User
 from scrm.accounts.rules.roles import DataScope
+
+SIGHTINGS_SHOWN = 10
 
 
 def evidence_storage() -> Storage:
@@ -27,6 +30,29 @@ class EvidenceQuerySet(OfMembers["Evidence"]):
         return rows.filter(
             models.Q(application__community__in=Community.objects.visible_to(user))
             | models.Q(member__in=Member.objects.visible_to(user))
+        )
+
+    def with_sightings(self, user: User) -> EvidenceQuerySet:
+        """Annotated with ``seen_count``, how many other members brought the same photo, and
+        ``seen_by``, those among them whom the user can see (ten at most)."""
+        same = (
+            Evidence.objects.filter(enterprise=models.OuterRef("enterprise"))
+            .filter(
+                models.Q(file_digest=models.OuterRef("file_digest"))
+                | models.Q(picture_digest=models.OuterRef("picture_digest"))
+            )
+            .exclude(member=models.OuterRef("member"))
+        )
+        count = (
+            same.order_by().values("enterprise").annotate(n=models.Count("member", distinct=True))
+        )
+        seen = same.filter(member__in=Member.objects.visible_to(user)).order_by("member")
+        told = seen.distinct("member").values(
+            data=JSONObject(id="member_id", nickname="member__nickname")
+        )
+        return self.annotate(
+            seen_count=Coalesce(models.Subquery(count.values("n")), 0),
+            seen_by=ArraySubquery(told[:SIGHTINGS_SHOWN]),
         )
 
     def pending(self) -> EvidenceQuerySet:

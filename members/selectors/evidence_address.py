@@ -5,15 +5,13 @@ from __future__ import annotations
 from django.core import signing
 from django.urls import reverse
 
-from scrm.accounts.models import User
-
 SALT = "members.evidence.photo"
 VALID_SECONDS = 300
 
 
-def photo_path(evidence_id: int, user: User) -> str:
+def photo_path(evidence_id: int, *, user_id: int) -> str:
     """Good for five minutes and for this user, who still has to be allowed to see the photo."""
-    token = signing.dumps([evidence_id, user.pk], salt=SALT)
+    token = signing.dumps([evidence_id, user_id], salt=SALT)
     return reverse("evidence-photo", args=[token])
 
 

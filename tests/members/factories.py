@@ -10,6 +10,7 @@ from members.models import (
     ActivityEvent,
     ChurnScore,
     EntryApplication,
+    Evidence,
     ImportRun,
     Member,
     MemberDay,
@@ -17,13 +18,21 @@ from members.models import (
     Purchase,
     ScoringRun,
     Stay,
+    TierAssignment,
 )
 from members.models.import_run import ImportKind
 from members.rules.churn import RiskBand
+from members.rules.standing import TierCause
 from members.rules.status import ApplicationStatus, JoinSource, LeaveReason, ObservedBy
 from members.services.partitions import ensure_partitions, month_of
 from tests.accounts.factories import EnterpriseFactory
-from tests.communities.factories import CommunityFactory, EntryPolicyFactory, GroupChatFactory
+from tests.communities.factories import (
+    ClassificationValueFactory,
+    CommunityFactory,
+    EntryPolicyFactory,
+    GroupChatFactory,
+    TierFactory,
+)
 
 
 class MemberFactory(DjangoModelFactory):
@@ -168,3 +177,36 @@ class ScoringRunFactory(DjangoModelFactory):
 
     enterprise = SubFactory(EnterpriseFactory)
     day = Sequence(lambda n: date(2026, 3, 10) + timedelta(days=n))
+
+
+class TierAssignmentFactory(DjangoModelFactory):
+    """A member's current tier; ``locked=True`` was given by an operator."""
+
+    class Meta:
+        model = TierAssignment
+
+    class Params:
+        locked = Trait(is_locked=True, cause=TierCause.LOCKED, reason="创始会员")
+
+    tier = SubFactory(TierFactory)
+    scheme = SelfAttribute("tier.scheme")
+    member = SubFactory(MemberFactory, enterprise=SelfAttribute("..scheme.enterprise"))
+    cause = TierCause.ENTERED
+
+
+class EvidenceFactory(DjangoModelFactory):
+    """A photo that waits to be decided on. There is no file behind its name."""
+
+    class Meta:
+        model = Evidence
+
+    application = SubFactory(EntryApplicationFactory)
+    enterprise = SelfAttribute("application.enterprise")
+    member = SelfAttribute("application.member")
+    value = SubFactory(ClassificationValueFactory, axis__enterprise=SelfAttribute("...enterprise"))
+    photo = Sequence(lambda n: f"1/{n:040x}.jpg")
+    width = 640
+    height = 480
+    byte_count = 60_000
+    file_digest = Sequence(lambda n: f"file {n}")
+    picture_digest = Sequence(lambda n: f"picture {n}")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from communities.models import Tier, TierScheme
-from members.models import Member, TierAssignment
+from members.models import Member, TierAssignment, TieringRun
 from members.rules.standing import TierCause
 
 LATELY = timedelta(days=30)
@@ -63,3 +63,7 @@ def tier_distribution(scheme: TierScheme, *, now: datetime) -> Distribution:
         promoted=held.filter(cause=TierCause.PROMOTED, started_at__gte=since).count(),
         demoted=held.filter(end_cause=TierCause.DEMOTED, ended_at__gte=since).count(),
     )
+
+
+def last_run(scheme: TierScheme) -> TieringRun | None:
+    return TieringRun.objects.filter(scheme=scheme).order_by("-started_at", "-pk").first()

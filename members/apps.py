@@ -11,8 +11,11 @@ class MembersConfig(AppConfig):
         from members import receivers  # noqa: F401, PLC0415 - connects them
         from members.metrics import register_metrics  # noqa: PLC0415 - models are loaded only now
         from members.references import register_references  # noqa: PLC0415 - likewise
+        from members.rules.audit_words import AUDIT_WORDS  # noqa: PLC0415 - likewise
         from members.selectors.people import people_of_community  # noqa: PLC0415 - likewise
+        from scrm.accounts.rules.audit_words import name_verbs  # noqa: PLC0415 - likewise
 
         count_people_by(people_of_community)
         register_metrics()
         register_references()
+        name_verbs(AUDIT_WORDS)

@@ -11,14 +11,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from communities.models import ClassificationAxis, ClassificationValue, Community, SplitBranch
-from members.errors import TooManyBranches
-from members.models import Membership, SplitInvitation
-from members.rules.splitting import MAX_BRANCHES, places_at
-from members.rules.standing import OPEN_INVITATION, STRENGTH, InvitationStatus
+from communities.services.belonging import refuse_strangers
+from members.errors import BadAxes, BadLevel, BadMinimumSize, TooManyBranches
+from members.models import Membership
+from members.rules.splitting import (
+    MAX_AXES,
+    MAX_BRANCHES,
+    MAX_LEVEL,
+    MAX_SIZE,
+    places_at,
+)
+from members.rules.standing import STRENGTH, InvitationStatus
 
 #: Of each current member the value on each axis (in ``targets``, NULL where there is none).
 PLACED = """
@@ -105,6 +112,7 @@ def preview_split(
     """Head-counts of the current members, by one grouped statement."""
     minimum = community.minimum_size if minimum_size is None else minimum_size
     ordered = in_order(axes)
+    _refuse_bad_cut(community, ordered, level=level, minimum_size=minimum)
     known = {value.pk: value for value in _values_of(ordered)}
     counts = _counted(placing(community.pk, axes=ordered, level=level, values=known.values()))
     whole = {targets: n for targets, (n, _several) in counts.items() if None not in targets}
@@ -130,9 +138,22 @@ def preview_split(
     )
 
 
+def _refuse_bad_cut(
+    community: Community, axes: Sequence[ClassificationAxis], *, level: int, minimum_size: int
+) -> None:
+    """What could not be right for this community at any moment."""
+    if not 1 <= len(axes) <= MAX_AXES:
+        raise BadAxes(_("请选 1 到 %(limit)d 个维度。") % {"limit": MAX_AXES})
+    if not 1 <= level <= MAX_LEVEL:
+        raise BadLevel(_("级别应是 1 到 %(limit)d。") % {"limit": MAX_LEVEL})
+    if not 1 <= minimum_size <= MAX_SIZE:
+        raise BadMinimumSize(_("最小规模应是 1 到 %(limit)d。") % {"limit": MAX_SIZE})
+    refuse_strangers(community.enterprise_id, axes)
+
+
 def in_order(axes: Iterable[ClassificationAxis]) -> list[ClassificationAxis]:
     """The axes of a plan are a set; everywhere they are told in this order."""
-    return sorted(axes, key=lambda axis: axis.pk)
+    return sorted(set(axes), key=lambda axis: axis.pk)
 
 
 def placing(
@@ -187,46 +208,16 @@ def _per_value(
     return sorted(rows, key=lambda row: (row.value.axis_id, -row.member_count, row.value.pk))
 
 
-@dataclass(frozen=True, slots=True)
-class BranchProgress:
-    """Where the people of one branch are. ``still_in_parent`` counts those who have not moved
-    out of the parent yet, whatever they answered."""
-
-    planned: int = 0
-    invited: int = 0
-    joined: int = 0
-    declined: int = 0
-    gone: int = 0
-    still_in_parent: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.planned + self.invited + self.joined + self.declined + self.gone
-
-    @property
-    def settled(self) -> int:
-        return self.joined + self.declined + self.gone
-
-
-def progress_of(branches: Iterable[SplitBranch]) -> dict[int, BranchProgress]:
-    """The progress of each branch, by one grouped statement for all of them."""
+def with_progress(branches: QuerySet[SplitBranch]) -> QuerySet[SplitBranch]:
+    """With how many of each branch were listed, invited, have come and so on; and in
+    ``still_in_parent_count`` how many have not moved out of the parent yet, whatever they said."""
     still_there = Membership.objects.active().filter(
-        member=OuterRef("member"), community=OuterRef("branch__plan__community")
+        member=OuterRef("invitations__member"), community=OuterRef("plan__community")
     )
-    rows = (
-        SplitInvitation.objects.filter(branch__in=list(branches))
-        .values("branch")
-        .annotate(
-            **{
-                status.value: Count("pk", filter=Q(status=status.value))
-                for status in InvitationStatus
-            },
-            still_in_parent=Count("pk", filter=Exists(still_there)),
-        )
-        .order_by("branch")
+    return branches.annotate(
+        **{
+            f"{status.value}_count": Count("invitations", filter=Q(invitations__status=status))
+            for status in InvitationStatus
+        },
+        still_in_parent_count=Count("invitations", filter=Exists(still_there)),
     )
-    return {row.pop("branch"): BranchProgress(**row) for row in rows}
-
-
-def has_open_invitations(plan_id: int) -> bool:
-    return SplitInvitation.objects.filter(branch__plan=plan_id, status__in=OPEN_INVITATION).exists()

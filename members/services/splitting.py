@@ -6,7 +6,7 @@ A draft moves nobody. A member belongs to one branch only; how that is decided i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -14,26 +14,21 @@ from django.utils.translation import gettext as _
 
 from communities.models import ClassificationAxis, Community, SplitBranch, SplitPlan
 from communities.rules.status import MAY_BE_SPLIT, SplitStatus, split_may_become
-from communities.services.belonging import refuse_strangers
 from communities.services.founding import refuse_misplacement
 from members.errors import (
     AlreadySplitting,
-    BadAxes,
-    BadLevel,
-    BadMinimumSize,
     BranchNameMissing,
     BranchTooSmall,
     CannotChangeSplit,
     CannotSplit,
 )
-from members.rules.splitting import MAX_AXES, MAX_LEVEL, chosen_after_recount, may_stand_alone
+from members.rules.splitting import chosen_after_recount, may_stand_alone
 from members.selectors.splits import Combination, in_order, preview_split
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.errors import refusing
 
 MAX_NAME = 120
-MAX_SIZE = 1_000_000
 
 
 @transaction.atomic
@@ -48,11 +43,12 @@ def draft_split(
     """Plan to split a community along one or more axes. Branches that are too small are kept in
     the plan, but not chosen."""
     community = Community.objects.select_for_update(no_key=True).get(pk=community.pk)
-    ordered = in_order(set(axes))
+    ordered = in_order(axes)
     minimum = community.minimum_size if minimum_size is None else minimum_size
     refuse_unsplittable(community)
-    refuse_bad_cut(community, ordered, level=level, minimum_size=minimum)
+    refuse_deeper_than_trees_grow(community)
     _refuse_second_plan(community)
+    preview = preview_split(community, axes=ordered, level=level, minimum_size=minimum)
     with refusing(_already_splitting(), constraint="one_open_split_plan"):
         plan = SplitPlan.objects.create(
             enterprise_id=community.enterprise_id,
@@ -62,7 +58,6 @@ def draft_split(
             created_by=actor,
         )
     plan.axes.set(ordered)
-    preview = preview_split(community, axes=ordered, level=level, minimum_size=minimum)
     for combination in preview.combinations:
         _add_branch(plan, combination)
     record_audit(
@@ -147,17 +142,8 @@ def refuse_unsplittable(community: Community) -> None:
         )
 
 
-def refuse_bad_cut(
-    community: Community, axes: Sequence[ClassificationAxis], *, level: int, minimum_size: int
-) -> None:
-    """What could not be right for this community at any moment."""
-    if not 1 <= len(axes) <= MAX_AXES:
-        raise BadAxes(_("请选 1 到 %(limit)d 个维度。") % {"limit": MAX_AXES})
-    if not 1 <= level <= MAX_LEVEL:
-        raise BadLevel(_("级别应是 1 到 %(limit)d。") % {"limit": MAX_LEVEL})
-    if not 1 <= minimum_size <= MAX_SIZE:
-        raise BadMinimumSize(_("最小规模应是 1 到 %(limit)d。") % {"limit": MAX_SIZE})
-    refuse_strangers(community.enterprise_id, axes)
+def refuse_deeper_than_trees_grow(community: Community) -> None:
+    """Its children have to fit below it."""
     refuse_misplacement(Community(enterprise_id=community.enterprise_id, parent=community))
 
 

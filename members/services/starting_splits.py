@@ -25,7 +25,7 @@ from members.selectors.splits import in_order, placing
 from members.services.splitting import (
     locked_plan,
     recount,
-    refuse_bad_cut,
+    refuse_deeper_than_trees_grow,
     refuse_split_move,
     refuse_too_small,
     refuse_unsplittable,
@@ -67,7 +67,7 @@ def start_split(plan_id: int, *, actor: User) -> SplitPlan:
     refuse_split_move(plan, SplitStatus.RUNNING)
     refuse_unsplittable(plan.community)
     axes = in_order(plan.axes.all())
-    refuse_bad_cut(plan.community, axes, level=plan.level, minimum_size=plan.minimum_size)
+    refuse_deeper_than_trees_grow(plan.community)
     wanted = set(plan.branches.chosen().values_list("pk", flat=True))
     if not wanted:
         raise NothingChosen(_("还没有一个要成群的分支，请至少选一个。"))

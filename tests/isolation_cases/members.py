@@ -22,6 +22,12 @@ from tests.members.factories import (
     StayFactory,
     TierAssignmentFactory,
 )
+from tests.members.standing_factories import (
+    ConsentFactory,
+    MemberClassificationFactory,
+    MemberTagFactory,
+    TagFactory,
+)
 
 
 def build(world):
@@ -41,6 +47,7 @@ def build(world):
     )
     EntryPolicyFactory(community=world.rows["closed community"], mode=EntryMode.INVITE_ONLY)
     build_activity(world)
+    build_standing(world)
     splits.build(world)
     world.rows["evidence"] = EvidenceFactory(application=world.rows["application"])
     build_tiers(world)
@@ -64,6 +71,16 @@ def tier_to_lock(world):
         "tier": world["tier"].pk,
         "reason": "创始会员",
     }
+
+
+def build_standing(world):
+    member = world.rows["member"]
+    world.rows["classification"] = MemberClassificationFactory(
+        member=member, value=world.rows["value"]
+    )
+    world.rows["tag"] = TagFactory(enterprise=world.enterprise, name=f"{world.mark}标签")
+    world.rows["member tag"] = MemberTagFactory(tag=world.rows["tag"], member=member)
+    world.rows["consent"] = ConsentFactory(member=member, text_version=f"{world.mark}-1")
 
 
 def build_activity(world):
@@ -119,6 +136,7 @@ def inside_community(world):
 
 
 API = {
+    **splits.API,
     "join-way-figures": {"get": Call(row="join way")},
     "join-way-sources": {"get": Call()},
     "community-capacity": {"get": Call(row="community")},
@@ -135,6 +153,39 @@ API = {
         "get": Call(row="member"),
         "patch": Call(row="member", body=lambda w: {"nickname": "改名"}),
     },
+    "member-classification-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {"member": w["newcomer"].pk, "value": w["value"].pk}, answers=(201,)
+        ),
+    },
+    "member-classification-detail": {"get": Call(row="classification")},
+    "member-classification-end": {"post": Call(row="classification")},
+    "classification-report": {"get": Call(answers=(400,))},
+    "tag-list": {
+        "get": Call(),
+        "post": Call(body=lambda w: {"code": "new", "name": "新标签"}, answers=(201,)),
+    },
+    "tag-detail": {
+        "get": Call(row="tag"),
+        "patch": Call(row="tag", body=lambda w: {"name": "改名"}),
+    },
+    "tag-add": {"post": Call(row="tag", body=lambda w: {"members": [w["newcomer"].pk]})},
+    "tag-remove": {"post": Call(row="tag", body=lambda w: {"members": [w["member"].pk]})},
+    "consent-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {
+                "member": w["member"].pk,
+                "purpose": "broadcast",
+                "decision": "granted",
+                "text_version": "1",
+                "source": "api",
+            },
+            answers=(201,),
+        ),
+    },
+    "consent-detail": {"get": Call(row="consent")},
     "entry-application-list": {
         "get": Call(),
         "post": Call(body=newcomer_to("community"), answers=(201,)),

@@ -34,7 +34,7 @@ MOST_CHOICES = 20
 
 class CheckBodySerializer(StrictInput):
     criterion = CriterionField()
-    member = VisibleRelatedField(queryset=Member.objects.all())
+    member = VisibleRelatedField(queryset=Member.objects.select_related("enterprise"))
 
 
 class CheckedClauseSerializer(serializers.Serializer[Any]):

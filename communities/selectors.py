@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from communities.models import Community, GroupChat, JoinWay
+from communities.models import ClassificationValue, Community, GroupChat, JoinWay
 from communities.rules.join_ways import is_code
 from communities.rules.kinds import CommunityKind
 from communities.rules.status import CommunityStatus
+from communities.rules.tree import at_or_below
 
 #: A community has this long to grow before it is called too small.
 GROWING_TIME = timedelta(days=30)
@@ -64,3 +65,14 @@ def join_way_by_code(code: str) -> JoinWay | None:
     if not is_code(code):
         return None
     return JoinWay.objects.select_related("community").filter(code=code).first()
+
+
+def values_at_or_below(
+    values: Iterable[ClassificationValue],
+) -> dict[ClassificationValue, frozenset[int]]:
+    """The ids of each value and of all under it, in one query."""
+    named = list(values)
+    axes = {value.axis_id for value in named}
+    rows = ClassificationValue.objects.filter(axis__in=axes)
+    parents = dict(rows.values_list("pk", "parent_id"))
+    return {value: at_or_below(parents, value.pk) for value in named}

@@ -4,6 +4,7 @@ from campaigns.api.broadcast import BroadcastViewSet
 from campaigns.api.churn_alert import ChurnAlertViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
 from campaigns.api.sandbox import SandboxMessageViewSet
+from campaigns.api.segment import SegmentMemberViewSet, SegmentViewSet
 from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
 from scrm.shared.api.routers import RowRouter
 
@@ -13,9 +14,15 @@ router.register("runs", RunViewSet, basename="run")
 router.register("welcome-policies", WelcomePolicyViewSet, basename="welcome-policy")
 router.register("welcome-deliveries", WelcomeDeliveryViewSet, basename="welcome-delivery")
 router.register("sandbox-messages", SandboxMessageViewSet, basename="sandbox-message")
+router.register("segments", SegmentViewSet, basename="segment")
 router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
 
 urlpatterns = [
     path("runs/<int:pk>/deliveries/", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
+    path(
+        "segments/<int:pk>/members/",
+        SegmentMemberViewSet.as_view({"get": "list"}),
+        name="segment-members",
+    ),
     *router.urls,
 ]

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
+from communities.api.classified_as import CommunityClassifiedAs
 from communities.models import (
     ClassificationAxis,
     ClassificationValue,
@@ -50,6 +51,7 @@ class CommunityFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstr
     classification = VisibleModelMultipleChoiceFilter(
         field_name="classification_values", model=ClassificationValue, conjoined=True
     )
+    classified_as = CommunityClassifiedAs()
     undersized = filters.BooleanFilter(
         method="with_size",
         help_text=_("运营满 30 天、现有成员仍少于最小规模。"),

@@ -34,7 +34,14 @@ from scrm.wecom.models import ChannelAccount
 class AxisSerializer(StrictModelSerializer[ClassificationAxis]):
     class Meta:
         model = ClassificationAxis
-        fields = ("id", "code", "name", "requires_evidence")
+        fields = (
+            "id",
+            "code",
+            "name",
+            "requires_evidence",
+            "is_exclusive",
+            "evidence_valid_days",
+        )
 
 
 class ValueSerializer(StrictModelSerializer[ClassificationValue]):
@@ -273,6 +280,16 @@ class AxisBodySerializer(StrictSerializer):
     code = serializers.SlugField(max_length=40)
     name = serializers.CharField(max_length=60)
     requires_evidence = serializers.BooleanField(required=False)
+    is_exclusive = serializers.BooleanField(
+        required=False, help_text=_("每位成员在这个维度上只能有一个值。")
+    )
+    evidence_valid_days = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=36_500,
+        help_text=_("凭证带来的分类多少天后到期；null 表示一直有效。"),
+    )
 
 
 class ValueBodySerializer(StrictSerializer):

@@ -19,6 +19,17 @@ def depth_under(parents: Parents, *, node: int | None, parent: int) -> int:
     return len(_chain(parents, parent)) + _height(parents, node)
 
 
+def at_or_below(parents: Parents, node: int) -> frozenset[int]:
+    """The node and everything under it."""
+    return frozenset(child for child in parents if node in _chain(parents, child)) | {node}
+
+
+def ancestor_at(parents: Parents, node: int, *, level: int) -> int:
+    """The ancestor on a level, counted from 1 at the top; nodes above that level stay."""
+    chain = _chain(parents, node)
+    return chain[max(0, len(chain) - level)]
+
+
 def _chain(parents: Parents, node: int | None) -> list[int]:
     chain: list[int] = []
     while node is not None and node not in chain:

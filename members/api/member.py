@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from communities.models import Community
-from members.models import Member, MemberIdentity, Membership
+from members.api.classification import MemberClassifiedAs
+from members.models import Member, MemberIdentity, Membership, MemberTag, Tag
 from members.models.member import IdentityKind
 from members.rules.phones import masked, normalised
 from members.services.registering import edit_member, register_member
@@ -54,6 +55,8 @@ class MemberFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     nickname = filters.CharFilter(lookup_expr="icontains")
     phone = filters.CharFilter(method="with_phone", help_text=_("完整手机号。"))
     community = VisibleModelChoiceFilter(model=Community, method="now_in")
+    classified_as = MemberClassifiedAs()
+    tag = VisibleModelChoiceFilter(model=Tag, method="wearing")
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
@@ -78,6 +81,12 @@ class MemberFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     ) -> models.QuerySet[Member]:
         inside = Membership.objects.active().filter(community=value)
         return members.filter(pk__in=inside.values("member"))
+
+    def wearing(
+        self, members: models.QuerySet[Member], name: str, value: Tag
+    ) -> models.QuerySet[Member]:
+        worn = MemberTag.objects.current().filter(tag=value)
+        return members.filter(pk__in=worn.values("member"))
 
 
 class MemberViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[Member]):

@@ -13,6 +13,7 @@ from factory.django import DjangoModelFactory
 
 from communities.models import (
     ClassificationAxis,
+    ClassificationRule,
     ClassificationValue,
     Community,
     EntryPolicy,
@@ -46,6 +47,14 @@ class ClassificationValueFactory(DjangoModelFactory):
     axis = SubFactory(ClassificationAxisFactory)
     code = Sequence(lambda n: f"value-{n}")
     name = Sequence(lambda n: f"值{n}")
+
+
+class ClassificationRuleFactory(DjangoModelFactory):
+    class Meta:
+        model = ClassificationRule
+
+    value = SubFactory(ClassificationValueFactory)
+    criterion = {"metric": "purchase_count", "op": "gte", "value": 1}
 
 
 class TierSchemeFactory(DjangoModelFactory):

@@ -2,11 +2,11 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from campaigns.models import Delivery, Run, SandboxMessage, WelcomeDelivery
+from campaigns.models import Delivery, Run, SandboxMessage, SegmentMember, WelcomeDelivery
 from campaigns.rules.status import BroadcastStatus, RunStatus
 from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
-from tests.campaigns.factories import ChurnAlertFactory
+from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
 from tests.members.factories import MemberFactory
 
@@ -14,6 +14,7 @@ from tests.members.factories import MemberFactory
 def build(world):
     build_broadcasts(world)
     build_alerts(world)
+    build_segments(world)
     community, stay = world.rows["community"], world.rows["stay"]
     policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
     world.rows["welcome policy"] = policy
@@ -25,6 +26,17 @@ def build(world):
         recipient_ref="c-1",
         body=f"{world.mark}正文",
     )
+
+
+def build_segments(world):
+    world.rows["segment"] = SegmentFactory(
+        enterprise=world.enterprise,
+        code="mine",
+        name=f"{world.mark}人群包",
+        drawn_at=timezone.now(),
+        member_count=1,
+    )
+    SegmentMember.objects.create(segment=world.rows["segment"], member=world.rows["member"])
 
 
 def build_alerts(world):
@@ -108,6 +120,16 @@ API = {
     },
     "welcome-delivery-list": {"get": Call()},
     "welcome-delivery-detail": {"get": Call(row="welcome")},
+    "segment-list": {
+        "get": Call(),
+        "post": Call(body=lambda w: {"code": "new", "name": "新人群包"}, answers=(201,)),
+    },
+    "segment-detail": {
+        "get": Call(row="segment"),
+        "patch": Call(row="segment", body=lambda w: {"name": "改名"}),
+    },
+    "segment-draw": {"post": Call(row="segment")},
+    "segment-members": {"get": Call(row="segment")},
     "churn-alert-list": {"get": Call()},
     "churn-alert-detail": {"get": Call(row="alert")},
     "churn-alert-acknowledge": {"post": Call(row="alert")},

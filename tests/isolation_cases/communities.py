@@ -3,6 +3,7 @@ import json
 from communities.rules.status import CommunityStatus
 from tests.communities.factories import (
     ClassificationAxisFactory,
+    ClassificationRuleFactory,
     ClassificationValueFactory,
     CommunityFactory,
     GroupChatFactory,
@@ -21,6 +22,9 @@ def build(world):
     world.rows["axis"] = ClassificationAxisFactory(**home, name=f"{world.mark}维度")
     world.rows["value"] = ClassificationValueFactory(
         axis=world.rows["axis"], name=f"{world.mark}值"
+    )
+    world.rows["classification rule"] = ClassificationRuleFactory(
+        value__axis=world.rows["axis"], value__name=f"{world.mark}规则值"
     )
     world.rows["scheme"] = TierSchemeFactory(**home, name=f"{world.mark}方案")
     world.rows["tier"] = TierFactory(scheme=world.rows["scheme"], rank=1, name=f"{world.mark}层级")
@@ -171,6 +175,18 @@ API = {
         "get": Call(row="value"),
         "patch": Call(row="value", body=lambda w: {"name": "华东"}),
     },
+    "classification-rule-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {"value": w["value"].pk, "criterion": THREE_ORDERS}, answers=(201,)
+        ),
+    },
+    "classification-rule-detail": {
+        "get": Call(row="classification rule"),
+        "patch": Call(row="classification rule", body=lambda w: {"criterion": THREE_ORDERS}),
+        "delete": Call(row="classification rule", answers=(204,)),
+    },
+    "classification-rule-apply": {"post": Call(row="classification rule")},
     "tier-scheme-list": {
         "get": Call(),
         "post": Call(body=lambda w: {"name": "新方案"}, answers=(201,)),

@@ -161,7 +161,7 @@ API = {
     },
     "member-classification-detail": {"get": Call(row="classification")},
     "member-classification-end": {"post": Call(row="classification")},
-    "classification-report": {"get": Call(answers=(400,))},
+    "classification-report": {"get": Call()},
     "tag-list": {
         "get": Call(),
         "post": Call(body=lambda w: {"code": "new", "name": "新标签"}, answers=(201,)),

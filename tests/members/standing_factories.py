@@ -3,7 +3,6 @@ from __future__ import annotations
 from factory import SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from communities.models import ClassificationRule
 from members.models import Consent, MemberClassification, MemberTag, Tag
 from members.rules.standing import ClassificationSource, ConsentDecision, ConsentPurpose
 from tests.accounts.factories import EnterpriseFactory
@@ -21,14 +20,6 @@ class MemberClassificationFactory(DjangoModelFactory):
     enterprise = SelfAttribute("value.axis.enterprise")
     member = SubFactory(MemberFactory, enterprise=SelfAttribute("..enterprise"))
     source = ClassificationSource.OPERATOR
-
-
-class ClassificationRuleFactory(DjangoModelFactory):
-    class Meta:
-        model = ClassificationRule
-
-    value = SubFactory(ClassificationValueFactory)
-    criterion = {"metric": "purchase_count", "op": "gte", "value": 1}
 
 
 class TagFactory(DjangoModelFactory):

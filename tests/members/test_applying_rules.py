@@ -24,12 +24,13 @@ from members.services.expiring import end_expired_classifications, values_withou
 from members.signals import classifications_swept
 from scrm.shared.criteria import parse_criterion
 from tests.accounts.factories import UserFactory
-from tests.communities.factories import ClassificationAxisFactory, ClassificationValueFactory
-from tests.members.factories import MemberFactory, PurchaseFactory
-from tests.members.standing_factories import (
+from tests.communities.factories import (
+    ClassificationAxisFactory,
     ClassificationRuleFactory,
-    MemberClassificationFactory,
+    ClassificationValueFactory,
 )
+from tests.members.factories import MemberFactory, PurchaseFactory
+from tests.members.standing_factories import MemberClassificationFactory
 
 RULE = ClassificationSource.RULE
 

@@ -19,6 +19,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from members.admin.evidence import EvidenceOfApplication
 from members.admin.words import clause_table, waiting_time
 from members.models import EntryApplication
 from members.rules.status import ApplicationStatus, may_become
@@ -103,6 +104,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
         "decided_at",
         "membership",
     )
+    inlines = (EvidenceOfApplication,)
     actions = ("approve_selected",)
     actions_row = ("approve", "reject")
     actions_detail = ("approve", "reject", "withdraw")

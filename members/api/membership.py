@@ -1,19 +1,22 @@
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from rest_framework import mixins, serializers
+from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from communities.models import Community, GroupChat
 from members.models import Member, Membership, Stay
-from members.rules.status import JoinSource, LeaveReason
+from members.rules.status import JoinSource, LeaveReason, ObservedBy
 from members.services.leaving import leave_community
+from members.services.observing import observe_join
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
+from scrm.shared.api.fields import VisibleRelatedField
 from scrm.shared.api.filters import VisibleModelChoiceFilter
 from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
@@ -34,6 +37,8 @@ class MembershipSerializer(StrictModelSerializer[Membership]):
             "community",
             "community_name",
             "source",
+            "is_ungated",
+            "qualified_at",
             "joined_at",
             "left_at",
             "leave_reason",
@@ -64,10 +69,22 @@ class LeaveSerializer(StrictSerializer):
     reason = serializers.ChoiceField(LeaveReason.choices)
 
 
+class ObserveJoinSerializer(StrictSerializer):
+    member: Any = VisibleRelatedField(queryset=Member.objects.all())
+    chat: Any = VisibleRelatedField(queryset=GroupChat.objects.all())
+    observed_by = serializers.ChoiceField(
+        [ObservedBy.EVENT, ObservedBy.SYNC, ObservedBy.IMPORT], default=ObservedBy.EVENT
+    )
+    joined_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text=_("平台上的入群时间；不写表示现在。")
+    )
+
+
 class MembershipFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     community = VisibleModelChoiceFilter(model=Community)
     member = VisibleModelChoiceFilter(model=Member)
     active = filters.BooleanFilter(field_name="left_at", lookup_expr="isnull")
+    is_ungated = filters.BooleanFilter()
     source = filters.MultipleChoiceFilter(choices=JoinSource.choices)
     joined_after = filters.IsoDateTimeFilter(field_name="joined_at", lookup_expr="gte")
     joined_before = filters.IsoDateTimeFilter(field_name="joined_at", lookup_expr="lt")
@@ -113,15 +130,35 @@ class MembershipViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
 
 
 class StayViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[Stay]):
-    """在群时段：只读，只增不删。"""
+    """在群时段：只增不删。"""
 
     queryset = Stay.objects.none()
     serializer_class = StaySerializer
     filterset_class = StayFilter
     ordering = ("-id",)
     ordering_fields = ("id", "joined_at")
-    required_capabilities: ClassVar[dict[str, Required]] = {"list": VIEW, "retrieve": VIEW}
+    required_capabilities: ClassVar[dict[str, Required]] = {
+        "list": VIEW,
+        "retrieve": VIEW,
+        "observe": MANAGE,
+    }
 
     def get_queryset(self) -> models.QuerySet[Stay]:
         rows = Stay.objects.visible_to(acting_user(self.request))
         return rows.select_related("chat", "member").fetch_mode(models.FETCH_RAISE)
+
+    @command(
+        body=ObserveJoinSerializer,
+        answer=MembershipSerializer,
+        code=status.HTTP_201_CREATED,
+        detail=False,
+    )
+    def observe(self, request: Request) -> Response:
+        """记下在平台上看到的入群，如实建立成员和时段；重复上报没有影响。
+
+        没有获准就进了有门槛的社群会标记 is_ungated，并给社群负责人建待办。
+        """
+        values = self.body(ObserveJoinSerializer)
+        membership = observe_join(values.pop("member"), actor=acting_user(request), **values)
+        data = MembershipSerializer(membership, context=self.get_serializer_context()).data
+        return Response(data, status=status.HTTP_201_CREATED)

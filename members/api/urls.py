@@ -1,6 +1,7 @@
 from django.urls import path
 
 from members.api.activity import ActivityViewSet, MemberDayViewSet
+from members.api.blocklist import BlocklistViewSet
 from members.api.churn_score import ChurnScoreViewSet
 from members.api.classification import ClassificationReportView, MemberClassificationViewSet
 from members.api.consent import ConsentViewSet
@@ -28,6 +29,7 @@ router = RowRouter()
 router.register("members", MemberViewSet, basename="member")
 router.register("entry-applications", EntryApplicationViewSet, basename="entry-application")
 router.register("evidence", EvidenceViewSet, basename="evidence")
+router.register("blocklist", BlocklistViewSet, basename="blocklist-entry")
 router.register("memberships", MembershipViewSet, basename="membership")
 router.register("stays", StayViewSet, basename="stay")
 router.register("member-days", MemberDayViewSet, basename="member-day")

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
 from tests.isolation_cases import splits
+from tests.members.entry_factories import BlocklistEntryFactory
 from tests.members.factories import (
     ActivityCoverageFactory,
     ActivityEventFactory,
@@ -41,6 +43,19 @@ def build(world):
     world.rows["application"] = EntryApplicationFactory(
         community=world.rows["community"],
         member__nickname=f"{world.mark}申请人",
+    )
+    world.rows["decided application"] = EntryApplicationFactory(
+        community=world.rows["community"],
+        member__nickname=f"{world.mark}刚决定的",
+        policy=world.rows["community"].entry_policies.get(),
+        status="rejected",
+        decided_by=world.administrator,
+        settles_at=timezone.now() + timedelta(hours=1),
+    )
+    world.rows["block"] = BlocklistEntryFactory(
+        member__enterprise=world.enterprise,
+        member__nickname=f"{world.mark}被屏蔽的",
+        community=world.rows["community"],
     )
     world.rows["closed community"] = CommunityFactory(
         **home, name=f"{world.mark}邀请制社群", policy=None
@@ -193,6 +208,23 @@ API = {
     "entry-application-detail": {"get": Call(row="application")},
     "entry-application-invite": {
         "post": Call(body=newcomer_to("closed community"), answers=(201,))
+    },
+    "entry-application-claim-next": {"post": Call(body=lambda w: {"community": w["community"].pk})},
+    "entry-application-claim": {"post": Call(row="application")},
+    "entry-application-release": {"post": Call(row="application")},
+    "entry-application-undo": {"post": Call(row="decided application")},
+    "blocklist-entry-list": {
+        "get": Call(),
+        "post": Call(
+            body=lambda w: {**newcomer_to("community")(w), "reason": "广告"}, answers=(201,)
+        ),
+    },
+    "blocklist-entry-detail": {"get": Call(row="block")},
+    "blocklist-entry-unblock": {"post": Call(row="block")},
+    "stay-observe": {
+        "post": Call(
+            body=lambda w: {"member": w["newcomer"].pk, "chat": w["chat"].pk}, answers=(201,)
+        )
     },
     "entry-application-approve": {"post": Call(row="application")},
     "entry-application-reject": {

@@ -4,7 +4,7 @@ from rest_framework.test import APIClient
 from communities.rules.kinds import EntryMode
 from members.models import EntryApplication, Member, MemberIdentity
 from scrm.accounts.models import AuditEvent
-from scrm.accounts.rules.roles import DataScope, Role
+from scrm.accounts.rules.roles import DataScope
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory, GroupChatFactory
 from tests.members.factories import (
@@ -156,30 +156,6 @@ def test_an_application_of_somebody_unknown_is_refused(user, api):
         answer = api.post(APPLICATIONS, {"member": member, "community": community.pk})
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["attr"] == "member"
-
-
-def test_review_is_offered_to_reviewers_and_done_once(user, api):
-    application = EntryApplicationFactory(community__enterprise=user.enterprise)
-    GroupChatFactory(community=application.community)
-    url = f"{APPLICATIONS}{application.pk}/"
-    assert api.get(url).json()["available_actions"] == ["approve", "reject", "withdraw"]
-    user.role = Role.REVIEWER
-    assert api.get(url).json()["available_actions"] == ["approve", "reject"]
-
-    assert api.post(f"{url}approve/").json()["status"] == "joined"
-    again = api.post(f"{url}approve/")
-
-    assert (again.status_code, again.json()["code"]) == (409, "cannot_decide")
-    assert api.get(url).json()["available_actions"] == []
-
-
-def test_a_rejection_needs_a_reason(user, api):
-    application = EntryApplicationFactory(community__enterprise=user.enterprise)
-    url = f"{APPLICATIONS}{application.pk}/reject/"
-
-    assert api.post(url, {}).status_code == 400
-    assert api.post(url, {"reason": " "}).status_code == 400
-    assert api.post(url, {"reason": "照片看不清"}).json()["status"] == "rejected"
 
 
 def test_applications_are_filtered(user, api):

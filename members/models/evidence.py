@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
 from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models.functions import Coalesce, JSONObject, Now
@@ -15,6 +16,7 @@ from scrm.accounts.models import Enterprise, User
 from scrm.accounts.rules.roles import DataScope
 
 SIGHTINGS_SHOWN = 10
+NOBODY = models.Value([], ArrayField(models.JSONField()))
 
 
 def evidence_storage() -> Storage:
@@ -52,7 +54,7 @@ class EvidenceQuerySet(OfMembers["Evidence"]):
         )
         return self.annotate(
             seen_count=Coalesce(models.Subquery(count.values("n")), 0),
-            seen_by=ArraySubquery(told[:SIGHTINGS_SHOWN]),
+            seen_by=Coalesce(ArraySubquery(told[:SIGHTINGS_SHOWN]), NOBODY),
         )
 
     def pending(self) -> EvidenceQuerySet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_safe
@@ -17,11 +17,11 @@ PHOTO_CSP = {"default-src": [CSP.NONE], "sandbox": True}
 
 @require_safe
 @csp_override(PHOTO_CSP)
-def show(request: HttpRequest, token: str) -> HttpResponseBase:
-    response: HttpResponseBase
+def show(request: HttpRequest, token: str) -> HttpResponse:
     try:
         evidence = view_evidence(token)
-        response = FileResponse(evidence.photo.open("rb"), content_type="image/jpeg")
+        with evidence.photo.open("rb") as file:
+            response = HttpResponse(file.read(), content_type="image/jpeg")
         response["Content-Disposition"] = f'inline; filename="evidence-{evidence.pk}.jpg"'
     except (PhotoOutOfSight, FileNotFoundError):
         response = HttpResponse(status=HTTPStatus.NOT_FOUND, content_type="text/plain")

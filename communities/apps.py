@@ -8,5 +8,8 @@ class CommunitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from communities.references import register_references  # noqa: PLC0415 - needs the models
+        from communities.rules.audit_words import AUDIT_WORDS  # noqa: PLC0415 - only needed here
+        from scrm.accounts.rules.audit_words import name_verbs  # noqa: PLC0415 - likewise
 
         register_references()
+        name_verbs(AUDIT_WORDS)

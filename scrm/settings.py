@@ -378,6 +378,8 @@ SPECTACULAR_SETTINGS = {
         "ChurnAlertStatusEnum": "campaigns.rules.status.AlertStatus",
         "OperatorTaskStatusEnum": "scrm.accounts.rules.operator_tasks.TaskStatus",
         "OperatorTaskKindEnum": "scrm.accounts.rules.operator_tasks.TaskKind",
+        "StateEnum": "communities.rules.status.ChatState",
+        "JoinWayStateEnum": "communities.rules.status.JoinWayState",
         "SplitStatusEnum": "communities.rules.status.SplitStatus",
         "SplitInvitationStatusEnum": "members.rules.standing.InvitationStatus",
     },

@@ -170,6 +170,16 @@ def https() -> Finding:
     return warning(title, _("未启用"), fix=_("在反向代理后面运行，并设置 SCRM_HTTPS=true"))
 
 
+@check("public_url")
+def public_url() -> Finding:
+    """It is printed on posters: a wrong one cannot be called back."""
+    title = _("对外网址")
+    if settings.EMBEDDED or settings.PUBLIC_URL.startswith("https://"):
+        return fine(title, settings.PUBLIC_URL)
+    fix = _("把 SCRM_PUBLIC_URL 设为客户能打开的 https 网址，再印二维码")
+    return warning(title, _("%(url)s 不是 https") % {"url": settings.PUBLIC_URL}, fix=fix)
+
+
 @check("disk")
 def disk() -> Finding:
     title = _("磁盘空间")

@@ -194,6 +194,12 @@ def test_doctor_calls_a_process_silent_after_a_minute():
         ("any host", {"ALLOWED_HOSTS": ["*"]}, "hosts", "warning"),
         ("bad key", {"PII_KEYS": ["not a key"]}, "encryption_key", "failed"),
         ("plain http", {"HTTPS": False, "EMBEDDED": False}, "https", "warning"),
+        (
+            "posters without https",
+            {"PUBLIC_URL": "http://q.example", "EMBEDDED": False},
+            "public_url",
+            "warning",
+        ),
     ],
 )
 def test_doctor_finds_a_dangerous_setting(settings, name, changes, check, expected):

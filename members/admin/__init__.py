@@ -10,6 +10,10 @@ from members.admin import (
     member,
     membership,
     purchase,
+    split_invitation,
+    split_plan,
+    tier,
+    tier_scheme,
 )
 
 __all__ = [
@@ -22,4 +26,8 @@ __all__ = [
     "member",
     "membership",
     "purchase",
+    "split_invitation",
+    "split_plan",
+    "tier",
+    "tier_scheme",
 ]

@@ -22,6 +22,7 @@ from unfold.widgets import (
 
 from communities.models import Community
 from members.admin.membership import PRESENCE_COLOURS, presence
+from members.admin.tier import TierButtons, TierPeriods
 from members.admin.words import NOTHING, clause_table
 from members.models import EntryApplication, Member, MemberDay, Membership, Stay
 from members.rules.phones import masked
@@ -142,7 +143,7 @@ class EntryDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
 
 @admin.register(Member)
-class MemberAdmin(EnterpriseModelAdmin[Member]):
+class MemberAdmin(TierButtons, EnterpriseModelAdmin[Member]):
     view_capability = Capability.VIEW_MEMBERS
     add_capability = Capability.MANAGE_MEMBERS
     change_capability = Capability.MANAGE_MEMBERS
@@ -154,8 +155,8 @@ class MemberAdmin(EnterpriseModelAdmin[Member]):
     search_help_text = _("昵称或客户编号")
     fields = (("nickname", "external_id"), ("masked_phone", "created_at"))
     ordering = ("-pk",)
-    inlines = (Memberships, Applications, Stays, RecentDays)
-    actions_detail = ("apply", "change_phone")
+    inlines = (Memberships, Applications, TierPeriods, Stays, RecentDays)
+    actions_detail = ("apply", "change_phone", "lock_tier", "retier")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Member]:
         now_in = Membership.objects.visible_to(admin_user(request)).active()

@@ -26,11 +26,13 @@ def holds_tier(member: Member, tier: Tier) -> bool:
 
 @dataclass(frozen=True)
 class TierShare:
-    """How many members hold a tier now, and how many of them are below what keeping it asks."""
+    """How many members hold a tier now, how much of all that is, and how many of them are below
+    what keeping it asks."""
 
     tier: Tier
     member_count: int
     below_count: int
+    percent: int
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ def tier_distribution(scheme: TierScheme, *, now: datetime) -> Distribution:
         .annotate(total=Count("pk"), below=Count("pk", filter=Q(below_since__isnull=False)))
         .values_list("tier", "total", "below")
     }
+    everybody = sum(total for total, _below in counts.values()) or 1
+    shares = []
+    for tier in scheme.tiers.order_by("-rank"):
+        total, below = counts.get(tier.pk, (0, 0))
+        shares.append(TierShare(tier, total, below, percent=round(100 * total / everybody)))
     since = now - LATELY
     return Distribution(
-        tiers=tuple(
-            TierShare(tier, *counts.get(tier.pk, (0, 0))) for tier in scheme.tiers.order_by("-rank")
-        ),
+        tiers=tuple(shares),
         promoted=held.filter(cause=TierCause.PROMOTED, started_at__gte=since).count(),
         demoted=held.filter(end_cause=TierCause.DEMOTED, ended_at__gte=since).count(),
     )

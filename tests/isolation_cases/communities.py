@@ -230,6 +230,7 @@ ADMIN_URLS = {
     "communities_joinway_resume": Call(row="paused way"),
     "communities_joinway_close": Call(row="join way"),
     "communities_tier_take_out": Call(row="unused tier"),
+    "communities_tierscheme_retier": Call(row="scheme"),
     "communities_community_edit_threshold": Call(
         row="community",
         body=lambda w: {

@@ -255,6 +255,7 @@ API = {
 }
 
 ADMIN = {
+    **splits.ADMIN,
     "members.member": "member",
     "members.membership": "membership",
     "members.stay": "stay",
@@ -267,9 +268,16 @@ ADMIN = {
     "members.scoringrun": None,  # nothing in it has a name
     "members.purchase": "purchase",
     "members.importrun": "import run",
+    "members.tierassignment": "tier assignment",
 }
 
 ADMIN_URLS = {
+    **splits.ADMIN_URLS,
+    "members_member_lock_tier": Call(
+        row="unranked member", body=lambda w: {"tier": w["tier"].pk, "reason": "创始会员"}
+    ),
+    "members_member_retier": Call(row="member"),
+    "members_tierassignment_unlock": Call(row="locked assignment"),
     "members_importrun_rejects": Call(row="import run"),
     "members_member_apply": Call(row="newcomer", body=lambda w: {"community": w["community"].pk}),
     "members_member_change_phone": Call(row="member", body=lambda w: {"phone": "13800138000"}),

@@ -15,8 +15,9 @@ from unfold.decorators import action, display
 from communities.admin.community_facts import facts_of
 from communities.admin.moves import MOVES, move_button, name_of
 from communities.admin.policy_dialog import PolicyDialog
+from communities.admin.split_button import SplitDialog, SplitPlans, open_split
 from communities.models import Community, EntryPolicy, GroupChat
-from communities.rules.status import ChatState, CommunityStatus, may_become
+from communities.rules.status import MAY_BE_SPLIT, ChatState, CommunityStatus, may_become
 from communities.selectors import undersized, with_sizes
 from communities.services.founding import create_community, edit_community
 from communities.services.gatekeeping import set_entry_policy
@@ -185,8 +186,8 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
     )
     readonly_fields = ("status",)
     ordering = ("-pk",)
-    inlines = (PolicyHistory, Carriers, Branches)
-    actions_detail = ("edit_threshold", *(name_of(target) for target in MOVES))
+    inlines = (PolicyHistory, Carriers, Branches, SplitPlans)
+    actions_detail = ("edit_threshold", "split", *(name_of(target) for target in MOVES))
 
     move_to_recruiting = move_button(CommunityStatus.RECRUITING)
     move_to_warming = move_button(CommunityStatus.WARMING)
@@ -232,6 +233,8 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
             for target in MOVES
             if not may_become(current, target)
         }
+        if current not in MAY_BE_SPLIT:
+            closed.add(f"{self.opts.app_label}_{self.opts.model_name}_split")
         buttons: list[Any] = super().get_actions_detail(request, object_id)
         return [button for button in buttons if button.action_name not in closed]
 
@@ -283,3 +286,19 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
             done=gettext("新的准入规则已生效。"),
             **form.terms(),
         )
+
+    @action(
+        description=_("拆群"),
+        icon="call_split",
+        permissions=["change"],
+        dialog={
+            **confirm(
+                _("先养大再分：按什么拆？"),
+                _("下一步先看每个分支有多少人，不会通知任何人。"),
+                submit=_("看看会怎样"),
+            ),
+            "form_class": SplitDialog,
+        },
+    )
+    def split(self, request: HttpRequest, form: SplitDialog, object_id: str) -> Any:
+        return open_split(request, self.row(request, object_id), form.cleaned_data["axes"])

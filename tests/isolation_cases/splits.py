@@ -57,3 +57,20 @@ API = {
     "split-invitation-detail": {"get": Call(row="split invitation")},
     "split-invitation-decline": {"post": Call(row="split invitation")},
 }
+
+ADMIN = {
+    "communities.splitplan": "split plan",
+    "members.splitinvitation": "split invitation",
+}
+
+ADMIN_URLS = {
+    "communities_community_split": Call(row="community", body=lambda w: {"axes": [w["axis"].pk]}),
+    "communities_splitplan_start": Call(row="split plan"),
+    "communities_splitplan_refresh": Call(row="split plan"),
+    "communities_splitplan_invite": Call(
+        row="running split", body=lambda w: {"branches": [w["running branch"].pk]}
+    ),
+    "communities_splitplan_complete": Call(row="running split"),
+    "communities_splitplan_cancel": Call(row="split plan"),
+    "members_splitinvitation_decline": Call(row="split invitation"),
+}

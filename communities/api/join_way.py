@@ -98,19 +98,19 @@ class RouteBodySerializer(StrictSerializer):
 
 
 class RoutesBodySerializer(StrictSerializer):
-    routes = RouteBodySerializer(many=True, max_length=MOST_ROUTES)
+    routes = RouteBodySerializer(many=True, max_length=MOST_ROUTES)  # type: ignore[call-arg]  # many=True
 
 
 class EditJoinWaySerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
-    source = serializers.SlugField(
+    source: Any = serializers.SlugField(
         max_length=40, help_text=_("统计按它分组，例如 poster-shanghai。")
     )
 
 
 class JoinWayBodySerializer(EditJoinWaySerializer):
     community: Any = VisibleRelatedField(queryset=Community.objects.all())
-    routes = RouteBodySerializer(many=True, required=False, max_length=MOST_ROUTES)
+    routes = RouteBodySerializer(many=True, required=False, max_length=MOST_ROUTES)  # type: ignore[call-arg]  # many=True
 
 
 class JoinWayFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream

@@ -58,7 +58,7 @@ class DayFiguresSerializer(serializers.Serializer[Any]):
 
 
 class SourceFiguresSerializer(FiguresSerializer):
-    source = serializers.CharField()
+    source: Any = serializers.CharField()
 
 
 class PeriodSerializer(serializers.Serializer[Any]):

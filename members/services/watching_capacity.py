@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import batched
+from typing import Any
 
 from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -72,13 +73,14 @@ def _crowded[M: Model](subjects: QuerySet[M], chats: QuerySet[GroupChat]) -> Que
     taking = chats.filter(state__in=TAKES_PEOPLE).order_by().values("community")
     people = Coalesce(Subquery(taking.values(total=Sum("member_count"))), 0)
     places = Coalesce(Subquery(taking.values(total=Sum("capacity"))), 0)
-    counted = subjects.alias(people=people, places=places)
-    return counted.filter(people__gte=(F("places") * NEARLY_FULL_PERCENT + 99) / 100)
+    counted: Any = subjects.alias(people=people, places=places)
+    enough: QuerySet[M] = counted.filter(people__gte=(F("places") * NEARLY_FULL_PERCENT + 99) / 100)
+    return enough
 
 
 def _unrested[M: Model](subjects: QuerySet[M], now: datetime) -> Iterator[list[M]]:
     """In batches, those about whom nobody has just said that it is done or need not be."""
-    for some in batched(subjects.order_by("pk").iterator(chunk_size=BATCH), BATCH, strict=False):
+    for some in batched(subjects.order_by("pk").iterator(chunk_size=BATCH), BATCH):
         resting = _resting(some, now)
         yield [each for each in some if each.pk not in resting]
 

@@ -2,7 +2,10 @@
 
 from members.admin import (
     activity,
+    blocklist,
     churn,
+    classification,
+    consent,
     entry_application,
     evidence,
     import_run,
@@ -12,13 +15,17 @@ from members.admin import (
     purchase,
     split_invitation,
     split_plan,
+    tag,
     tier,
     tier_scheme,
 )
 
 __all__ = [
     "activity",
+    "blocklist",
     "churn",
+    "classification",
+    "consent",
     "entry_application",
     "evidence",
     "import_run",
@@ -28,6 +35,7 @@ __all__ = [
     "purchase",
     "split_invitation",
     "split_plan",
+    "tag",
     "tier",
     "tier_scheme",
 ]

@@ -23,6 +23,7 @@ from scrm.accounts.admin_scope import EnterpriseTabularInline, HistoryModelAdmin
 from scrm.accounts.rules.roles import Capability
 
 PRESENCE_COLOURS = {"in": "success", "left": "default"}
+GATE_COLOURS = {"ungated": "danger", "gated": "default"}
 
 
 def presence(row: Membership | Stay) -> tuple[str, str]:
@@ -42,6 +43,21 @@ class PresenceFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
         if self.value() is None:
             return queryset
         return queryset.filter(left_at__isnull=self.value() == "yes")
+
+
+class GateFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("准入")
+    parameter_name = "ungated"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("未经准入")), ("no", _("正常准入"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Membership]
+    ) -> models.QuerySet[Membership]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(is_ungated=self.value() == "yes")
 
 
 class Stays(EnterpriseTabularInline[Stay, Membership]):
@@ -66,9 +82,18 @@ class LeaveDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 class MembershipAdmin(HistoryModelAdmin[Membership]):
     view_capability = Capability.VIEW_MEMBERS
     action_capabilities = {"leave": Capability.MANAGE_MEMBERS}
-    list_display = ("who", "community", "presence_label", "source", "joined_at", "left_at")
+    list_display = (
+        "who",
+        "community",
+        "presence_label",
+        "gate",
+        "source",
+        "joined_at",
+        "left_at",
+    )
     list_filter = (
         PresenceFilter,
+        GateFilter,
         "community",
         ("source", MultipleChoicesDropdownFilter),
         ("joined_at", RangeDateFilter),
@@ -77,10 +102,19 @@ class MembershipAdmin(HistoryModelAdmin[Membership]):
     search_fields = ("member__nickname", "member__external_id", "community__name")
     fields = (
         ("member", "community"),
-        "source",
+        ("source", "gate", "qualified_at"),
         ("joined_at", "left_at", "leave_reason"),
     )
-    readonly_fields = ("member", "community", "source", "joined_at", "left_at", "leave_reason")
+    readonly_fields = (
+        "member",
+        "community",
+        "source",
+        "gate",
+        "qualified_at",
+        "joined_at",
+        "left_at",
+        "leave_reason",
+    )
     ordering = ("-pk",)
     inlines = (Stays,)
     actions_detail = ("leave",)
@@ -93,6 +127,12 @@ class MembershipAdmin(HistoryModelAdmin[Membership]):
     @display(description=_("状态"), ordering="left_at", label=PRESENCE_COLOURS)
     def presence_label(self, membership: Membership) -> tuple[str, str]:
         return presence(membership)
+
+    @display(description=_("准入"), ordering="is_ungated", label=GATE_COLOURS)
+    def gate(self, membership: Membership) -> tuple[str, str]:
+        if membership.is_ungated:
+            return "ungated", gettext("未经准入")
+        return "gated", gettext("正常")
 
     @action(
         description=_("办理离开"),

@@ -5,6 +5,18 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 AUDIT_WORDS = {
+    "apply_for_entry": _("申请入群"),
+    "invite_member": _("邀请入群"),
+    "reconsider_application": _("重新核对申请"),
+    "claim_application": _("领取入群申请"),
+    "release_application": _("放回入群申请"),
+    "approve_application": _("通过入群申请"),
+    "reject_application": _("拒绝入群申请"),
+    "undo_decision": _("撤销审核决定"),
+    "withdraw_application": _("撤回入群申请"),
+    "observe_join": _("记录平台入群"),
+    "block_member": _("加入黑名单"),
+    "unblock_member": _("移出黑名单"),
     "submit_evidence": _("上传凭证照片"),
     "view_evidence": _("查看凭证照片"),
     "draft_split": _("制定拆群计划"),

@@ -33,7 +33,10 @@ from members.services.deciding import reconsider
 from scrm.accounts.models import User
 from scrm.shared.clock import database_now
 
-UNDOABLE = frozenset({ApplicationStatus.APPROVED, ApplicationStatus.REJECTED})
+#: What a person's decision leads to; undone it can be only before it takes effect.
+DECIDED = frozenset(
+    {ApplicationStatus.APPROVED, ApplicationStatus.JOINED, ApplicationStatus.REJECTED}
+)
 
 # --- Whose turn it is -----------------------------------------------------------------------------
 
@@ -115,7 +118,7 @@ def undo_decision(application_id: int, *, actor: User) -> EntryApplication:
     If the policy changed meanwhile, it is judged by the new one.
     """
     application = locked_application(application_id)
-    if application.decided_by_id is None or application.status not in UNDOABLE:
+    if application.decided_by_id is None or application.status not in DECIDED:
         raise cannot_decide(application)
     if application.decided_by_id != actor.pk:
         raise NotYourDecision(_("这是同事的决定，只有本人能撤销。"))

@@ -111,9 +111,21 @@ class Queue:
     oldest: datetime | None = None
 
 
-def waiting_applications(desk: Desk) -> Queue:
+@dataclass(frozen=True)
+class ReviewQueue(Queue):
+    """With the time until which the first is due, and how many are late."""
+
+    due: datetime | None = None
+    late: int = 0
+
+
+def waiting_applications(desk: Desk) -> ReviewQueue:
     applications = EntryApplication.objects.visible_to(desk.user).in_review()
-    return Queue(**applications.aggregate(count=Count("pk"), oldest=Min("submitted_at")))
+    late = Count("pk", filter=Q(review_due_at__lte=desk.now))
+    facts = applications.aggregate(
+        count=Count("pk"), oldest=Min("submitted_at"), due=Min("review_due_at"), late=late
+    )
+    return ReviewQueue(**facts)
 
 
 def open_tasks(desk: Desk) -> Queue:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from members.rules.reviewing import urgency
 from scrm.accounts.rules.roles import Capability
 from scrm.desk import numbers
 from scrm.desk.links import IN_REVIEW, MINE, changelist
 from scrm.desk.numbers import Desk, Queue
-
-REVIEW_SOON = timedelta(hours=2)
-REVIEW_LATE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,13 @@ def applications(desk: Desk) -> Iterator[Todo]:
     queue = numbers.waiting_applications(desk)
     if not queue.count:
         return
-    waited = desk.now - queue.oldest if queue.oldest else timedelta()
+    late = _("%(late)d 份已超过审核时限") % {"late": queue.late}
+    tone = urgency(queue.due, now=desk.now)
     yield Todo(
         title=_("%(count)d 份入群申请待审核") % {"count": queue.count},
-        note=waited_in_words(queue, desk),
+        note=late if queue.late else waited_in_words(queue, desk),
         icon="how_to_reg",
-        tone="danger" if waited > REVIEW_LATE else "warning" if waited > REVIEW_SOON else "info",
+        tone="info" if tone == "success" else tone,
         link=changelist("members.entryapplication", IN_REVIEW),
     )
 

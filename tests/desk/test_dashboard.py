@@ -184,7 +184,8 @@ def test_an_empty_enterprise_has_a_calm_desk(client, administrator):
 @pytest.fixture
 def busy(administrator, community):
     """Something of every kind that waits."""
-    EntryApplicationFactory(community=community, submitted_at=timezone.now() - timedelta(hours=26))
+    late = timezone.now() - timedelta(hours=2)
+    EntryApplicationFactory(community=community, review_due_at=late)
     EntryApplicationFactory(community=community)
     ChurnAlertFactory(community=community, assignee=administrator.staff)
     ChurnAlertFactory(community=community)
@@ -229,10 +230,21 @@ def test_what_is_due_comes_first_for_who_can_do_it(client, administrator, busy):
     ]
 
 
-def test_an_application_that_waited_a_day_is_red(client, administrator, busy):
+def test_a_review_that_is_late_is_red(client, administrator, busy):
     todo = page_of(client, administrator).context["todos"][0]
 
-    assert (todo.tone, todo.note) == ("danger", "最早的一个已等 1\xa0日")
+    assert (todo.tone, todo.note) == ("danger", "1 份已超过审核时限")
+
+
+def test_a_review_that_is_nearly_due_is_yellow(client, administrator, community):
+    due = timezone.now() + timedelta(hours=1)
+    EntryApplicationFactory(
+        community=community, review_due_at=due, submitted_at=due - timedelta(hours=26)
+    )
+
+    todo = page_of(client, administrator).context["todos"][0]
+
+    assert (todo.tone, todo.note) == ("warning", "最早的一个已等 1\xa0日")
 
 
 def test_a_reviewer_is_told_of_reviews_only(client, enterprise, busy):

@@ -257,9 +257,13 @@ API = {
 ADMIN = {
     **splits.ADMIN,
     "members.member": "member",
+    "members.memberclassification": "classification",
+    "members.tag": "tag",
+    "members.consent": "consent",
     "members.membership": "membership",
     "members.stay": "stay",
     "members.entryapplication": "application",
+    "members.blocklistentry": "block",
     "members.evidence": "evidence",
     "members.activityevent": "event",
     "members.activitycoverage": "coverage",
@@ -272,6 +276,18 @@ ADMIN = {
 }
 
 ADMIN_URLS = {
+    "members_memberclassification_end": Call(row="classification"),
+    "members_memberclassification_report": Call(),
+    "members_member_classify": Call(row="newcomer", body=lambda w: {"value": w["value"].pk}),
+    "members_member_consent": Call(
+        row="newcomer",
+        body=lambda w: {
+            "purpose": "broadcast",
+            "decision": "granted",
+            "text_version": "1",
+            "source": "phone",
+        },
+    ),
     **splits.ADMIN_URLS,
     "members_member_lock_tier": Call(
         row="unranked member", body=lambda w: {"tier": w["tier"].pk, "reason": "创始会员"}
@@ -282,6 +298,11 @@ ADMIN_URLS = {
     "members_member_apply": Call(row="newcomer", body=lambda w: {"community": w["community"].pk}),
     "members_member_change_phone": Call(row="member", body=lambda w: {"phone": "13800138000"}),
     "members_membership_leave": Call(row="membership", body=lambda w: {"reason": "removed"}),
+    "members_entryapplication_claim_next": Call(),
+    "members_entryapplication_claim": Call(row="application"),
+    "members_entryapplication_release": Call(row="application"),
+    "members_entryapplication_undo": Call(row="decided application"),
+    "members_blocklistentry_unblock": Call(row="block"),
     "members_entryapplication_approve": Call(row="application"),
     "members_entryapplication_reject": Call(
         row="application", body=lambda w: {"reason": "资料不符"}

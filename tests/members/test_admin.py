@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -7,7 +5,6 @@ from django.utils import timezone
 
 from communities.rules.kinds import EntryMode
 from members.models import EntryApplication, Member, Membership
-from members.rules.status import ApplicationStatus
 from tests.accounts.factories import UserFactory
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory, GroupChatFactory
 from tests.members.factories import (
@@ -76,59 +73,6 @@ def test_a_list_takes_as_many_queries_for_three_rows_as_for_one(
 
     with django_assert_num_queries(len(first)):
         text_of(page.get(url))
-
-
-def test_the_queue_shows_what_waits_oldest_first_with_every_clause(user, page):
-    community = CommunityFactory(enterprise=user.enterprise)
-    now = timezone.now()
-    for name, hours in [("新的", 1), ("旧的", 30)]:
-        EntryApplicationFactory(
-            community=community,
-            member__nickname=name,
-            submitted_at=now - timedelta(hours=hours),
-            clauses=[CLAUSE],
-        )
-    EntryApplicationFactory(
-        community=community, member__nickname="已撤回的", status=ApplicationStatus.WITHDRAWN
-    )
-
-    url = reverse("admin:members_entryapplication_changelist")
-    text = text_of(page.get(url, {"status__exact": "in_review"}))
-
-    assert text.index("旧的") < text.index("新的")
-    assert "已撤回的" not in text
-    assert "购买次数 ≥ 3：实际 2，还差 1" in text
-    assert "30 小时" in text
-
-
-def test_who_decides_in_the_queue_stays_in_it(user, page):
-    application = EntryApplicationFactory(community__enterprise=user.enterprise)
-    queue = reverse("admin:members_entryapplication_changelist") + "?status__exact=in_review"
-
-    answer = page.post(
-        reverse("admin:members_entryapplication_approve", args=[application.pk]),
-        DIALOG,
-        headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{queue}"},
-    )
-
-    assert answer.headers["HX-Redirect"] == queue
-
-
-def test_an_application_is_approved_and_another_rejected_with_a_reason(user, page):
-    yes, no = (EntryApplicationFactory(community__enterprise=user.enterprise) for _ in "ab")
-    GroupChatFactory(community=yes.community)
-
-    page.post(reverse("admin:members_entryapplication_approve", args=[yes.pk]), DIALOG)
-    url = reverse("admin:members_entryapplication_reject", args=[no.pk])
-    page.post(url, DIALOG)
-    no.refresh_from_db()
-    assert no.status == ApplicationStatus.IN_REVIEW
-    page.post(url, DIALOG | {"reason": "照片看不清"})
-
-    yes.refresh_from_db()
-    no.refresh_from_db()
-    assert (yes.status, yes.decided_by) == (ApplicationStatus.JOINED, user)
-    assert (no.status, no.reason) == (ApplicationStatus.REJECTED, "照片看不清")
 
 
 def test_the_selected_applications_are_approved_and_each_refusal_is_told(user, page):

@@ -23,14 +23,23 @@ from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
 from members.services.proposing_merges import drop_merge_proposal
 from members.services.settling_evidence import settle_evidence_of
-from members.services.tier_dues import note_changed_members, note_dependants, note_membership
+from members.services.tier_marks import (
+    CLASSES,
+    CONSENTS,
+    TAGS,
+    mark_after_moving,
+    mark_holders,
+    mark_members,
+)
 from members.signals import (
     classification_changed,
     classifications_swept,
+    consent_recorded,
     entry_decided,
     member_joined,
     member_left,
     split_started,
+    tags_swept,
     tiering_begun,
     tiers_changed,
     tiers_due,
@@ -93,25 +102,33 @@ def decide_its_photos(*, application_id: int, **_: object) -> None:
 
 
 @receiver(classification_changed)
-def look_at_tiers_of_the_member(*, member_id: int, **_: object) -> None:
-    note_changed_members([member_id])
+def look_at_tiers_by_class(*, member_id: int, **_: object) -> None:
+    mark_members([member_id], moved=CLASSES)
 
 
 @receiver(classifications_swept)
-def look_at_tiers_of_the_members(*, member_ids: list[int], **_: object) -> None:
-    note_changed_members(member_ids)
+def look_at_tiers_by_classes(*, member_ids: list[int], **_: object) -> None:
+    mark_members(member_ids, moved=CLASSES)
+
+
+@receiver(tags_swept)
+def look_at_tiers_by_tag(*, member_ids: list[int], **_: object) -> None:
+    mark_members(member_ids, moved=TAGS)
+
+
+@receiver(consent_recorded)
+def look_at_tiers_by_consent(*, member_id: int, **_: object) -> None:
+    mark_members([member_id], moved=CONSENTS)
 
 
 @receiver([member_joined, member_left])
 def look_at_tiers_after_moving(*, membership_id: int, **_: object) -> None:
-    note_membership(membership_id)
+    mark_after_moving(membership_id)
 
 
 @receiver(tiers_changed)
-def look_at_tiers_that_depend_on_it(
-    *, scheme_id: int, assignment_ids: list[int], **_: object
-) -> None:
-    note_dependants(scheme_id, assignment_ids)
+def look_at_tiers_by_tier(*, scheme_id: int, assignment_ids: list[int], **_: object) -> None:
+    mark_holders(scheme_id, assignment_ids)
 
 
 @receiver(tiers_due)

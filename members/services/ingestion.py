@@ -19,7 +19,7 @@ from members.rules.rows import BadRow, Period, Rejection, is_source, shown
 from members.services.partitions import ensure_partitions, month_of
 from members.services.rollup import Window, prepare_touched, recount_touched
 from members.services.staging import copy_lines, escaped, temporary_table
-from members.services.tiering_members import mark_tiers_due
+from members.services.tier_marks import ACTIVITY, mark_tiers_due
 from scrm.accounts.models import Enterprise
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> 
             recount_touched(window)
         cursor.execute(EXTEND_COVERAGE, values)
         if accepted:
-            mark_tiers_due(enterprise.pk, {place.member_id for place in placed})
+            members = {place.member_id for place in placed}
+            mark_tiers_due(enterprise.pk, members, moved=ACTIVITY)
     return int(accepted)
 
 

@@ -22,7 +22,7 @@ from members.rules.purchases import (
 from members.rules.rows import BadRow, Period, Rejection, is_source
 from members.services.ingestion import create_missing_members, ids_of_members, unknown_member
 from members.services.staging import copy_lines, escaped, temporary_table
-from members.services.tiering_members import mark_tiers_due
+from members.services.tier_marks import ORDERS, mark_tiers_due
 from scrm.accounts.models import Enterprise
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ def _store(
         for index, order_number in cursor.fetchall():
             rejects.append(Rejection(index, CONFLICT, conflict_message(order_number)))
         if accepted or updated:
-            mark_tiers_due(enterprise.pk, {place.member_id for place in placed})
+            members = {place.member_id for place in placed}
+            mark_tiers_due(enterprise.pk, members, moved=ORDERS)
     return int(accepted), int(updated)
 
 

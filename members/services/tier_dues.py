@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Iterable
 
 from django.db import OperationalError, connection, transaction
 
 from communities.models import TierScheme
-from members.models import Member, Membership, TierDue
-from members.services.tiering_members import locked_schemes, mark_tiers_due, retier
+from members.models import Member, TierDue
+from members.services.tiering_members import locked_schemes, retier
 from scrm.shared.sql import sql
 
 logger = logging.getLogger(__name__)
@@ -29,42 +27,6 @@ WHERE member_id IN (
 )
 RETURNING member_id
 """
-
-
-# Segments may be about tiers, and what they are about is known to the app above.
-DEPENDANTS = """
-SELECT DISTINCT changed.member_id
-FROM members_tierassignment changed
-WHERE changed.id = ANY(%(assignments)s) AND EXISTS (
-    SELECT FROM communities_tierscheme own
-    JOIN communities_tierscheme other
-      ON other.enterprise_id = own.enterprise_id AND other.id <> own.id
-    JOIN communities_tier tier ON tier.scheme_id = other.id
-    WHERE own.id = %(scheme)s AND tier.criterion::text ~ '"(tier_rank|in_segment)"'
-)
-"""
-
-
-def note_changed_members(member_ids: Iterable[int]) -> None:
-    """Note members about whom something else than orders and activity changed."""
-    members_of: defaultdict[int, list[int]] = defaultdict(list)
-    rows = Member.objects.filter(pk__in=list(member_ids)).values_list("enterprise", "pk")
-    for enterprise_id, member_id in rows:
-        members_of[enterprise_id].append(member_id)
-    for enterprise_id, ids in sorted(members_of.items()):
-        mark_tiers_due(enterprise_id, ids)
-
-
-def note_membership(membership_id: int) -> None:
-    """Note somebody who joined or left a community."""
-    note_changed_members([Membership.objects.get(pk=membership_id).member_id])
-
-
-def note_dependants(scheme_id: int, assignment_ids: list[int]) -> None:
-    """Note members whose tier in one scheme may decide about their tier in another."""
-    with connection.cursor() as cursor:
-        cursor.execute(DEPENDANTS, {"scheme": scheme_id, "assignments": assignment_ids})
-        note_changed_members(row[0] for row in cursor.fetchall())
 
 
 def drain_tier_dues(*, budget: float) -> int:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from communities.models import TierScheme
 from members.criteria import Among
 from members.models import Member, TierAssignment
-from members.services.staging import affected
 from members.services.tier_verdicts import Tally, ladder_of, write_verdicts
-from members.signals import tiers_changed, tiers_due
+from members.signals import tiers_changed
 from scrm.shared.criteria import InvalidCriterion
 
 logger = logging.getLogger(__name__)
-
-# A row that is there already is locked all the same: who drains it must see the facts that this
-# transaction is about to commit. In the order of the ids, so that nobody waits in a circle.
-MARK = """
-INSERT INTO members_tierdue AS due (member_id)
-SELECT member_id FROM unnest(%(members)s::bigint[]) AS given (member_id)
-WHERE EXISTS (
-    SELECT FROM communities_tier tier JOIN communities_tierscheme scheme
-        ON scheme.id = tier.scheme_id
-    WHERE scheme.enterprise_id = %(enterprise)s AND tier.criterion <> '{}'::jsonb
-)
-ORDER BY member_id
-ON CONFLICT (member_id) DO UPDATE SET since = EXCLUDED.since WHERE false
-"""
 
 
 @transaction.atomic
@@ -45,19 +29,6 @@ def retier_member(member_id: int, *, scheme_id: int | None = None) -> list[TierA
             ids += retier(scheme, member_id).assignment_ids
     rows = TierAssignment.objects.filter(pk__in=ids).select_related("scheme", "tier")
     return list(rows.order_by("pk"))
-
-
-def mark_tiers_due(enterprise_id: int, member_ids: Iterable[int]) -> None:
-    """Note, in the transaction of the fact, that these members' tiers have to be looked at.
-
-    Call it last in the transaction. Where no tier asks for anything nothing is noted.
-    """
-    members = sorted(set(member_ids))
-    with connection.cursor() as cursor:
-        cursor.execute(MARK, {"enterprise": enterprise_id, "members": members})
-        noted = affected(cursor)
-    if noted:
-        tiers_due.send(sender=TierAssignment)
 
 
 def locked_schemes(enterprise_id: int, *, skip_locked: bool = False) -> list[TierScheme]:

@@ -8,15 +8,19 @@ import time_machine
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from members.models import TierAssignment, TierDue, TieringRun
+from members.models import Member, TierAssignment, TierDue, TieringRun
 from members.rules.activity import RawEvent
 from members.rules.purchases import RawPurchase
 from members.services import tier_dues, tiering_runs
+from members.services.classifying import grant_classification
+from members.services.consenting import record_consent
 from members.services.ingestion import ingest_activities
 from members.services.leaving import leave_community
 from members.services.purchases import record_purchases
+from members.services.tagging import create_tag, tag_members
 from members.services.tier_dues import drain_slice, drain_tier_dues
-from members.services.tiering_members import locked_schemes, mark_tiers_due
+from members.services.tier_marks import ORDERS, mark_tiers_due
+from members.services.tiering_members import locked_schemes
 from members.services.tiering_runs import (
     begin_tiering,
     continue_tiering,
@@ -26,7 +30,12 @@ from members.services.tiering_runs import (
 from members.signals import tiers_changed
 from scrm.accounts.models import AuditEvent
 from tests.accounts.factories import EnterpriseFactory, UserFactory
-from tests.communities.factories import CommunityFactory, TierFactory, TierSchemeFactory
+from tests.communities.factories import (
+    ClassificationValueFactory,
+    CommunityFactory,
+    TierFactory,
+    TierSchemeFactory,
+)
 from tests.members.factories import MemberFactory, MembershipFactory, PurchaseFactory
 
 pytestmark = pytest.mark.django_db
@@ -224,22 +233,65 @@ def test_the_same_order_again_makes_nobody_due(scheme, members):
     assert drain == 0
 
 
-def test_activity_makes_its_members_due(scheme, members):
-    community = CommunityFactory(enterprise=scheme.enterprise)
-    row = RawEvent(members[0].external_id, community.code, "post", NOW.isoformat(), "1", "")
-
-    ingest_activities(scheme.enterprise, [row], source="app", now=NOW)
-
-    assert due() == [members[0].pk]
+def report_activity(member):
+    community = CommunityFactory(enterprise=member.enterprise)
+    row = RawEvent(member.external_id, community.code, "post", NOW.isoformat(), "1", "")
+    ingest_activities(member.enterprise, [row], source="app", now=NOW)
 
 
-def test_leaving_a_community_makes_a_member_due(scheme, members):
-
-    membership = MembershipFactory(community__enterprise=scheme.enterprise, member=members[0])
-
+def leave(member):
+    membership = MembershipFactory(community__enterprise=member.enterprise, member=member)
     leave_community(membership.pk, reason="self", actor=None)
 
-    assert due() == [members[0].pk]
+
+def classify(member):
+    value = ClassificationValueFactory(axis__enterprise=member.enterprise)
+    actor = UserFactory(enterprise=member.enterprise)
+    grant_classification(member, value=value, source="operator", actor=actor)
+
+
+def tag(member):
+    actor = UserFactory(enterprise=member.enterprise)
+    tag = create_tag(code="fan", name="粉丝", actor=actor)
+    tag_members(tag.pk, members=Member.objects.filter(pk=member.pk), actor=actor)
+
+
+def agree(member):
+    record_consent(member, purpose="broadcast", decision="granted", text_version="1", source="api")
+
+
+def asks(metric, value=1, op="gte", **more):
+    return {"metric": metric, "op": op, "value": value, **more}
+
+
+FACTS = {
+    report_activity: asks("post_count"),
+    leave: asks("membership_days"),
+    classify: asks("classified_as", "region:east", "is"),
+    tag: asks("has_tag", "fan", "is"),
+    agree: asks("consented", "broadcast", "is"),
+}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_fact_makes_its_member_due_where_a_tier_asks_about_it(fact):
+    about = TierFactory(criterion={"not": FACTS[fact]}).scheme.enterprise
+    elsewhere = TierFactory(criterion=THREE).scheme.enterprise
+    one, other = MemberFactory(enterprise=about), MemberFactory(enterprise=elsewhere)
+
+    fact(one)
+    fact(other)
+
+    assert due() == [one.pk]
+
+
+def test_a_tier_that_asks_for_a_segment_may_be_about_anything():
+    inside = asks("in_segment", "fans", "is")
+    member = MemberFactory(enterprise=TierFactory(criterion=inside).scheme.enterprise)
+
+    tag(member)
+
+    assert due() == [member.pk]
 
 
 def test_where_no_tier_asks_for_anything_nobody_is_due():
@@ -247,7 +299,7 @@ def test_where_no_tier_asks_for_anything_nobody_is_due():
     member = MemberFactory(enterprise=tier.scheme.enterprise)
     TierFactory(criterion=THREE)  # another enterprise's
 
-    mark_tiers_due(member.enterprise_id, [member.pk])
+    mark_tiers_due(member.enterprise_id, [member.pk], moved=ORDERS)
 
     assert due() == []
 
@@ -257,7 +309,7 @@ def test_who_depends_on_a_tier_of_another_scheme_is_due_when_it_changes(scheme, 
     vip = TierFactory(scheme__enterprise=scheme.enterprise, rank=1, name="VIP", criterion=ranked)
     buy(members[0])
 
-    mark_tiers_due(scheme.enterprise_id, [members[0].pk])
+    mark_tiers_due(scheme.enterprise_id, [members[0].pk], moved=ORDERS)
     drain_tier_dues(budget=1)
 
     held = TierAssignment.objects.current().filter(member=members[0], tier=vip)
@@ -269,8 +321,8 @@ def test_dues_of_many_enterprises_are_drained_in_slices(scheme, members, monkeyp
     monkeypatch.setattr(tier_dues, "SLICE", 2)
     foreign = TierFactory(criterion=THREE).scheme.enterprise
     strangers = [MemberFactory(enterprise=foreign) for _ in range(3)]
-    mark_tiers_due(scheme.enterprise_id, [member.pk for member in members])
-    mark_tiers_due(foreign.pk, [member.pk for member in strangers])
+    mark_tiers_due(scheme.enterprise_id, [member.pk for member in members], moved=ORDERS)
+    mark_tiers_due(foreign.pk, [member.pk for member in strangers], moved=ORDERS)
 
     assert drain_tier_dues(budget=0) == 2
     assert drain_tier_dues(budget=9) == 6
@@ -281,7 +333,7 @@ def test_nothing_is_lost_when_a_drain_fails(scheme, members):
     def fail(**_):
         raise RuntimeError
 
-    mark_tiers_due(scheme.enterprise_id, [members[0].pk])
+    mark_tiers_due(scheme.enterprise_id, [members[0].pk], moved=ORDERS)
     tiers_changed.connect(fail)
     try:
         with pytest.raises(RuntimeError):
@@ -309,12 +361,12 @@ def elsewhere(work):
 @pytest.mark.django_db(transaction=True)
 def test_a_drain_waits_for_a_report_that_is_not_committed(scheme, members):
     """Were the row taken while its fact cannot be seen yet, the fact would be forgotten."""
-    mark_tiers_due(scheme.enterprise_id, [members[0].pk])
+    mark_tiers_due(scheme.enterprise_id, [members[0].pk], moved=ORDERS)
     drained = []
 
     with transaction.atomic():
         buy(members[0])
-        mark_tiers_due(scheme.enterprise_id, [members[0].pk])
+        mark_tiers_due(scheme.enterprise_id, [members[0].pk], moved=ORDERS)
         elsewhere(lambda: drained.append(drain_slice(scheme.enterprise_id))).join()
 
     assert (drained, tiers_of(members[:1])) == ([0], [None])
@@ -324,7 +376,7 @@ def test_a_drain_waits_for_a_report_that_is_not_committed(scheme, members):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_drain_steps_aside_while_somebody_is_at_the_scheme(scheme, members):
-    mark_tiers_due(scheme.enterprise_id, [members[0].pk])
+    mark_tiers_due(scheme.enterprise_id, [members[0].pk], moved=ORDERS)
     drained = []
 
     with transaction.atomic():

@@ -1,5 +1,5 @@
 """The operators' doors to campaigns; Django finds them by importing this package."""
 
-from campaigns.admin import broadcast, churn_alert, run, sandbox, welcome
+from campaigns.admin import broadcast, churn_alert, run, sandbox, segment, welcome
 
-__all__ = ["broadcast", "churn_alert", "run", "sandbox", "welcome"]
+__all__ = ["broadcast", "churn_alert", "run", "sandbox", "segment", "welcome"]

@@ -30,9 +30,10 @@ class AxisAdmin(EnterpriseModelAdmin[ClassificationAxis]):
     change_capability = Capability.MANAGE_COMMUNITIES
     create_verb = create_axis
     update_verb = edit_axis
-    list_display = ("name", "code", "requires_evidence", "value_count")
+    list_display = ("name", "code", "is_exclusive", "requires_evidence", "value_count")
+    list_before_template = "communities/report_link.html"
     search_fields = ("name", "code")
-    fields = ("name", "code", "requires_evidence")
+    fields = (("name", "code"), "is_exclusive", ("requires_evidence", "evidence_valid_days"))
     ordering = ("pk",)
     inlines = (Values,)
 

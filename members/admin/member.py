@@ -21,7 +21,10 @@ from unfold.widgets import (
 )
 
 from communities.models import Community
+from members.admin.classification import Classifications, ClassifiedAsFilter, ClassifyButton
+from members.admin.consent import ConsentButton, Consents
 from members.admin.membership import PRESENCE_COLOURS, presence
+from members.admin.tag import TagActions, TagFilter, Tags
 from members.admin.tier import TierButtons, TierPeriods
 from members.admin.words import NOTHING, clause_table
 from members.models import EntryApplication, Member, MemberDay, Membership, Stay
@@ -143,20 +146,32 @@ class EntryDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
 
 @admin.register(Member)
-class MemberAdmin(TierButtons, EnterpriseModelAdmin[Member]):
+class MemberAdmin(
+    TierButtons, ClassifyButton, ConsentButton, TagActions, EnterpriseModelAdmin[Member]
+):
     view_capability = Capability.VIEW_MEMBERS
     add_capability = Capability.MANAGE_MEMBERS
     change_capability = Capability.MANAGE_MEMBERS
     create_verb = register_member
     update_verb = edit_member
     list_display = ("who", "masked_phone", "community_names", "last_seen", "created_at")
-    list_filter = (("created_at", RangeDateFilter),)
+    list_filter = (ClassifiedAsFilter, TagFilter, ("created_at", RangeDateFilter))
     search_fields = ("nickname", "external_id")
     search_help_text = _("昵称或客户编号")
     fields = (("nickname", "external_id"), ("masked_phone", "created_at"))
     ordering = ("-pk",)
-    inlines = (Memberships, Applications, TierPeriods, Stays, RecentDays)
-    actions_detail = ("apply", "change_phone", "lock_tier", "retier")
+    inlines = (
+        Memberships,
+        Applications,
+        TierPeriods,
+        Classifications,
+        Tags,
+        Consents,
+        Stays,
+        RecentDays,
+    )
+    actions_detail = ("apply", "change_phone", "classify", "consent", "lock_tier", "retier")
+    actions = ("add_tag", "remove_tag")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Member]:
         now_in = Membership.objects.visible_to(admin_user(request)).active()

@@ -22,7 +22,6 @@ from members.models import Member, MemberClassification
 from members.rules.standing import ClassificationSource
 from members.selectors.classification import (
     MAX_AXES,
-    MAX_ROWS,
     Report,
     classification_report,
     having_one_of,
@@ -164,8 +163,7 @@ class ClassificationReportSerializer(serializers.Serializer[Any]):
         help_text=gettext_lazy("总人数，每人只算一次。多选维度上一人可在几行里，各行之和会更大。")
     )
     is_complete = serializers.BooleanField(
-        help_text=gettext_lazy("组合太多时只列最多的 %(limit)d 种，这里为 false。")
-        % {"limit": MAX_ROWS}
+        help_text=gettext_lazy("超过一万种组合时只列人数最多的，这里为 false。")
     )
     as_of = serializers.DateTimeField()
 

@@ -140,6 +140,7 @@ API = {
 }
 
 ADMIN: dict[str, str | None] = {
+    "campaigns.segment": "segment",
     "campaigns.churnalert": "alert",
     "campaigns.broadcast": "draft",
     "campaigns.run": "run",
@@ -149,6 +150,7 @@ ADMIN: dict[str, str | None] = {
 }
 
 ADMIN_URLS = {
+    "campaigns_segment_draw": Call(row="segment"),
     "campaigns_broadcast_submit": Call(row="draft"),
     "campaigns_broadcast_approve": Call(row="broadcast in review"),
     "campaigns_broadcast_return_to_draft": Call(row="broadcast in review"),

@@ -221,11 +221,14 @@ ADMIN = {
     "communities.joinway": "join way",
     "communities.classificationaxis": "axis",
     "communities.classificationvalue": "value",
+    "communities.classificationrule": "classification rule",
     "communities.tierscheme": "scheme",
     "communities.tier": "tier",
 }
 
 ADMIN_URLS = {
+    "communities_classificationrule_apply": Call(row="classification rule"),
+    "communities_classificationrule_remove": Call(row="classification rule"),
     "communities_joinway_pause": Call(row="join way"),
     "communities_joinway_resume": Call(row="paused way"),
     "communities_joinway_close": Call(row="join way"),

@@ -110,7 +110,6 @@ class Branches(EnterpriseTabularInline[SplitBranch, SplitPlan]):
     verbose_name_plural = _("分支")
     ordering = ("-member_count", "pk")
     show_title = False
-    per_page = 200
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[SplitBranch]:
         rows = with_progress(super().get_queryset(request))

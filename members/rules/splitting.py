@@ -10,7 +10,7 @@ IN_COMMUNITY = "in_community"
 
 MAX_AXES = 3
 MAX_LEVEL = 5
-MAX_BRANCHES = 200
+MAX_BRANCHES = 150  # more than anybody reads, and than one form may send
 MAX_SIZE = 1_000_000
 
 type Parents = Mapping[int, int | None]

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from members.criteria.results import result_of, signed_clauses, wanted_operator
-from members.metrics.measures import MEASURES, Fact, Moment, NamedCriterion, Source
+from members.metrics.measures import MEASURES, Fact, Measure, Moment, NamedCriterion, Source
 from members.models import Member
 from scrm.shared.criteria import AllOf, AnyOf, Clause, Criterion, Node, Not, Operator
 from scrm.shared.sql import Sql, joined, sql, sql_of
@@ -75,25 +75,33 @@ class Measuring:
             self._named[key] = measure.criterion(name, self.moment.enterprise)
         return self._named[key]
 
-    def source(self, *, present: frozenset[Source] = frozenset()) -> Sql:
-        """The FROM clause of all that was asked before; a member's id in it is ``m.id``.
-
-        Members without rows in a source of ``present`` are left out.
-        """
+    def source(self) -> Sql:
+        """The FROM clause of all that was asked before; a member's id in it is ``m.id``."""
         members = sql(
             f"FROM (SELECT id FROM {Member._meta.db_table} WHERE enterprise_id = {{}}{{}}) AS m",  # noqa: S608 - a table name
             self.moment.enterprise.pk,
             self._limit("id"),
         )
-        joins = (
-            sql(
-                f" {'' if source in present else 'LEFT '}JOIN ({{}}) AS s{number}"
-                f" ON s{number}.member_id = m.id",
-                self._grouped(source),
-            )
-            for number, source in enumerate(self._facts)
-        )
-        return members + joined("", joins)
+        return joined(" LEFT JOIN ", [members, *self._on("m.id", list(self._facts))])
+
+    def matching(self, criterion: Criterion) -> Sql:
+        """A query of the ids of those who meet the criterion.
+
+        Where nobody can meet it without rows in some sources, these are joined to each other and
+        the members themselves need not be read.
+        """
+        condition = self.holds(criterion)
+        needed = _needed(criterion.root, self, negated=False)
+        if not needed:
+            return sql("SELECT m.id {} WHERE {}", self.source(), condition)
+        first, *others = [source for source in self._facts if source in needed]
+        optional = [source for source in self._facts if source not in needed]
+        member = f"s{self._number(first)}.member_id"
+        start = sql(f"SELECT {member} FROM ({{}}) AS ", self._grouped(first))  # noqa: S608 - a column
+        start += Sql(f"s{self._number(first)}")
+        inner = joined(" JOIN ", [start, *self._on(member, others)])
+        outer = joined(" LEFT JOIN ", [inner, *self._on(member, optional)])
+        return sql("{} WHERE {}", outer, condition)
 
     # --- Expressions --------------------------------------------------------------------------
 
@@ -114,7 +122,10 @@ class Measuring:
             return value
         if clause.op is Operator.IS_NOT:
             return sql("NOT {}", value)
-        return sql(f"COALESCE({{}} {SIGNS[clause.op]} {{}}, FALSE)", value, clause.value)
+        compared = sql(f"{{}} {SIGNS[clause.op]} {{}}", value, clause.value)
+        measure = MEASURES[clause.metric]
+        may_be_missing = isinstance(measure, Measure) and measure.nothing is None
+        return sql("COALESCE({}, FALSE)", compared) if may_be_missing else sql("({})", compared)
 
     def _result(self, clause: Clause, *, negated: bool) -> Sql:
         asked = result_of(clause, negated=negated, actual=None).as_json()
@@ -145,8 +156,21 @@ class Measuring:
         facts = self._facts.setdefault(fact.source, [])
         if fact not in facts:
             facts.append(fact)
-        number = list(self._facts).index(fact.source)
-        return f"s{number}.c{facts.index(fact)}"
+        return f"s{self._number(fact.source)}.c{facts.index(fact)}"
+
+    def _number(self, source: Source) -> int:
+        return list(self._facts).index(source)
+
+    def _on(self, member: str, sources: list[Source]) -> list[Sql]:
+        """The sources as they are joined to a member."""
+        return [
+            sql(
+                f"({{}}) AS s{number} ON s{number}.member_id = {member}",
+                self._grouped(source),
+            )
+            for source in sources
+            for number in [self._number(source)]
+        ]
 
     def _grouped(self, source: Source) -> Sql:
         """One row per member with a column for each fact; reads only what some fact counts."""
@@ -185,10 +209,7 @@ class Measuring:
 
 def matching_ids(criterion: Criterion, *, moment: Moment, among: Among | None = None) -> Sql:
     """A query of the ids of those who meet a criterion."""
-    measuring = Measuring(moment, among, is_exact=False)
-    condition = measuring.holds(criterion)
-    present = _needed(criterion.root, measuring, negated=False)
-    return sql("SELECT m.id {} WHERE {}", measuring.source(present=present), condition)
+    return Measuring(moment, among, is_exact=False).matching(criterion)
 
 
 def _needed(node: Node | None, measuring: Measuring, *, negated: bool) -> frozenset[Source]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from communities.models import ClassificationValue, Community, GroupChat, JoinWay
@@ -56,7 +56,7 @@ def undersized(communities: QuerySet[Community], *, now: datetime) -> QuerySet[C
     grown_up = communities.filter(
         status=CommunityStatus.ACTIVE, created_at__lte=now - GROWING_TIME
     ).exclude(kind=CommunityKind.FLASH)
-    return with_people(grown_up).filter(people_count__lt=F("minimum_size"))
+    return with_people(grown_up).filter(Q(people_count__lt=F("minimum_size")))
 
 
 def join_way_by_code(code: str) -> JoinWay | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -64,7 +65,7 @@ class Placing:
     """A community cut along axes, as SQL: ``sql`` yields (member_id, targets, is_ambiguous)."""
 
     sql: str
-    params: dict[str, object]
+    params: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

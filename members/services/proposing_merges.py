@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from communities.models import Community
@@ -36,7 +36,7 @@ def propose_merges(now: datetime, *, limit: int = LIMIT) -> int:
     no_longer = Community.objects.filter(asked).exclude(pk__in=small.values("pk"))
     settle_tasks(TaskKind.MERGE, subjects=no_longer)
     due = with_likeness(small.filter(~quiet).annotate(is_asked=asked))
-    communities = list(due.order_by("is_asked", "pk")[:limit])
+    communities = list(due.order_by(F("is_asked"), "pk")[:limit])
     for community in communities:
         propose_merge(community, now=now)
     return len(communities)

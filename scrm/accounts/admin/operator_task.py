@@ -194,7 +194,9 @@ class OperatorTaskAdmin(HistoryModelAdmin[OperatorTask]):
 
     @display(description=_("依据"))
     def facts(self, task: OperatorTask) -> SafeString | str:
-        return pairs({FACTS[name]: task.details[name] for name in FACTS if name in task.details})
+        return pairs(
+            {str(FACTS[name]): task.details[name] for name in FACTS if name in task.details}
+        )
 
     @action(
         description=_("完成"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection
 
-from members.metrics import activity, belonging, purchases, standing
+from members.metrics import Measure, activity, belonging, purchases, standing
 from members.models import Member, Membership, TierAssignment
 from members.services.staging import affected
 from members.signals import tiers_due
@@ -16,8 +17,8 @@ from scrm.shared.criteria import METRICS
 type Metrics = frozenset[str]
 
 
-def _named(measures: Iterable[object]) -> Metrics:
-    return frozenset(measure.definition.name for measure in measures)  # type: ignore[attr-defined]
+def _named(measures: Iterable[Measure]) -> Metrics:
+    return frozenset(measure.definition.name for measure in measures)
 
 
 #: The metrics that each kind of fact can move.
@@ -63,7 +64,11 @@ def mark_tiers_due(enterprise_id: int, member_ids: Iterable[int], *, moved: Metr
     is noted. Call it last in the transaction.
     """
     members = sorted(set(member_ids))
-    values = {"enterprise": enterprise_id, "members": members, "metrics": _pattern(moved)}
+    values: dict[str, Any] = {
+        "enterprise": enterprise_id,
+        "members": members,
+        "metrics": _pattern(moved),
+    }
     with connection.cursor() as cursor:
         cursor.execute(MARK, values)
         noted = affected(cursor)
@@ -89,7 +94,11 @@ def mark_after_moving(membership_id: int) -> None:
 
 def mark_holders(scheme_id: int, assignment_ids: list[int]) -> None:
     """Note members whose tier in one scheme may decide about their tier in another."""
-    values = {"scheme": scheme_id, "assignments": assignment_ids, "metrics": _pattern(TIERS)}
+    values: dict[str, Any] = {
+        "scheme": scheme_id,
+        "assignments": assignment_ids,
+        "metrics": _pattern(TIERS),
+    }
     with connection.cursor() as cursor:
         cursor.execute(HOLDERS, values)
         member_ids = [row[0] for row in cursor.fetchall()]

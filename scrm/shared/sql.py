@@ -23,7 +23,7 @@ class Sql:
     """A piece of a statement and the parameters of its ``%s``, in their order."""
 
     text: str
-    params: tuple[object, ...] = ()
+    params: tuple[Any, ...] = ()
 
     def __add__(self, other: Sql) -> Sql:
         return Sql(self.text + other.text, self.params + other.params)

@@ -97,7 +97,7 @@ class JoinWayAdmin(EnterpriseModelAdmin[JoinWay]):
     actions_detail = ("pause", "resume", "close")
 
     class Media:
-        js = ("communities/copy-link.js",)
+        js = ("communities/copy.js",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[JoinWay]:
         zone = admin_user(request).enterprise.zone
@@ -167,8 +167,8 @@ class JoinWayAdmin(EnterpriseModelAdmin[JoinWay]):
         period = Period.until(timezone.now(), days=DAYS, zone=way.enterprise.zone)
         found = figures_of(way, period)
         return gettext(
-            "扫码 %(scans)d · 入群 %(joins)d · 退群 %(quits)d"
-            "（其中 7 天内 %(early_quits)d）· 现在在群 %(current)d"
+            "扫码 %(scans)d · 入群 %(joins)d（7 天内退群 %(early_quits)d）"
+            " · 退群 %(quits)d · 现在在群 %(current)d"
         ) % vars(found)
 
     @action(

@@ -64,10 +64,6 @@ class Shown:
         )
         return format_html("{}<br>{}", format_html(ALARM, words), links)
 
-    @display(description=_("状态"), label=COLOURS)
-    def state(self, evidence: Evidence) -> tuple[str, str]:
-        return evidence.status, evidence.get_status_display()
-
 
 class EvidenceOfApplication(Shown, EnterpriseTabularInline[Evidence, EntryApplication]):
     """The photos on the page on which the application is decided."""
@@ -76,7 +72,7 @@ class EvidenceOfApplication(Shown, EnterpriseTabularInline[Evidence, EntryApplic
     fk_name = "application"
     verbose_name_plural = _("凭证照片")
     view_capability = Capability.REVIEW_APPLICATIONS
-    fields = ("picture", "value", "state", "doubles", "uploaded_at", "reason")
+    fields = ("picture", "value", "status", "doubles", "uploaded_at", "reason")
     readonly_fields = fields
     can_delete = False
     max_num = 0
@@ -125,7 +121,7 @@ class EvidenceAdmin(Shown, HistoryModelAdmin[Evidence]):
     fields = (
         "picture",
         ("member", "application"),
-        ("value", "state"),
+        ("value", "status"),
         "doubles",
         ("width", "height", "byte_count"),
         ("uploaded_at", "decided_at"),
@@ -137,7 +133,7 @@ class EvidenceAdmin(Shown, HistoryModelAdmin[Evidence]):
         "member",
         "application",
         "value",
-        "state",
+        "status",
         "doubles",
         "width",
         "height",
@@ -157,3 +153,7 @@ class EvidenceAdmin(Shown, HistoryModelAdmin[Evidence]):
     def who(self, evidence: Evidence) -> list[str]:
         member = evidence.member
         return [member.nickname, member.external_id, member.nickname[:1]]
+
+    @display(description=_("状态"), label=COLOURS)
+    def state(self, evidence: Evidence) -> tuple[str, str]:
+        return evidence.status, evidence.get_status_display()

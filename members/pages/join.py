@@ -211,7 +211,12 @@ def _show(
     context = page_of(
         community, via=via_of(request), waiting=waiting, verification=verification, visit=visit
     )
-    context |= {"error": getattr(error, "message", error), "typed": typed}
+    context |= {
+        "error": getattr(error, "message", error),
+        "typed": typed,
+        "chosen": request.POST.get("value", ""),
+        "has_agreed": "consent" in request.POST,
+    }
     return render(request, "members/join/page.html", context, status=_status(error))
 
 

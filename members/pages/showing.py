@@ -79,10 +79,11 @@ def facts_of(community: Community, policy: EntryPolicy | None) -> list[tuple[str
     if policy is None:
         return facts
     facts.append((_("入群门槛"), _thresholds(community, policy)))
-    axes = [axis.name for axis in policy.evidence_axes.all()]
-    if axes:
-        text = _("各一张，证明：%(axes)s") % {"axes": "、".join(axes)}
-        facts.append((_("需要的照片"), [text]))
+    photos = [
+        _("一张能证明“%(axis)s”的照片") % {"axis": axis.name} for axis in policy.evidence_axes.all()
+    ]
+    if photos:
+        facts.append((_("需要的照片"), photos))
     return facts
 
 
@@ -100,6 +101,8 @@ def _thresholds(community: Community, policy: EntryPolicy) -> list[str]:
     if policy.mode == EntryMode.RULE_AND_REVIEW:
         hours = {"hours": policy.review_hours}
         lines.append(_("由工作人员审核，一般 %(hours)d 小时内有结果") % hours)
+    if not lines and policy.evidence_axes.all():
+        return [_("照片经工作人员看过即可加入")]
     return lines or [_("不设门槛，申请即可加入")]
 
 

@@ -77,7 +77,8 @@ class ApplicationPage(serializers.ListSerializer[Any]):
         return super().to_representation(rows)
 
 
-def name_clauses(context: dict[str, Any], rows: list[EntryApplication]) -> None:
+def name_clauses(context: Any, rows: list[EntryApplication]) -> None:
+    """For the serializers of the clauses, which share the context."""
     clauses = chain.from_iterable(row.clauses for row in rows)
     enterprise_id = context["request"].user.enterprise_id
     context["names"] = names_of(clauses, enterprise_id=enterprise_id)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, Min, OuterRef
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -84,14 +85,14 @@ def _ask(community: Community, count: int, oldest: datetime) -> None:
     )
 
 
-def _asked_about() -> object:
+def _asked_about() -> QuerySet[OperatorTask, Any]:
     tasks = OperatorTask.objects.open().filter(
         kind=TaskKind.REVIEW_OVERDUE, object_type=Community._meta.label_lower
     )
     return tasks.values("object_id")
 
 
-def _told_to_be_quiet() -> object:
+def _told_to_be_quiet() -> QuerySet[OperatorTask, Any]:
     return OperatorTask.objects.filter(
         kind=TaskKind.REVIEW_OVERDUE,
         object_type=Community._meta.label_lower,

@@ -47,7 +47,7 @@ def build(world):
     world.rows["decided application"] = EntryApplicationFactory(
         community=world.rows["community"],
         member__nickname=f"{world.mark}刚决定的",
-        policy=world.rows["community"].entry_policies.get(),
+        policy=world.rows["policy"],
         status="rejected",
         decided_by=world.administrator,
         settles_at=timezone.now() + timedelta(hours=1),

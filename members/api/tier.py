@@ -171,14 +171,17 @@ class MemberTiersViewSet(WithNames):
     serializer_class = TierAssignmentSerializer
     required_capabilities: ClassVar[dict[str, Required]] = {"retier": MANAGE}
 
+    def get_queryset(self) -> models.QuerySet[TierAssignment]:
+        rows = TierAssignment.objects.visible_to(acting_user(self.request))
+        return rows.select_related("member", "scheme", "tier").fetch_mode(models.FETCH_RAISE)
+
     @extend_schema(request=None, responses=TierAssignmentSerializer(many=True))
     def retier(self, request: Request, pk: str) -> Response:
         """立即核算这位成员，不等到夜里。答复是现在在各方案里的层级。"""
         member = get_object_or_404(Member.objects.visible_to(acting_user(request)), pk=pk)
         retier_member(member.pk)
-        rows = TierAssignment.objects.current().filter(member=member)
-        rows = rows.select_related("member", "scheme", "tier").order_by("scheme")
-        return Response(self.get_serializer(list(rows), many=True).data)
+        rows = self.get_queryset().filter(member=member, ended_at=None)
+        return Response(self.get_serializer(list(rows.order_by("scheme")), many=True).data)
 
 
 class TieringRunSerializer(StrictModelSerializer[TieringRun]):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,7 +19,10 @@ from members.signals import tiering_begun
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
 
+logger = logging.getLogger(__name__)
+
 SLICE = 20_000  # members in one transaction: others wait for it when they look at a tier
+SMALLEST = 500  # where even these take too long, something is wrong
 TIERED_FROM = time_of_day(2)  # local time
 
 SLICE_END = """
@@ -76,10 +80,20 @@ def continue_tiering(scheme_id: int, *, day: date, budget: float) -> bool:
     """
     _prepare(scheme_id, day)
     deadline = time.monotonic() + budget
-    while _step(scheme_id, day):
+    size = SLICE
+    while True:
+        try:
+            goes_on = _step(scheme_id, day, size)
+        except OperationalError:  # a statement took too long, or waited too long for a lock
+            if size <= SMALLEST:
+                raise
+            size = max(SMALLEST, size // 4)
+            logger.warning("Tiers go on in smaller slices.", extra={"scheme_id": scheme_id})
+            continue
+        if not goes_on:
+            return True
         if time.monotonic() >= deadline:
             return False
-    return True
 
 
 def _prepare(scheme_id: int, day: date) -> None:
@@ -88,7 +102,7 @@ def _prepare(scheme_id: int, day: date) -> None:
 
 
 @transaction.atomic
-def _step(scheme_id: int, day: date) -> bool:
+def _step(scheme_id: int, day: date, size: int) -> bool:
     """One slice, kept together with the place it leads to. False: there is nothing left for us."""
     open_runs = TieringRun.objects.filter(scheme=scheme_id, day=day, finished_at=None)
     run = open_runs.select_for_update(no_key=True, skip_locked=True).first()
@@ -96,7 +110,7 @@ def _step(scheme_id: int, day: date) -> bool:
         return False
     schemes = TierScheme.objects.select_for_update(no_key=True, of=("self",))
     scheme = schemes.select_related("enterprise").get(pk=scheme_id)
-    upto, count = _slice(scheme.enterprise_id, run.next_member)
+    upto, count = _slice(scheme.enterprise_id, run.next_member, size)
     mine = TieringRun.objects.filter(pk=run.pk)
     if upto is None:
         mine.update(finished_at=Now())
@@ -111,8 +125,8 @@ def _step(scheme_id: int, day: date) -> bool:
     return True
 
 
-def _slice(enterprise_id: int, first: int) -> tuple[int | None, int]:
+def _slice(enterprise_id: int, first: int, size: int) -> tuple[int | None, int]:
     with connection.cursor() as cursor:
-        cursor.execute(SLICE_END, [enterprise_id, first, SLICE])
+        cursor.execute(SLICE_END, [enterprise_id, first, size])
         upto, count = cursor.fetchone()
     return upto, int(count)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from members.models import Member, TierAssignment, TierDue, TieringRun
 from members.rules.activity import RawEvent
@@ -134,6 +134,37 @@ def test_a_slice_that_fails_leaves_nothing_behind(scheme, members, small_slices)
 
     assert TierAssignment.objects.count() == 2
     assert TieringRun.objects.get().next_member == members[1].pk + 1
+
+
+def test_where_a_slice_takes_too_long_smaller_ones_go_on(scheme, members, monkeypatch):
+    monkeypatch.setattr(tiering_runs, "SLICE", 4)
+    monkeypatch.setattr(tiering_runs, "SMALLEST", 1)
+
+    def give_up(assignment_ids, **_):
+        if len(assignment_ids) > 1:
+            raise OperationalError
+
+    tiers_changed.connect(give_up)
+    try:
+        run = run_through(scheme)
+    finally:
+        tiers_changed.disconnect(give_up)
+
+    assert (run.member_count, run.promoted_count) == (5, 5)
+
+
+def test_a_run_that_cannot_go_on_says_so(scheme, members, monkeypatch):
+    monkeypatch.setattr(tiering_runs, "SMALLEST", 4)
+
+    def give_up(**_):
+        raise OperationalError
+
+    tiers_changed.connect(give_up)
+    try:
+        with pytest.raises(OperationalError):
+            continue_tiering(scheme.pk, day=TODAY, budget=60)
+    finally:
+        tiers_changed.disconnect(give_up)
 
 
 def test_each_slice_announces_its_changes(scheme, members, small_slices):

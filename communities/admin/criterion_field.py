@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from communities.admin.criterion_words import builder_settings
+from communities.admin.criterion_words import BAD_MONEY, BAD_WINDOW, builder_settings
 from communities.services.gatekeeping import refuse_unknown_references
 from scrm.shared.criteria import (
     MAX_DEPTH,
@@ -158,16 +158,16 @@ def told(errors: Iterable[CriterionError], raw: object) -> forms.ValidationError
 
 
 def _message(error: CriterionError, clause: Mapping[str, object]) -> str:
-    """The language counts money in minor units; operators type it in whole ones."""
+    """In the words of the builder, where the language's own would mislead."""
     metric = METRICS.get(str(clause.get("metric")))
     if error.code == "unknown_metric" and not clause.get("metric"):
         return _("请选择指标。")
     if error.code == "bad_value" and clause.get("value") == "":
         return _("请填写。")
     if error.code == "bad_value" and metric and metric.value_type is ValueType.MONEY:
-        return _("请填金额，单位是元，最多两位小数，例如 199.50。")
+        return str(BAD_MONEY)
     if error.code == "bad_window":
-        return _("“近几天”应是正整数，最多 3660 天。")
+        return str(BAD_WINDOW)
     if error.code == "missing_window":
         return _("请填写“近几天”。")
     return error.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from scrm.shared.criteria import (
     MAX_CLAUSES,
@@ -18,6 +19,10 @@ from scrm.shared.criteria import (
 # of the API that counts and offers choices; its app lies above this one
 ESTIMATE_URL = "/api/v1/criteria/estimate/"
 CHOICES_URL = "/api/v1/criteria/choices/?"
+
+# the language counts money in minor units; operators type it in whole ones
+BAD_MONEY = gettext_lazy("请填金额，单位是元，最多两位小数，例如 199.50。")
+BAD_WINDOW = gettext_lazy("“近几天”应是 1 到 3660 的整数。")
 
 
 def builder_settings() -> dict[str, object]:
@@ -75,6 +80,8 @@ def builder_words() -> dict[str, Any]:
         "counted": _("约 {count} 人符合（共 {total} 人），用时 {ms} ms"),
         "unfinished": _("填完第 {number} 条后显示有多少人符合。"),
         "refused": _("请先改正标出的地方。"),
+        "bad_money": str(BAD_MONEY),
+        "bad_window": str(BAD_WINDOW),
         "operators": operator_words(),
         "parameters": {
             ValueType.COMMUNITY.value: _("在哪个社群"),

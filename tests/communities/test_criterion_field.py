@@ -63,7 +63,7 @@ def test_only_another_meaning_is_a_change():
         (
             {"any": [{"all": [ORDERS, ORDERS]}, {"not": {**ORDERS, "window_days": "x"}}]},
             "$.any[1].not.window_days",
-            "第 3 条：“近几天”应是正整数",
+            "第 3 条：“近几天”应是 1 到 3660",
         ),
         (
             {"metric": "active_days", "op": "gte", "value": 3},

@@ -105,7 +105,7 @@
         }
 
         heard(status, body) {
-            this.errors = status === 400 ? errorsIn(body) : [];
+            this.errors = status === 400 ? this.errorsIn(body) : [];
             this.showErrors();
             if (status === 403) return this.say("");
             if (status === 400 && this.errors.length) return this.say(this.words.refused);
@@ -114,6 +114,17 @@
             this.sentence = body.text || "";
             const facts = { count: number.format(body.count), total: number.format(body.total), ms: number.format(Math.max(1, Math.round(body.cost_ms))) };
             this.say(filled(this.words.counted, facts), { count: body.count, total: body.total });
+        }
+
+        /* The API names the place of an error as attr: criterion.$.all[0].value */
+        errorsIn(body) {
+            const found = (body.errors || []).filter((error) => error.attr?.includes("$"));
+            return found.map(({ attr, code, detail }) => {
+                const error = { path: attr.slice(attr.indexOf("$")), message: detail };
+                const isMoney = this.metrics.get(this.nodeOf(error).metric)?.value_type === "money";
+                const ours = code === "bad_value" && isMoney ? this.words.bad_money : code === "bad_window" && this.words.bad_window;
+                return { ...error, message: ours || detail };
+            });
         }
 
         token() {
@@ -370,14 +381,6 @@
         const found = new Map();
         for (const metric of metrics) found.set(metric.source, [...(found.get(metric.source) || []), metric]);
         return found;
-    }
-
-    /* The errors of a criterion wherever the API's answer carries them: {path, detail} each. */
-    function errorsIn(body) {
-        const listed = [body.details, body.errors].flat().filter(Boolean);
-        return listed
-            .filter((error) => typeof error.path === "string" || typeof error.attr === "string")
-            .map((error) => ({ path: error.path || "$", message: error.detail || error.message || "" }));
     }
 
     function build(within) {

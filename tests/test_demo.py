@@ -14,9 +14,11 @@ from campaigns.models import (
     SandboxMessage,
     WelcomeDelivery,
 )
-from communities.models import Community, GroupChat
-from members.models import EntryApplication, Member, Membership, Stay
-from scrm.accounts.models import User
+from communities.models import Community, GroupChat, JoinWayDay, SplitPlan, Tier
+from members.models import EntryApplication, Evidence, Member, Membership, Stay
+from members.selectors.tiers import holds_tier
+from scrm.accounts.models import OperatorTask, User
+from scrm.demo.arriving import NEARLY
 from scrm.demo.history import activity_of, purchases_of
 from scrm.demo.people import people
 from scrm.demo.seeding import seed_demo
@@ -53,6 +55,7 @@ def demo(db):
 @pytest.mark.slow
 def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsys):
     every_state_is_there()
+    the_pet_case_is_there()
     the_books_agree()
     assert not User.objects.get(username="admin").has_usable_password()
     before = Member.objects.count()
@@ -60,7 +63,7 @@ def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsy
     call_command("seed_demo")
 
     assert "没有改动" in capsys.readouterr().out
-    assert Member.objects.count() == before == 220
+    assert Member.objects.count() == before == 220 + len(NEARLY)
 
 
 def every_state_is_there():
@@ -72,6 +75,33 @@ def every_state_is_there():
     assert SandboxMessage.objects.exists()
     refused = EntryApplication.objects.filter(status="rejected", decided_by=None).first()
     assert [clause for clause in refused.clauses if not clause["passed"]]
+
+
+def the_pet_case_is_there():
+    risen, waiting = Member.objects.filter(external_id__startswith="zz-nearly").order_by("pk")
+    for member in (risen, waiting):
+        refused = EntryApplication.objects.get(member=member, status="rejected")
+        found = {one["metric"]: (one["actual"], one["required"]) for one in refused.clauses}
+        assert found == {"purchase_count": (2, 3), "post_count": (10, 10)}
+    vips = Membership.objects.active().filter(community__code="vip")
+    assert (vips.filter(member=risen).exists(), vips.filter(member=waiting).exists()) == (
+        True,
+        False,
+    )
+    assert holds_tier(risen, Tier.objects.get(name="星球 VIP"))
+    assert not holds_tier(waiting, Tier.objects.get(name="星球 VIP"))
+    plan = SplitPlan.objects.get()
+    assert {axis.code for axis in plan.axes.all()} == {"region", "breed"}
+    assert plan.branches.exists()
+    pending = Evidence.objects.pending()
+    assert pending.filter(picture_digest__in=proven_pictures()).exists()
+    assert JoinWayDay.objects.filter(scan_count__gt=0).exists()
+    kinds = set(OperatorTask.objects.open().values_list("kind", flat=True))
+    assert {"ungated_join", "review_overdue", "merge"} <= kinds
+
+
+def proven_pictures():
+    return Evidence.objects.filter(status="approved").values("picture_digest")
 
 
 def the_books_agree():

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from communities.models import ClassificationValue, Community, Tier
+from communities.models import ClassificationAxis, ClassificationValue, Community, Tier, TierScheme
 from communities.services.classifying import create_axis, create_value
 from communities.services.founding import create_community
 from communities.services.gatekeeping import set_entry_policy
@@ -31,6 +31,9 @@ class Founded:
     now: datetime
     staff: dict[str, Staff] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    axes: dict[str, ClassificationAxis] = field(default_factory=dict)
+    values: dict[str, ClassificationValue] = field(default_factory=dict)  # by "axis:code"
+    scheme: TierScheme = field(init=False)
     communities: dict[str, Community] = field(default_factory=dict)
     sandbox: ChannelAccount = field(init=False)
 
@@ -46,9 +49,8 @@ def found(now: datetime) -> Founded:
     )
     founded = Founded(enterprise, admin, now.astimezone(enterprise.zone))
     found_organisation(founded)
-    values = found_axes(founded)
-    tiers = found_tiers(founded)
-    found_communities(founded, values, tiers)
+    found_axes(founded)
+    found_communities(founded, found_tiers(founded))
     founded.sandbox = create_channel_account(
         actor=admin, name="沙盒渠道", kind="sandbox", failure_percent=3
     )
@@ -81,26 +83,33 @@ def found_organisation(founded: Founded) -> None:
         )
 
 
-def found_axes(founded: Founded) -> dict[str, ClassificationValue]:
-    values: dict[str, ClassificationValue] = {}
-    for code, name, specs in world.AXES:
-        axis = create_axis(actor=founded.admin, code=code, name=name)
-        for spec in specs:
-            values[f"{code}:{spec.code}"] = create_value(
+def found_axes(founded: Founded) -> None:
+    for spec in world.AXES:
+        axis = create_axis(
+            actor=founded.admin,
+            code=spec.code,
+            name=spec.name,
+            is_exclusive=spec.is_exclusive,
+            requires_evidence=spec.requires_evidence,
+            evidence_valid_days=spec.evidence_valid_days,
+        )
+        founded.axes[spec.code] = axis
+        for value in spec.values:
+            founded.values[f"{spec.code}:{value.code}"] = create_value(
                 axis=axis,
                 actor=founded.admin,
-                code=spec.code,
-                name=spec.name,
-                parent=values.get(f"{code}:{spec.parent}"),
+                code=value.code,
+                name=value.name,
+                parent=founded.values.get(f"{spec.code}:{value.parent}"),
             )
-    return values
 
 
 def found_tiers(founded: Founded) -> dict[int, Tier]:
-    scheme = create_tier_scheme(name=world.TIER_SCHEME, actor=founded.admin)
+    code, name = world.TIER_SCHEME
+    founded.scheme = create_tier_scheme(code=code, name=name, actor=founded.admin)
     return {
         rank: create_tier(
-            scheme=scheme,
+            scheme=founded.scheme,
             criterion=parse_criterion(criterion),
             actor=founded.admin,
             rank=rank,
@@ -110,9 +119,7 @@ def found_tiers(founded: Founded) -> dict[int, Tier]:
     }
 
 
-def found_communities(
-    founded: Founded, values: dict[str, ClassificationValue], tiers: dict[int, Tier]
-) -> None:
+def found_communities(founded: Founded, tiers: dict[int, Tier]) -> None:
     for spec in world.COMMUNITIES:
         community = create_community(
             actor=founded.admin,
@@ -123,7 +130,7 @@ def found_communities(
             kind=spec.kind,
             circle=spec.circle,
             parent=founded.communities.get(spec.parent),
-            classification_values=[values[name] for name in spec.values],
+            classification_values=[founded.values[name] for name in spec.values],
             minimum_tier=tiers.get(spec.minimum_tier or 0),
             owner=founded.staff[spec.owner],
             adviser=founded.staff.get(spec.adviser),
@@ -135,6 +142,7 @@ def found_communities(
                 community.pk,
                 mode=spec.mode,
                 criterion=parse_criterion(spec.criterion),
+                evidence_axes=[founded.axes[code] for code in spec.evidence],
                 actor=founded.admin,
             )
         steps = world.STATUS_PATH[1 : world.STATUS_PATH.index(spec.status) + 1]

@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from itertools import batched
 from operator import attrgetter
-from random import Random
 
 from django.db.models import F
-from django.db.models.functions import Now
 
 from campaigns.models import Broadcast, ChurnAlert, Run
 from campaigns.rules.status import DispatchStatus
@@ -27,23 +25,14 @@ from campaigns.services.composing import approve_broadcast, create_broadcast, su
 from campaigns.services.controlling import pause_broadcast
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import schedule_broadcast, start_broadcast
-from campaigns.services.welcoming import send_due_welcomes
-from members.criteria import matching
-from members.models import EntryApplication, Member, Membership
-from members.rules.status import ApplicationStatus, JoinSource
-from members.services.deciding import settle_due_decisions
 from members.services.ingestion import ingest_activities
-from members.services.joining import apply_for_entry
 from members.services.purchases import record_purchases
-from members.services.reviewing import approve_application, reject_application
 from members.services.scoring import score_community
 from scrm.accounts.rules.roles import Capability
-from scrm.demo import world
 from scrm.demo.contents import COMING, DONE, DRAFT, HALFWAY, LATER, TO_CHATS, WAITING, Content
 from scrm.demo.founding import Founded
 from scrm.demo.history import activity_of, purchases_of
 from scrm.demo.people import Person
-from scrm.shared.criteria import parse_criterion
 from scrm.wecom.services.channel_accounts import edit_channel_account
 
 ACTIVITY_SOURCE = "chat-archive"
@@ -72,88 +61,6 @@ def record_orders(founded: Founded, people: Iterable[Person], *, seed: int) -> i
         record_purchases(founded.enterprise, batch, source=ORDER_SOURCE, now=founded.now).accepted
         for batch in batched(orders, BATCH)
     )
-
-
-# --- who wants in ---
-
-VIP_APPLICANTS = 74
-VIP_WAITING = 14
-VIP_REFUSED = 3
-UNFIT_APPLICANTS = 16
-NEWCOMERS = 9
-REFUSALS = (
-    "近期有两次私下导流记录，观察一个月后再申请。",
-    "资料里的宠物照片与本人不符，请补充后再申请。",
-    "已有家人账号在群内，请使用同一账号。",
-)
-
-
-def let_people_apply(founded: Founded, *, seed: int) -> dict[str, int]:
-    """VIPs by rule and review, some refused by the rule, and newcomers who walk in."""
-    random = Random(f"{seed}:applications")
-    vips = list(
-        matching(parse_criterion(world.VIPS), enterprise=founded.enterprise, now=founded.now)
-        .filter(memberships__community=founded.communities["planet"])
-        .filter(memberships__left_at=None)
-        .order_by("pk")
-        .distinct()[:VIP_APPLICANTS]
-    )
-    others = list(
-        Member.objects.filter(enterprise=founded.enterprise, memberships__left_at=None)
-        .exclude(pk__in=[member.pk for member in vips])
-        .order_by("pk")
-        .distinct()
-    )
-    applications = [apply(founded, member, "vip") for member in vips]
-    refused = [apply(founded, member, "vip") for member in random.sample(others, UNFIT_APPLICANTS)]
-    in_review = [one for one in applications if one.status == ApplicationStatus.IN_REVIEW]
-    review(founded, in_review[VIP_WAITING:])
-    outside = list(
-        Member.objects.filter(enterprise=founded.enterprise)
-        .exclude(memberships__community=founded.communities["planet"])
-        .order_by("pk")[:NEWCOMERS]
-    )
-    joined = [apply(founded, member, "planet") for member in outside]
-    while send_due_welcomes():
-        pass
-    date_back(founded, in_review[VIP_WAITING:], in_review[:VIP_WAITING], refused, random)
-    return {"waiting": VIP_WAITING, "refused": len(refused) + VIP_REFUSED, "joined": len(joined)}
-
-
-def apply(founded: Founded, member: Member, community: str) -> EntryApplication:
-    return apply_for_entry(
-        member, community=founded.communities[community], source=JoinSource.API, actor=None
-    )
-
-
-def review(founded: Founded, applications: list[EntryApplication]) -> None:
-    reviewer = founded.users["shenhe"]
-    for application, reason in zip(applications, REFUSALS, strict=False):
-        reject_application(application.pk, reason=reason, actor=reviewer)
-    for application in applications[len(REFUSALS) :]:
-        approve_application(application.pk, actor=reviewer)
-    EntryApplication.objects.filter(settles_at__isnull=False).update(settles_at=Now())
-    settle_due_decisions()
-
-
-def date_back(
-    founded: Founded,
-    decided: list[EntryApplication],
-    waiting: list[EntryApplication],
-    refused: list[EntryApplication],
-    random: Random,
-) -> None:
-    for application in waiting:
-        hours = timedelta(hours=random.choice((0.4, 1, 1.5, 3, 5, 8, 20, 29)))
-        EntryApplication.objects.filter(pk=application.pk).update(submitted_at=founded.now - hours)
-    for application in (*decided, *refused):
-        at = founded.now - timedelta(days=random.randint(1, 60), minutes=random.randint(1, 600))
-        rows = EntryApplication.objects.filter(pk=application.pk)
-        rows.update(submitted_at=at - timedelta(minutes=40), decided_at=at)
-        for membership in Membership.objects.filter(application=application):
-            membership.joined_at = at
-            membership.save(update_fields=["joined_at"])
-            membership.stays.update(joined_at=at)
 
 
 # --- who is about to fall silent ---

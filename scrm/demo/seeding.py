@@ -10,16 +10,24 @@ from django.db import connection, transaction
 from campaigns.services.welcoming import create_welcome_policy
 from scrm.accounts.models import Enterprise
 from scrm.demo import world
-from scrm.demo.founding import found
-from scrm.demo.inhabiting import register_people, settle_people
-from scrm.demo.living import (
+from scrm.demo.arriving import (
     let_people_apply,
-    record_activity,
-    record_orders,
-    talk_to_people,
-    watch_for_churn,
+    let_trouble_happen,
+    refuse_for_one_purchase,
+    show_photos,
 )
+from scrm.demo.founding import Founded, found
+from scrm.demo.growing import hang_up_codes, look_at_sizes
+from scrm.demo.inhabiting import register_people, settle_people
+from scrm.demo.living import record_activity, record_orders, talk_to_people, watch_for_churn
 from scrm.demo.people import people
+from scrm.demo.standing import (
+    ask_for_consent,
+    classify_people,
+    name_segments,
+    rank_people,
+    tag_people,
+)
 
 SEED = 20260101
 SIZES = {"small": 1500, "medium": 6000}
@@ -46,13 +54,32 @@ def seed_demo(*, members: int, now: datetime, report: Report) -> None:
         report(f"{len(founded.communities)} 个社群")
         rows = register_people(founded, crowd)
         memberships = settle_people(founded, crowd, rows)
-        report(f"{len(rows):,} 成员 · {memberships:,} 次入群")
+        classes = classify_people(founded, crowd, rows, seed=SEED)
+        ask_for_consent(founded, crowd, rows, seed=SEED)
+        report(f"{len(rows):,} 成员 · {memberships:,} 次入群 · {classes:,} 条分类")
         create_welcome_policy(actor=founded.admin, body=world.WELCOME)
         vip = founded.communities["vip"]
         create_welcome_policy(actor=founded.admin, body=world.VIP_WELCOME, community=vip)
         report(f"{record_orders(founded, crowd, seed=SEED):,} 笔订单")
         report(f"{record_activity(founded, crowd, seed=SEED):,} 条活跃")
+    tell_the_planner()
     report(f"{watch_for_churn(founded)} 条流失预警")
-    applied = let_people_apply(founded, seed=SEED)
-    report(f"{applied['waiting']} 份待审核申请 · {applied['refused']} 份未通过")
+    let_people_in(founded, report)
+    report(f"{hang_up_codes(founded, seed=SEED)} 个群活码 · {look_at_sizes(founded)} 个并群建议")
     report(f"{talk_to_people(founded)} 个群发")
+
+
+def tell_the_planner() -> None:
+    """A database that was filled in one go takes its tables for empty until it is told."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def let_people_in(founded: Founded, report: Report) -> None:
+    """Tiers first, because thresholds ask for them."""
+    report(f"{rank_people(founded):,} 位成员定级")
+    report(f"{tag_people(founded):,} 个标签 · {name_segments(founded)} 个人群包")
+    applied = let_people_apply(founded, seed=SEED)
+    applied["refused"] += refuse_for_one_purchase(founded)
+    report(f"{applied['waiting']} 份待审核申请 · {applied['refused']} 份未通过")
+    report(f"{show_photos(founded)} 张凭证待审 · {let_trouble_happen(founded)} 次未经准入的入群")

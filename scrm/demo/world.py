@@ -102,7 +102,22 @@ BREEDS = (
     ValueSpec("american", "美短", "cat"),
     ValueSpec("orange", "橘猫", "cat"),
 )
-AXES = (("region", "地区", REGIONS), ("breed", "品种", BREEDS))
+
+
+@dataclass(frozen=True)
+class AxisSpec:
+    code: str
+    name: str
+    values: tuple[ValueSpec, ...]
+    is_exclusive: bool = False
+    requires_evidence: bool = False
+    evidence_valid_days: int | None = None
+
+
+AXES = (
+    AxisSpec("region", "地区", REGIONS, is_exclusive=True),
+    AxisSpec("breed", "品种", BREEDS, requires_evidence=True, evidence_valid_days=730),
+)
 
 type Json = dict[str, object]
 
@@ -119,15 +134,21 @@ REGULARS: Json = {
 VIPS: Json = {
     "all": [clause("purchase_count", "gte", 3, 90), clause("post_count", "gte", 10, 90)],
 }
-TIER_SCHEME = "铲屎官等级"
+TIER_SCHEME = ("loyalty", "铲屎官等级")
 TIERS: tuple[tuple[int, str, Json], ...] = (
     (1, "新朋友", {}),
     (2, "铲屎官", BUYERS),
     (3, "资深铲屎官", REGULARS),
     (4, "星球 VIP", VIPS),
 )
-VIP_RANK = 4
+REGULAR_RANK = 3
 OF_THE_PLANET = clause("in_community", "is", "planet")
+IN_SHANGHAI_WITH_A_GOLDEN: Json = {
+    "all": [
+        clause("classified_as", "is", "region:shanghai"),
+        clause("classified_as", "is", "breed:golden"),
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -147,6 +168,7 @@ class CommunitySpec:
     status: str = "active"
     mode: str = "open"
     criterion: Json = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()  # axes of which a photo is asked for
     minimum_tier: int | None = None
     target_size: int = 500
     created_days_ago: int = 320
@@ -157,7 +179,7 @@ class CommunitySpec:
 COMMUNITIES = (
     CommunitySpec(
         "planet", "爪爪星球·全国铲屎官", "买过爪爪星球任一产品的养宠人", "晒宠、问答、领新品福利",
-        owner="shen.zhixing", circle="core", target_size=3000, created_days_ago=420, share=0.88,
+        owner="shen.zhixing", circle="core", target_size=800, created_days_ago=420, share=0.88,
         chat_capacity=300,
     ),
     CommunitySpec(
@@ -182,26 +204,33 @@ COMMUNITIES = (
     ),
     CommunitySpec(
         "golden", "金毛俱乐部", "家有金毛的人", "控重、拆家治理、游泳局",
-        owner="gu.qiao", parent="planet", values=("breed:golden",), share=0.72,
+        owner="gu.qiao", parent="planet", values=("breed:golden",),
+        mode="rule", criterion=clause("classified_as", "is", "breed:golden"), evidence=("breed",),
+        share=0.72,
     ),
     CommunitySpec(
         "corgi", "柯基小短腿联盟", "家有柯基的人", "护腰、减重打卡、屁股摄影",
-        owner="he.jiahao", parent="planet", values=("breed:corgi",), share=0.7,
+        owner="he.jiahao", parent="planet", values=("breed:corgi",),
+        mode="rule", criterion=clause("classified_as", "is", "breed:corgi"), evidence=("breed",),
+        share=0.7,
     ),
     CommunitySpec(
         "british", "英短猫友会", "家有英短的人", "控粮、毛球护理、领养接力",
         owner="su.wan", adviser="shen.zhixing", parent="planet", values=("breed:british",),
+        mode="rule", criterion=clause("classified_as", "is", "breed:british"), evidence=("breed",),
         share=0.7,
     ),
     CommunitySpec(
         "ragdoll", "布偶仙女会", "家有布偶的人", "玻璃胃喂养、梳毛打卡",
-        owner="tang.yi", parent="planet", values=("breed:ragdoll",), share=0.68,
+        owner="tang.yi", parent="planet", values=("breed:ragdoll",),
+        mode="rule", criterion=clause("classified_as", "is", "breed:ragdoll"), evidence=("breed",),
+        share=0.68,
         created_days_ago=210,
     ),
     CommunitySpec(
         "shanghai-golden", "上海金毛遛狗团", "住上海、家有金毛的人", "每周六滨江遛狗",
         owner="gu.qiao", parent="east", values=("region:shanghai", "breed:golden"), circle="city",
-        mode="rule", criterion=clause("in_community", "is", "golden"), share=0.8,
+        mode="rule", criterion=IN_SHANGHAI_WITH_A_GOLDEN, share=0.8,
         target_size=120, created_days_ago=150, chat_capacity=100,
     ),
     CommunitySpec(
@@ -212,8 +241,8 @@ COMMUNITIES = (
     CommunitySpec(
         "vip", "星球 VIP 会员", "近 90 天买过 3 次、发帖 10 篇的老朋友", "新品共创、专属兽医问诊",
         owner="su.wan", adviser="shen.zhixing", parent="planet", kind="vip", circle="core",
-        mode="rule_and_review", criterion=clause("membership_days", "gte", 30),
-        minimum_tier=VIP_RANK, target_size=200, created_days_ago=180, chat_capacity=100,
+        mode="rule_and_review", criterion=VIPS, target_size=200, created_days_ago=180,
+        chat_capacity=100,
     ),
     CommunitySpec(
         "walk21", "21 天遛狗打卡营", "想养成每天遛狗习惯的人", "连续 21 天打卡，互相监督",
@@ -228,6 +257,7 @@ COMMUNITIES = (
     CommunitySpec(
         "taste", "新品试吃官", "愿意写真实反馈的养宠人", "每季试吃两款新品并写测评",
         owner="xia.zhi", parent="planet", mode="invite_only", status="recruiting",
+        minimum_tier=REGULAR_RANK,
         created_days_ago=3, target_size=60, chat_capacity=100,
     ),
     CommunitySpec(

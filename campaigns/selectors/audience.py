@@ -45,7 +45,12 @@ class Audience:
             return chats.values_list("pk", flat=True)
         members = self._memberships(community_ids)
         if not self.criterion.is_empty:
-            matched = matching(self.criterion, enterprise=self.broadcast.enterprise, now=self.as_of)
+            matched = matching(
+                self.criterion,
+                enterprise=self.broadcast.enterprise,
+                now=self.as_of,
+                among=members.values("member"),
+            )
             members = members.filter(member__in=matched)
         return members.values_list("member_id", flat=True)
 

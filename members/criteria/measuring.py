@@ -69,11 +69,31 @@ class Measuring:
         return Sql(fact.reading.text.format(column=self._column(fact)), fact.reading.params)
 
     def named(self, measure: NamedCriterion, name: str) -> Criterion:
-        """The criterion behind a name, looked up once."""
+        """The criterion behind a name, looked up once; what it names itself is written out.
+
+        One that names itself, which no verb lets happen, holds nobody there.
+        """
         key = (measure.definition.name, name)
         if key not in self._named:
-            self._named[key] = measure.criterion(name, self.moment.enterprise)
+            self._named[key] = Criterion(AnyOf(()))
+            behind = measure.criterion(name, self.moment.enterprise)
+            self._named[key] = Criterion(self._written_out(behind.root or AllOf(())))
         return self._named[key]
+
+    def _written_out(self, node: Node) -> Node:
+        match node:
+            case Not(part):
+                return Not(self._written_out(part))
+            case AllOf(parts):
+                return AllOf(tuple(map(self._written_out, parts)))
+            case AnyOf(parts):
+                return AnyOf(tuple(map(self._written_out, parts)))
+            case Clause():
+                measure = MEASURES[node.metric]
+                if not isinstance(measure, NamedCriterion):
+                    return node
+                behind = self.named(measure, str(node.value)).root or AllOf(())
+                return behind if node.op is Operator.IS else Not(behind)
 
     def source(self) -> Sql:
         """The FROM clause of all that was asked before; a member's id in it is ``m.id``."""

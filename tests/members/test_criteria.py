@@ -10,12 +10,23 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 
 from members.criteria import Measuring, check_member, explain, matching
-from members.metrics import Moment
+from members.metrics import MEASURES, Moment
 from members.models import Member
-from scrm.shared.criteria import Clause, Criterion, Operator, parse_criterion
+from scrm.shared.criteria import (
+    LIMITS,
+    METRICS,
+    AnyOf,
+    Clause,
+    Criterion,
+    Operator,
+    Window,
+    parse_criterion,
+)
+from scrm.shared.criterion_references import reference_names
 from scrm.shared.sql import joined, sql
 from tests.accounts.factories import EnterpriseFactory
-from tests.members.criteria_oracle import COMPARE, Oracle
+from tests.communities.factories import CommunityFactory
+from tests.members.criteria_oracle import COMPARE, Facts, Klass, Oracle
 from tests.members.criteria_worlds import NOWS, ZONES, stage, trees, worlds
 from tests.members.factories import (
     MemberDayFactory,
@@ -256,6 +267,157 @@ def test_a_criterion_over_all_members_is_one_query(django_assert_num_queries):
 
     with django_assert_num_queries(1):
         assert len(matching(criterion, enterprise=enterprise, now=NOWS[0])) == 1
+
+
+HOSTILE = [
+    "'; DROP TABLE members_member; --",
+    "%s",
+    "%(name)s",
+    "{}",
+    "{0.__class__}",
+    "{column}",
+    "') OR TRUE --",
+    "\\",
+    "a:b'; SELECT pg_sleep(9) --",
+    "region:%",
+    "$1",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_value_is_only_ever_compared(text):
+    member = MemberFactory()
+    of_it = [
+        Clause(metric.name, op, text)
+        for metric in METRICS
+        if metric.value_type not in LIMITS and metric.name in MEASURES
+        for op in metric.operators
+    ]
+    narrowed = [
+        Clause(
+            metric.name,
+            Operator.GTE,
+            0,
+            7 if metric.takes_window is Window.REQUIRED else None,
+            text,
+        )
+        for metric in METRICS
+        if metric.parameter is not None
+    ]
+    criterion = Criterion(AnyOf((*of_it, *narrowed)))
+
+    check = check_member(criterion, member, now=NOWS[0])
+    matched = matching(criterion, enterprise=member.enterprise, now=NOWS[0])
+
+    has_it = [result for result in check.clauses if result.op == "is"]
+    assert has_it
+    assert not any(result.passed for result in has_it)
+    assert [found.pk for found in matched] == [member.pk]
+    assert measured(criterion, [member], NOWS[0])[member.pk][1] == [
+        result.as_json() for result in check.clauses
+    ]
+
+
+def test_what_is_assumed_counts_provisionally_and_with_all_above_it():
+    here = stage("Asia/Shanghai")
+    (member,) = here.settle([Facts()])
+    shanghai = here.values["region:shanghai"].pk
+    asked = {
+        "all": [
+            {"metric": "has_evidence", "op": "is", "value": "region:east"},
+            {"metric": "classified_as", "op": "is", "value": "region:pudong"},
+        ]
+    }
+
+    result = check_member(
+        parse_criterion(asked), member, now=NOWS[0], assuming=frozenset({shanghai})
+    )
+
+    assert not result.passed
+    assert [(one.passed, one.provisional) for one in result.clauses] == [
+        (True, True),
+        (False, False),
+    ]
+    assert explain(result.clauses[0].as_json()) == "凭证是 region:east：凭证待审核"
+
+
+def test_what_is_known_is_not_provisional():
+    here = stage("Asia/Shanghai")
+    known = Klass("region:shanghai", "operator", expires=None, is_ended=False, evidence=None)
+    (member,) = here.settle([Facts(classes=[known])])
+    criterion = parse_criterion({"metric": "classified_as", "op": "is", "value": "region:east"})
+    assumed = frozenset({here.values["region:shanghai"].pk})
+
+    (result,) = check_member(criterion, member, now=NOWS[0], assuming=assumed).clauses
+
+    assert (result.passed, result.provisional) == (True, False)
+
+
+def test_a_streak_lasts_through_yesterday_and_breaks_before():
+    member = MemberFactory()
+    community = CommunityFactory(enterprise=member.enterprise, code="runners")
+    for ago in (1, 2, 3, 5):
+        MemberDayFactory(
+            member=member,
+            community=community,
+            day=date(2026, 3, 2) - timedelta(days=ago),
+            checkin_count=1,
+        )
+
+    result = check(member, metric="checkin_streak", op="gte", value=5, of="runners")
+
+    assert (result.actual, result.missing) == (3, 2)
+    assert not check(member, metric="checkin_streak", op="gt", value=0, of="others").passed
+    later = NOWS[1] + timedelta(days=1)
+    assert check(member, now=later, metric="checkin_streak", op="eq", value=0).passed
+
+
+def test_activity_may_be_asked_of_one_community():
+    member = MemberFactory()
+    for code, posts in [("cats", 7), ("dogs", 2)]:
+        community = CommunityFactory(enterprise=member.enterprise, code=code, name=f"{code}群")
+        MemberDayFactory(member=member, community=community, post_count=posts)
+    names = reference_names(
+        [Clause("post_count", Operator.GTE, 3, of="dogs")], enterprise_id=member.enterprise_id
+    )
+
+    result = check(member, metric="post_count", op="gte", value=3, window_days=7, of="dogs")
+
+    assert (result.actual, result.missing) == (2, 1)
+    assert explain(result.as_json()) == "在“dogs”近 7 天发帖数 ≥ 3：实际 2，还差 1"
+    assert explain(result.as_json(), names=names).startswith("在“dogs群”近 7 天发帖数")
+
+
+def test_only_the_asked_members_are_measured(django_assert_num_queries):
+    near, far = MemberFactory(), MemberFactory()
+    far.enterprise = near.enterprise
+    far.save()
+    for member in (near, far):
+        PurchaseFactory(member=member, enterprise=near.enterprise)
+    criterion = parse_criterion({"metric": "purchase_count", "op": "gte", "value": 1})
+
+    with django_assert_num_queries(1):
+        matched = list(
+            matching(
+                criterion,
+                enterprise=near.enterprise,
+                now=datetime(2026, 6, 1, tzinfo=UTC),
+                among=Member.objects.filter(pk=near.pk).values("pk"),
+            )
+        )
+
+    assert matched == [near]
+
+
+def test_nobody_is_found_among_nobody():
+    member = MemberFactory()
+    nobody = Member.objects.none().values("pk")
+
+    for raw in ({}, {"metric": "purchase_count", "op": "eq", "value": 0}):
+        matched = matching(
+            parse_criterion(raw), enterprise=member.enterprise, now=NOWS[0], among=nobody
+        )
+        assert not matched.exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import pytest
 from django.utils import translation
 
 from scrm.shared.criteria import (
+    LIMITS,
     NUMERIC,
     REFERENCE,
     AllOf,
@@ -19,8 +20,8 @@ from scrm.shared.criteria import (
 from scrm.shared.criterion_words import describe
 
 
-def definition(name, value_type=ValueType.COUNT, window=Window.OPTIONAL):
-    is_reference = value_type is ValueType.COMMUNITY
+def definition(name, value_type=ValueType.COUNT, window=Window.OPTIONAL, parameter=None):
+    is_reference = value_type not in LIMITS
     return MetricDefinition(
         name=name,
         label=f"[{name}]",
@@ -31,6 +32,7 @@ def definition(name, value_type=ValueType.COUNT, window=Window.OPTIONAL):
         value_type=value_type,
         operators=REFERENCE if is_reference else NUMERIC,
         takes_window=window,
+        parameter=parameter,
     )
 
 
@@ -42,6 +44,10 @@ def registry():
     registry.register(definition("age", ValueType.DAYS, Window.NEVER))
     registry.register(definition("busy", window=Window.REQUIRED))
     registry.register(definition("inside", ValueType.COMMUNITY, Window.NEVER))
+    registry.register(definition("sorted", ValueType.CLASSIFICATION, Window.NEVER))
+    registry.register(definition("risk", ValueType.PERCENT, Window.NEVER))
+    registry.register(definition("posts", parameter=ValueType.COMMUNITY))
+    registry.register(definition("rank", ValueType.RANK, Window.NEVER, ValueType.TIER_SCHEME))
     return registry
 
 
@@ -52,6 +58,7 @@ def errors_of(raw, registry):
 
 
 ORDERS = {"metric": "orders", "op": "gte", "value": 3}
+POSTS = {"metric": "posts", "op": "gte", "value": 10, "of": "vip"}
 BUSY = {"metric": "busy", "op": "gt", "value": 1, "window_days": 90}
 
 
@@ -84,6 +91,10 @@ def test_a_tree_is_read_with_the_path_of_every_clause(registry):
         (None, [("$", "not_an_object")]),
         ("orders", [("$", "not_an_object")]),
         ({"all": []}, [("$.all", "empty_group")]),
+        ({**ORDERS, "of": "vip"}, [("$.of", "unexpected_parameter")]),
+        ({**POSTS, "of": ""}, [("$.of", "bad_value")]),
+        ({**POSTS, "of": 7}, [("$.of", "bad_value")]),
+        ({"metric": "risk", "op": "gte", "value": 101}, [("$.value", "bad_value")]),
         ({"any": {}}, [("$.any", "not_a_list")]),
         ({"not": None}, [("$.not", "not_an_object")]),
         ({"all": [ORDERS], "any": [ORDERS]}, [("$", "ambiguous")]),
@@ -180,6 +191,10 @@ def test_a_metric_cannot_be_registered_twice(registry):
         ({"metric": "spent", "op": "gte", "value": 123456}, "[spent] ≥ 1,234.56 元"),
         ({"metric": "age", "op": "lte", "value": 30}, "[age] ≤ 30 天"),
         ({"metric": "inside", "op": "is", "value": "vip"}, "在社群 vip 中"),
+        ({"metric": "sorted", "op": "is_not", "value": "a:b"}, "[sorted]不是 a:b"),
+        ({"metric": "risk", "op": "gte", "value": 70}, "[risk] ≥ 70%"),
+        ({**POSTS, "window_days": 90}, "在“vip”近 90 天[posts] ≥ 10"),
+        ({**POSTS, "metric": "rank", "of": "loyalty"}, "“loyalty”的[rank] ≥ 10"),
         ({"not": ORDERS}, "不满足“[orders] ≥ 3”"),
         (
             {"all": [ORDERS, {"any": [BUSY, ORDERS]}]},
@@ -196,3 +211,19 @@ def test_clauses_are_equal_whatever_their_place():
     one = Clause("orders", Operator.GTE, 3, path="$")
 
     assert Criterion(one) == Criterion(Clause("orders", Operator.GTE, 3, path="$.all[4]"))
+
+
+def test_what_narrows_a_metric_is_kept(registry):
+    assert parse_criterion(POSTS, registry=registry).as_json() == POSTS
+    assert parse_criterion({**POSTS, "of": None}, registry=registry).clauses()[0].of is None
+
+
+def test_things_are_called_by_their_names(registry):
+    names = {(ValueType.COMMUNITY, "vip"): "VIP 社群"}
+    inside = {"metric": "inside", "op": "is_not", "value": "vip"}
+    criterion = parse_criterion({"all": [POSTS, inside]}, registry=registry)
+
+    with translation.override("zh-hans"):
+        sentence = describe(criterion, names=names, registry=registry)
+
+    assert sentence == "在“VIP 社群”[posts] ≥ 10，并且不在社群 VIP 社群 中"

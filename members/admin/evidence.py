@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin.choice_filters import RadioFilter
 from unfold.decorators import display
 
 from members.models import EntryApplication, Evidence
+from members.models.evidence import EvidenceQuerySet
 from members.rules.standing import EvidenceStatus
 from members.selectors.evidence_address import photo_path
 from scrm.accounts.admin_scope import EnterpriseTabularInline, HistoryModelAdmin, admin_user
@@ -32,9 +33,13 @@ PICTURE = (
 ALARM = '<span class="font-semibold text-red-700 dark:text-red-400">{}</span>'
 
 
-def as_seen_by(user: User, evidence: Any) -> Any:
+def as_seen_by(user: User, evidence: models.QuerySet[Evidence]) -> models.QuerySet[Evidence]:
     """With what depends on who looks: the doubles, and for whom the address of the photo is."""
-    return evidence.with_sightings(user).annotate(viewer_id=models.Value(user.pk))
+    rows: Any = evidence
+    seen: models.QuerySet[Evidence] = rows.with_sightings(user).annotate(
+        viewer_id=models.Value(user.pk)
+    )
+    return seen
 
 
 class Shown:
@@ -103,10 +108,8 @@ class SightingFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("elsewhere", _("其他人也用过"))]
 
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[Evidence]
-    ) -> models.QuerySet[Evidence]:
-        return queryset.filter(seen_count__gt=0) if self.value() else queryset
+    def queryset(self, request: HttpRequest, queryset: EvidenceQuerySet) -> EvidenceQuerySet:
+        return queryset.seen_elsewhere() if self.value() else queryset
 
 
 @admin.register(Evidence)

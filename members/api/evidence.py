@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from communities.models import ClassificationValue, Community
 from members.models import EntryApplication, Evidence, Member
+from members.models.evidence import EvidenceQuerySet
 from members.rules.standing import EvidenceStatus
 from members.selectors.evidence_address import photo_path
 from scrm.accounts.api.permissions import Required, acting_user
@@ -86,9 +87,9 @@ class EvidenceFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstre
         fields: list[str] = []
 
     def with_sightings_only(
-        self, evidence: models.QuerySet[Evidence], name: str, value: bool
-    ) -> models.QuerySet[Evidence]:
-        return evidence.filter(seen_count__gt=0) if value else evidence.filter(seen_count=0)
+        self, evidence: EvidenceQuerySet, name: str, value: bool
+    ) -> EvidenceQuerySet:
+        return evidence.seen_elsewhere(seen=value)
 
 
 class EvidenceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Evidence]):

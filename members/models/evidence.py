@@ -57,6 +57,11 @@ class EvidenceQuerySet(OfMembers["Evidence"]):
             seen_by=Coalesce(ArraySubquery(told[:SIGHTINGS_SHOWN]), NOBODY),
         )
 
+    def seen_elsewhere(self, *, seen: bool = True) -> EvidenceQuerySet:
+        """Of those ``with_sightings``: which others brought as well, or which nobody else did."""
+        other = models.Q(seen_count__gt=0)
+        return self.filter(other if seen else ~other)
+
     def pending(self) -> EvidenceQuerySet:
         return self.filter(status=EvidenceStatus.PENDING)
 

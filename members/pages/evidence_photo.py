@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from members.errors import PhotoOutOfSight
 from members.services.viewing_evidence import view_evidence
 
-PHOTO_CSP = {"default-src": [CSP.NONE], "sandbox": True}
+PHOTO_CSP: dict[str, list[str]] = {"default-src": [CSP.NONE], "sandbox": [""]}
 
 
 @require_safe

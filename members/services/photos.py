@@ -11,6 +11,7 @@ import hashlib
 import io
 import struct
 import zlib
+from array import array
 from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO
@@ -160,4 +161,4 @@ def _as_jpeg(picture: Image.Image) -> bytes:
 
 def _sketches(picture: Image.Image) -> list[Sketch]:
     small = picture.convert("L").convert("F").resize((GRID, GRID), Image.Resampling.BOX)
-    return sketches(list(small.get_flattened_data()))
+    return sketches(array("f", small.tobytes()))

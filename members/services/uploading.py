@@ -135,9 +135,10 @@ def _replace_former(application: EntryApplication, value: ClassificationValue) -
 def _picture_digest(photo: CleanPhoto, enterprise_id: int) -> str:
     """One digest for one picture, however often it is saved again: that of the first who brought
     it. A picture too plain to be recognised goes by its bytes."""
+    looks = [str(sketch) for sketch in photo.sketches] or [photo.original]
     digests = [
-        lookup_digest(str(key), purpose="evidence picture", enterprise_id=enterprise_id)
-        for key in photo.sketches or [photo.original]
+        lookup_digest(look, purpose="evidence picture", enterprise_id=enterprise_id)
+        for look in looks
     ]
     seen = Evidence.objects.filter(enterprise=enterprise_id, picture_digest__in=digests)
     return seen.order_by("pk").values_list("picture_digest", flat=True).first() or digests[0]

@@ -706,7 +706,7 @@ def test_a_body_that_says_it_is_too_large_is_not_read(client, community, door, s
         "POST", f"/join/cats/{door}", CONTENT_LENGTH=str(size), **{"wsgi.input": Unread()}
     )
 
-    assert response.status_code == HTTPStatus.CONTENT_TOO_LARGE
+    assert response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 @pytest.mark.parametrize("door", ["confirm", "apply", "photo", "withdraw", "leave"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils.translation import gettext as _
@@ -74,14 +77,14 @@ class ClassificationReference(ReferenceKind):
         ordered = rows.order_by("axis__name", "axis", "name", "pk")
         return _choices(ordered.values_list("full_code", "full_name")[:limit])
 
-    def _named(self, rows: QuerySet[ClassificationValue]) -> QuerySet[ClassificationValue]:
+    def _named(self, rows: QuerySet[ClassificationValue]) -> Any:
         return rows.annotate(
             full_code=Concat(F("axis__code"), Value(":"), F("code"), output_field=CharField()),
             full_name=Concat(F("axis__name"), Value("："), F("name")),
         )
 
 
-def _choices(rows: QuerySet[object, tuple[str, str]]) -> list[Choice]:
+def _choices(rows: Iterable[tuple[str, str]]) -> list[Choice]:
     return [Choice(value, label) for value, label in rows]
 
 

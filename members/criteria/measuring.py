@@ -256,16 +256,14 @@ def _needed(node: Node | None, measuring: Measuring, *, negated: bool) -> frozen
 
 def _earliest(facts: list[Fact]) -> Any:
     """From when on rows matter; None when all of them do."""
-    if any(fact.since is None for fact in facts):
-        return None
-    return min(fact.since for fact in facts)
+    known = [fact.since for fact in facts if fact.since is not None]
+    return min(known) if len(known) == len(facts) else None
 
 
 def _conditions(facts: list[Fact]) -> list[Sql]:
     """The different conditions, one of which a row must fit; none when all rows matter."""
-    if any(fact.condition is None for fact in facts):
-        return []
-    return list(dict.fromkeys(fact.condition for fact in facts))
+    known = [fact.condition for fact in facts if fact.condition is not None]
+    return list(dict.fromkeys(known)) if len(known) == len(facts) else []
 
 
 def _column_of(fact: Fact, *, is_first: bool, is_alone: bool) -> Sql:

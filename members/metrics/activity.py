@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from members.metrics.belonging import of_community
-from members.metrics.measures import Measure, Moment, Reading, Source, days_since, plain
+from members.metrics.measures import Measure, Moment, Reading, Rows, Source, days_since, plain
 from members.models import ChurnScore, MemberDay
 from scrm.shared.criteria import NUMERIC, MetricDefinition, ValueType, Window, Words
 from scrm.shared.sql import Sql
@@ -15,14 +15,12 @@ ACTIVITY = _("成员日活跃")
 TIMES = _("次")
 DAYS = _("天")
 
-type Days = QuerySet[MemberDay, dict[str, object]]
-
 
 def days_until_today(moment: Moment) -> QuerySet[MemberDay]:
     return MemberDay.objects.filter(enterprise=moment.enterprise, day__lte=moment.today)
 
 
-def active_days(moment: Moment) -> Days:
+def active_days(moment: Moment) -> Rows:
     return days_until_today(moment).values(
         "member_id",
         "community_id",
@@ -35,12 +33,12 @@ def active_days(moment: Moment) -> Days:
     )
 
 
-def checkin_days(moment: Moment) -> Days:
+def checkin_days(moment: Moment) -> Rows:
     rows = days_until_today(moment).filter(checkin_count__gt=0)
     return rows.values("member_id", "community_id", "day")
 
 
-def scores(moment: Moment) -> QuerySet[ChurnScore, dict[str, object]]:
+def scores(moment: Moment) -> Rows:
     rows = ChurnScore.objects.filter(enterprise=moment.enterprise)
     return rows.values("member_id", "community_id", "probability")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from communities.models import Community
 from members.metrics.measures import (
     Measure,
     Moment,
+    Rows,
     Source,
     coded,
     holding,
@@ -29,7 +30,7 @@ BELONGING = _("社群成员")
 COMMUNITY_TABLE = Community._meta.db_table
 
 
-def memberships(moment: Moment) -> QuerySet[Membership, dict[str, object]]:
+def memberships(moment: Moment) -> Rows:
     """Who belongs somewhere at that moment."""
     rows = Membership.objects.filter(
         Q(left_at=None) | Q(left_at__gt=moment.now),

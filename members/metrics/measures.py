@@ -44,6 +44,9 @@ class Moment:
         return self.today - timedelta(days=window_days - 1)
 
 
+type Rows = QuerySet[Any, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Rows about members. In SQL they are called ``r`` and have a ``member_id``.
@@ -51,7 +54,7 @@ class Source:
     ``time`` is the column that windows are about: a day, or an instant.
     """
 
-    rows: Callable[[Moment], QuerySet[Any, Any]]
+    rows: Callable[[Moment], Rows]
     time: str = ""
     is_daily: bool = False
 

@@ -3,10 +3,9 @@ after refunds."""
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from members.metrics.measures import Measure, Moment, Source, local_days_since
+from members.metrics.measures import Measure, Moment, Rows, Source, local_days_since
 from members.models import Purchase
 from scrm.shared.criteria import NUMERIC, MetricDefinition, ValueType, Window
 
@@ -14,7 +13,7 @@ CURRENCY = "CNY"
 ORDERS = _("订单")
 
 
-def standing_purchases(moment: Moment) -> QuerySet[Purchase, dict[str, object]]:
+def standing_purchases(moment: Moment) -> Rows:
     rows = Purchase.objects.standing().filter(
         enterprise=moment.enterprise, currency=CURRENCY, paid_at__lte=moment.now
     )

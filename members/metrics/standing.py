@@ -5,13 +5,14 @@ Unlike activity and orders these have no past here: whatever the moment, the ope
 
 from __future__ import annotations
 
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from communities.models import ClassificationAxis, ClassificationValue, TierScheme
 from members.metrics.measures import (
     Measure,
     Moment,
+    Rows,
     Source,
     coded,
     holding,
@@ -41,28 +42,28 @@ SCHEME_TABLE = TierScheme._meta.db_table
 TAG_TABLE = Tag._meta.db_table
 
 
-def classifications(moment: Moment) -> QuerySet[MemberClassification, dict[str, object]]:
+def classifications(moment: Moment) -> Rows:
     rows = MemberClassification.objects.in_force(moment.now)
     return rows.filter(enterprise=moment.enterprise).values("member_id", "value_id")
 
 
-def proofs(moment: Moment) -> QuerySet[MemberClassification, dict[str, object]]:
+def proofs(moment: Moment) -> Rows:
     """Classifications in force that approved evidence brought."""
     rows = MemberClassification.objects.in_force(moment.now)
     proven = rows.filter(enterprise=moment.enterprise, evidence__status=EvidenceStatus.APPROVED)
     return proven.values("member_id", "value_id")
 
 
-def tags(moment: Moment) -> QuerySet[MemberTag, dict[str, object]]:
+def tags(moment: Moment) -> Rows:
     return MemberTag.objects.current().values("member_id", "tag_id")
 
 
-def tiers(moment: Moment) -> QuerySet[TierAssignment, dict[str, object]]:
+def tiers(moment: Moment) -> Rows:
     rows = TierAssignment.objects.current()
     return rows.values("member_id", "scheme_id", rank=F("tier__rank"))
 
 
-def consents(moment: Moment) -> QuerySet[Consent, dict[str, object]]:
+def consents(moment: Moment) -> Rows:
     rows = Consent.objects.filter(member__enterprise=moment.enterprise)
     return rows.values("id", "member_id", "purpose", "decision")
 

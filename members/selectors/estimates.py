@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from communities.models import Community
-from members.criteria import Among, matching_ids
+from members.criteria import matching_ids
 from members.errors import CriterionTooCostly
 from members.metrics import Moment
 from members.models import Member, Membership
@@ -65,7 +67,7 @@ def estimate_criterion(
     )
 
 
-def _visible(user: User, community: Community | None) -> Among | None:
+def _visible(user: User, community: Community | None) -> QuerySet[Any, Any] | None:
     """Whom to count: those in a community, or everybody the user may see."""
     if community is not None:
         return Membership.objects.active().filter(community=community).values("member")

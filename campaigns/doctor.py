@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Broadcast, WelcomeDelivery
 from campaigns.rules.status import OPEN_WELCOME
-from campaigns.selectors.clock import database_now
+from scrm.shared.clock import database_now
 from scrm.shared.diagnosis import Finding, check, failed, fine
 
 LATE_AFTER = timedelta(minutes=2)  # the sweeps run every few seconds

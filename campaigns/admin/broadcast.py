@@ -25,7 +25,6 @@ from campaigns.progress_words import STATUS_COLOURS, progress_bar
 from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.audience import estimate_audience
 from campaigns.selectors.choices import is_available
-from campaigns.selectors.clock import database_now
 from campaigns.selectors.progress import progress_of
 from campaigns.services import composing, controlling, scheduling
 from communities.admin.criterion_field import CriterionFormField, refuse_unknown
@@ -33,6 +32,7 @@ from communities.models import Community
 from scrm.accounts.admin_gates import admin_user
 from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
+from scrm.shared.clock import database_now
 from scrm.shared.criteria import Criterion
 from scrm.shared.criterion_words import describe_stored
 from scrm.shared.errors import DomainError

@@ -20,7 +20,6 @@ from campaigns.rules.status import (
 )
 from campaigns.selectors.audience import estimate_audience
 from campaigns.selectors.choices import VERBS, available_actions
-from campaigns.selectors.clock import database_now
 from campaigns.services import composing, controlling, scheduling
 from communities.api.fields import CriterionField
 from communities.models import Community
@@ -30,6 +29,7 @@ from scrm.shared.api.fields import VisibleRelatedField
 from scrm.shared.api.filters import VisibleModelChoiceFilter
 from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
+from scrm.shared.clock import database_now
 from scrm.wecom.models import ChannelAccount
 
 VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS

@@ -19,13 +19,13 @@ from campaigns.errors import (
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from campaigns.rules.templates import VARIABLES_OF, clean_text
-from campaigns.selectors.clock import database_now
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from communities.models import Community, SplitBranch
 from communities.services.gatekeeping import refuse_unknown_references
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.shared.clock import database_now
 from scrm.shared.criteria import Criterion, parse_criterion
 from scrm.wecom.models import ChannelAccount
 

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Broadcast, Dispatch, Run
 from campaigns.rules.status import BroadcastStatus, RunStatus, outcome_of_run
-from campaigns.selectors.clock import database_now
 from campaigns.selectors.progress import progress_of
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from campaigns.signals import broadcast_finished
+from scrm.shared.clock import database_now
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from campaigns.models import Broadcast, Run
 from campaigns.rules.schedule import Misfire, misfire_of
 from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.audience import is_empty
-from campaigns.selectors.clock import database_now
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from campaigns.signals import broadcast_started
 from scrm.accounts.models import User
+from scrm.shared.clock import database_now
 
 logger = logging.getLogger(__name__)
 

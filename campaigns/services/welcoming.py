@@ -26,7 +26,6 @@ from campaigns.rules.templates import (
     clean_text,
     parse_template,
 )
-from campaigns.selectors.clock import database_now
 from campaigns.services.handing_over import (
     Answered,
     NotNow,
@@ -42,6 +41,7 @@ from members.models import Stay
 from members.rules.status import JoinSource
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.shared.clock import database_now
 from scrm.shared.errors import refusing
 
 logger = logging.getLogger(__name__)

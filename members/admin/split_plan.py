@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -242,7 +242,11 @@ class SplitPlanAdmin(EnterpriseModelAdmin[SplitPlan]):
     ) -> Any:
         if obj is None:
             kwargs["form"] = SplitForm
-        return super().get_form(request, obj, change=change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)
+        for name in {"community", "axes"} & set(form.base_fields):
+            widget = form.base_fields[name].widget
+            widget.can_add_related = widget.can_change_related = widget.can_view_related = False
+        return form
 
     def get_fieldsets(self, request: HttpRequest, obj: SplitPlan | None = None) -> Any:
         return self.fieldsets if obj else self.add_fieldsets
@@ -272,7 +276,16 @@ class SplitPlanAdmin(EnterpriseModelAdmin[SplitPlan]):
     ) -> Any:
         if object_id is None and request.GET.get(FRAGMENT) == "preview":
             return self.preview_of_form(request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        context = {**(extra_context or {}), "show_save_and_add_another": False}
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def response_add(
+        self, request: HttpRequest, obj: SplitPlan, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """On to the branches: that is where a new plan is worked on."""
+        done = gettext("计划已建立，还没有通知任何人。核对下面的分支，再开始拆群。")
+        self.message_user(request, done, messages.SUCCESS)
+        return self.back_to(request, obj)
 
     def preview_of_form(self, request: HttpRequest) -> HttpResponse:
         """What is chosen, counted before it is saved."""

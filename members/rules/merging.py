@@ -28,7 +28,7 @@ def best_target(small: Candidate, candidates: Iterable[Candidate]) -> Candidate 
     a sibling is nearer than the parent, and the smaller one gains more.
     """
     return min(
-        (one for one in candidates if one.size + small.size <= one.target_size),
+        (one for one in candidates if has_room(one, small) and is_alike(one, small)),
         key=lambda one: (
             -len(one.values & small.values),
             one.kind != small.kind,
@@ -39,6 +39,15 @@ def best_target(small: Candidate, candidates: Iterable[Candidate]) -> Candidate 
         ),
         default=None,
     )
+
+
+def has_room(one: Candidate, small: Candidate) -> bool:
+    return one.size + small.size <= one.target_size
+
+
+def is_alike(one: Candidate, small: Candidate) -> bool:
+    """The parent is for everybody; a sibling is of the same kind or for the same people."""
+    return one.is_parent or one.kind == small.kind or bool(one.values & small.values)
 
 
 def tiers_apart(one: Candidate, other: Candidate) -> int:

@@ -19,7 +19,8 @@ def test_who_shares_more_classifications_is_nearer():
 
 
 def test_then_the_kind_counts_and_then_the_tier():
-    assert chosen(candidate(2, kind="vip"), candidate(3)) == 3
+    same = frozenset({7})
+    assert chosen(candidate(2, values=same, kind="vip"), candidate(3, values=same)) == 3
     assert chosen(candidate(2, tier=(1, 5)), candidate(3, tier=(1, 3))) == 3
     assert chosen(candidate(2, tier=(9, 2)), candidate(3)) == 3
 
@@ -27,6 +28,11 @@ def test_then_the_kind_counts_and_then_the_tier():
 def test_of_equals_a_sibling_is_nearer_than_the_parent_and_a_smaller_one_gains_more():
     assert chosen(candidate(2, is_parent=True), candidate(3, size=90)) == 3
     assert chosen(candidate(2, size=90), candidate(3, size=20)) == 3
+
+
+def test_a_sibling_of_another_kind_for_other_people_is_no_target_but_the_parent_is():
+    assert chosen(candidate(2, kind="vip")) is None
+    assert chosen(candidate(2, kind="vip", is_parent=True)) == 2
 
 
 def test_a_target_has_room_for_everybody():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.formats import localize
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
@@ -129,7 +130,7 @@ class OperatorTaskAdmin(HistoryModelAdmin[OperatorTask]):
 
     view_capability = Capability.VIEW_COMMUNITIES
     action_capabilities = {"work": Capability.MANAGE_COMMUNITIES}
-    list_display = ("what", "kind_label", "subject", "due", "assignee", "created_at")
+    list_display = ("what", "kind_label", "subject", "due", "assignee", "asked")
     list_filter = (
         StateFilter,
         AssigneeFilter,
@@ -185,12 +186,19 @@ class OperatorTaskAdmin(HistoryModelAdmin[OperatorTask]):
     def due(self, task: OperatorTask) -> SafeString | str:
         if task.due_at is None:
             return NOTHING
-        instant = localize(localtime(task.due_at))
+        instant = in_short(task.due_at)
         is_late = task.status == TaskStatus.OPEN and task.due_at < timezone.now()
         if not is_late:
             return instant
-        late = '<span class="text-red-600 dark:text-red-500 font-medium">{} {}</span>'
+        late = (
+            '<span class="text-red-600 dark:text-red-500 font-medium whitespace-nowrap">'
+            "{} {}</span>"
+        )
         return format_html(late, instant, gettext("已超时"))
+
+    @display(description=_("建立时间"), ordering="created_at")
+    def asked(self, task: OperatorTask) -> SafeString:
+        return in_short(task.created_at)
 
     @display(description=_("依据"))
     def facts(self, task: OperatorTask) -> SafeString | str:
@@ -243,6 +251,11 @@ class OperatorTaskAdmin(HistoryModelAdmin[OperatorTask]):
         return super().back_to(
             request, row if is_mine and not came_from.endswith(worklist) else None
         )
+
+
+def in_short(instant: datetime) -> SafeString:
+    text = date_format(localtime(instant), "m-d H:i")
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
 def link_to_subject(task: OperatorTask) -> SafeString | str:

@@ -37,4 +37,11 @@ AUDIT_WORDS = {
     "request_tiering": _("立即核算层级"),
     "lock_tier": _("锁定层级"),
     "unlock_tier": _("解除层级锁定"),
+    "grant_classification": _("归类"),
+    "end_classification": _("结束分类"),
+    "record_consent": _("记录授权"),
+    "create_tag": _("新建标签"),
+    "rename_tag": _("改标签名"),
+    "tag_members": _("打标签"),
+    "untag_members": _("去掉标签"),
 }

@@ -1,0 +1,12 @@
+"""What the verbs of segments are called in the audit record."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+AUDIT_WORDS: dict[str, str | Promise] = {
+    "create_segment": _("新建人群包"),
+    "edit_segment": _("修改人群包"),
+    "draw_segment": _("更新人群包名单"),
+}

@@ -88,7 +88,14 @@ class ConsentButton(EnterpriseModelAdmin[Member]):
     def consent(self, request: HttpRequest, form: ConsentDialog, object_id: str) -> HttpResponse:
         member = self.row(request, object_id)
         try:
-            record_consent(member, actor=admin_user(request), **form.cleaned_data)
+            record_consent(
+                member,
+                purpose=form.cleaned_data["purpose"],
+                decision=form.cleaned_data["decision"],
+                text_version=form.cleaned_data["text_version"],
+                source=form.cleaned_data["source"],
+                actor=admin_user(request),
+            )
         except DomainError as refusal:
             self.message_user(request, refusal.message, messages.ERROR)
         else:

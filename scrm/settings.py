@@ -369,6 +369,7 @@ SPECTACULAR_SETTINGS = {
         "ImportKindEnum": "members.models.import_run.ImportKind",
         "EntryApplicationStatusEnum": "members.rules.status.ApplicationStatus",
         "LeaveReasonEnum": "members.rules.status.LeaveReason",
+        "ObservedByEnum": "members.rules.status.ObservedBy",
         "BroadcastStatusEnum": "campaigns.rules.status.BroadcastStatus",
         "BroadcastTargetEnum": "campaigns.rules.status.BroadcastTarget",
         "RecipientKindEnum": "campaigns.rules.status.RecipientKind",

@@ -100,7 +100,7 @@ class Measuring:
         members = sql(
             f"FROM (SELECT id FROM {Member._meta.db_table} WHERE enterprise_id = {{}}{{}}) AS m",  # noqa: S608 - a table name
             self.moment.enterprise.pk,
-            self._limit("id"),
+            self.limit("id"),
         )
         return joined(" LEFT JOIN ", [members, *self._on("m.id", list(self._facts))])
 
@@ -196,7 +196,7 @@ class Measuring:
         """One row per member with a column for each fact; reads only what some fact counts."""
         facts = self._facts[source]
         since, conditions = _earliest(facts), _conditions(facts)
-        limits = [self._limit("r.member_id")]
+        limits = [self.limit("r.member_id")]
         if since is not None:
             limits.append(sql(f" AND r.{source.time} >= {{}}", since))
         if conditions:
@@ -213,7 +213,8 @@ class Measuring:
             joined("", limits),
         )
 
-    def _limit(self, column: str) -> Sql:
+    def limit(self, column: str) -> Sql:
+        """`` AND`` that the column names one of those who are measured; nothing for everybody."""
         match self.among:
             case None:
                 return Sql("")

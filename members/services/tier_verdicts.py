@@ -27,8 +27,10 @@ VERDICTS = """
     SELECT m.id AS member_id, held.id AS held_id, held.started_at AS held_from, verdict.change,
            {earned_tier} AS tier_id, {clauses} AS clauses, {end_clauses} AS end_clauses
     {source}
-    LEFT JOIN members_tierassignment held
-      ON held.member_id = m.id AND held.scheme_id = {scheme} AND held.ended_at IS NULL
+    LEFT JOIN (
+        SELECT * FROM members_tierassignment current
+        WHERE current.scheme_id = {scheme} AND current.ended_at IS NULL{measured}
+    ) held ON held.member_id = m.id
     CROSS JOIN LATERAL (
         SELECT {earned} AS earned, {keeps} AS keeps, {rank} AS rank, {grace} AS grace OFFSET 0
     ) look
@@ -47,6 +49,7 @@ VERDICTS = """
     ) verdict
     WHERE verdict.change IS NOT NULL
 """
+# The other OFFSET 0 has the few members without a tier looked up one by one, not all of them read.
 # A period is opened only when the one before it is closed: there is one current one at a time.
 WRITE = """
 WITH look AS MATERIALIZED ({verdicts}
@@ -71,6 +74,7 @@ WITH look AS MATERIALIZED ({verdicts}
              WHEN held_id IS NOT NULL OR EXISTS (
                  SELECT FROM members_tierassignment former
                  WHERE former.member_id = look.member_id AND former.scheme_id = {scheme}
+                 OFFSET 0
              ) THEN {promoted}
              ELSE {entered} END,
         clauses, greatest({now}, held_from), false, ''
@@ -163,6 +167,7 @@ def _verdicts(scheme: TierScheme, ladder: Ladder, among: Among, now: datetime) -
             NOTHING_ASKED,
         ),
         "scheme": sql("{}", scheme.pk),
+        "measured": measuring.limit("current.member_id"),
         "zone": sql("{}", scheme.enterprise.time_zone),
         "today": sql("{}::date", moment.today),
     }

@@ -8,8 +8,10 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
@@ -24,25 +26,22 @@ from unfold.widgets import (
 
 from communities.models import ClassificationAxis, SplitBranch, SplitPlan
 from communities.rules.status import SplitStatus, split_may_become
-from members.admin.split_words import bar, people_in_words, progress_in_words, values_in_words
+from members.admin.split_branches import Branches, decide_branch
+from members.admin.split_words import bar
 from members.rules.splitting import MAX_LEVEL
 from members.rules.standing import OPEN_INVITATION, InvitationStatus
-from members.selectors.splits import preview_split, with_progress
+from members.selectors.splits import preview_split
 from members.services.inviting_to_split import invite_branch
 from members.services.splitting import (
     cancel_split,
-    choose_branch,
     complete_split,
     draft_split,
     refresh_split,
-    rename_branch,
-    skip_branch,
 )
 from members.services.starting_splits import start_split
 from scrm.accounts.admin_scope import (
     EnterpriseForm,
     EnterpriseModelAdmin,
-    EnterpriseTabularInline,
     admin_user,
     confirm,
 )
@@ -101,58 +100,6 @@ class InviteDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
         self.fields["branches"].label_from_instance = lambda branch: branch.name
 
 
-class Branches(EnterpriseTabularInline[SplitBranch, SplitPlan]):
-    """While the plan is a draft, a table to be filled in; afterwards, how far it has come."""
-
-    model = SplitBranch
-    view_capability = Capability.VIEW_COMMUNITIES
-    change_capability = Capability.MANAGE_COMMUNITIES
-    verbose_name_plural = _("分支")
-    ordering = ("-member_count", "pk")
-    show_title = False
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[SplitBranch]:
-        rows = with_progress(super().get_queryset(request))
-        return rows.select_related("plan", "child").prefetch_related("values")
-
-    def get_fields(self, request: HttpRequest, obj: SplitPlan | None = None) -> Any:
-        if obj is None or obj.status == SplitStatus.DRAFT:
-            return ("combination", "people", "name", "is_chosen", "override_reason")
-        return ("name", "combination", "people", "community", "progress", "in_parent")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: SplitPlan | None = None) -> Any:
-        computed = ("combination", "people", "community", "progress", "in_parent")
-        return computed if obj is None or obj.status == SplitStatus.DRAFT else ("name", *computed)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_fixed = isinstance(obj, SplitPlan) and obj.status != SplitStatus.DRAFT
-        return super().has_change_permission(request, obj) and not is_fixed
-
-    @display(description=_("分类"))
-    def combination(self, branch: SplitBranch) -> str:
-        return values_in_words(branch)
-
-    @display(description=_("人数"))
-    def people(self, branch: SplitBranch) -> SafeString | str:
-        return people_in_words(branch.member_count, minimum_size=branch.plan.minimum_size)
-
-    @display(description=_("子社群"))
-    def community(self, branch: SplitBranch) -> SafeString | str:
-        if branch.child is None:
-            return gettext("未成群")
-        url = reverse("admin:communities_community_change", args=[branch.child.pk])
-        link = '<a class="text-primary-600" href="{}">{}</a>'
-        return format_html(link, url, branch.child.get_status_display())
-
-    @display(description=_("进度"))
-    def progress(self, branch: SplitBranch) -> SafeString | str:
-        return progress_in_words(branch)
-
-    @display(description=_("仍在母社群"))
-    def in_parent(self, branch: Any) -> int:
-        return branch.still_in_parent_count  # type: ignore[no-any-return]  # annotated
-
-
 @admin.register(SplitPlan)
 class SplitPlanAdmin(EnterpriseModelAdmin[SplitPlan]):
     """The wizard: choose and preview, save the draft, choose branches, start, invite."""
@@ -176,24 +123,15 @@ class SplitPlanAdmin(EnterpriseModelAdmin[SplitPlan]):
             None,
             {
                 "fields": (
-                    ("community_link", "status"),
-                    ("cut", "minimum_size"),
-                    ("created_by", "created_at"),
-                    ("started_at", "finished_at"),
+                    "community_link",
+                    ("status", "cut"),
+                    "minimum_size",
+                    "history",
                 )
             },
         ),
     )
-    shown = (
-        "community_link",
-        "status",
-        "cut",
-        "minimum_size",
-        "created_by",
-        "created_at",
-        "started_at",
-        "finished_at",
-    )
+    shown = ("community_link", "status", "cut", "minimum_size", "history")
 
     # --- the list ---
 
@@ -230,6 +168,17 @@ class SplitPlanAdmin(EnterpriseModelAdmin[SplitPlan]):
         url = reverse("admin:communities_community_change", args=[plan.community_id])
         link = '<a class="text-primary-600" href="{}">{}</a>'
         return format_html(link, url, plan.community.name)
+
+    @display(description=_("经过"))
+    def history(self, plan: SplitPlan) -> str:
+        steps = [
+            (_("%(name)s 制定") % {"name": plan.created_by.username}, plan.created_at),
+            (_("开始"), plan.started_at),
+            (_("结束"), plan.finished_at),
+        ]
+        return "；".join(
+            f"{date_format(localtime(when), 'm-d H:i')} {what}" for what, when in steps if when
+        )
 
     # --- the form ---
 
@@ -392,15 +341,3 @@ class SplitPlanAdmin(EnterpriseModelAdmin[SplitPlan]):
     )
     def cancel(self, request: HttpRequest, form: object, object_id: str) -> Any:
         return self.run_on_row(request, object_id, cancel_split, done=gettext("已取消。"))
-
-
-def decide_branch(branch: SplitBranch, changed: set[str], *, actor: Any) -> None:
-    """What was typed into one row of the table, as verbs."""
-    if "name" in changed:
-        rename_branch(branch.pk, name=branch.name, actor=actor)
-    if not changed & {"is_chosen", "override_reason"}:
-        return
-    if branch.is_chosen:
-        choose_branch(branch.pk, override_reason=branch.override_reason, actor=actor)
-    else:
-        skip_branch(branch.pk, actor=actor)

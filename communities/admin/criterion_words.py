@@ -22,6 +22,8 @@ CHOICES_URL = "/api/v1/criteria/choices/?"
 
 # the language counts money in minor units; operators type it in whole ones
 BAD_MONEY = gettext_lazy("请填金额，单位是元，最多两位小数，例如 199.50。")
+BAD_NUMBER = gettext_lazy("请填 0 或更大的整数。")
+BAD_PERCENT = gettext_lazy("请填 0 到 100 的整数。")
 BAD_WINDOW = gettext_lazy("“近几天”应是 1 到 3660 的整数。")
 
 
@@ -81,6 +83,8 @@ def builder_words() -> dict[str, Any]:
         "unfinished": _("填完第 {number} 条后显示有多少人符合。"),
         "refused": _("请先改正标出的地方。"),
         "bad_money": str(BAD_MONEY),
+        "bad_number": str(BAD_NUMBER),
+        "bad_percent": str(BAD_PERCENT),
         "bad_window": str(BAD_WINDOW),
         "operators": operator_words(),
         "parameters": {

@@ -6,8 +6,8 @@
 
 (() => {
     const { criterionTree: tree, criterionChoices: choices } = window;
+    const { Estimate, filled } = window.criterionEstimate;
     const PATIENCE_MS = 500;
-    const TYPED = new Set(["count", "days", "money", "percent", "rank"]);
 
     function element(name, attributes = {}, ...children) {
         const made = document.createElement(name);
@@ -21,7 +21,6 @@
     }
 
     const icon = (name) => element("span", { class: "material-symbols-outlined", "aria-hidden": "true" }, name);
-    const filled = (words, facts) => words.replace(/\{(\w+)\}/g, (all, key) => facts[key] ?? all);
 
     class Builder {
         constructor(field) {
@@ -33,6 +32,13 @@
             this.errors = this.config.errors;
             this.explained = new Set(); // the clauses whose definition is shown
             this.sentence = this.config.sentence;
+            this.estimate = new Estimate({
+                url: this.config.estimate_url,
+                metrics: this.metrics,
+                words: this.words,
+                token: () => field.closest("form")?.querySelector("[name=csrfmiddlewaretoken]")?.value || "",
+                told: (answer) => this.heard(answer),
+            });
             this.place = element("div", { class: "criterion" });
             this.body = element("div");
             this.count = element("p", { class: "criterion-count", role: "status", "aria-live": "polite" });
@@ -84,51 +90,15 @@
 
         // --- the live count ---
 
-        async ask() {
-            const open = tree.clauses(this.root).findIndex((item) => !tree.isComplete(item, this.metrics.get(item.metric)));
-            if (open >= 0) return this.say(filled(this.words.unfinished, { number: open + 1 }));
-            const criterion = tree.write(this.root, this.metrics);
-            this.asking?.abort();
-            const asking = (this.asking = new AbortController());
-            try {
-                const answer = await fetch(this.config.estimate_url, {
-                    method: "POST",
-                    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": this.token() },
-                    body: JSON.stringify({ criterion }),
-                    signal: asking.signal,
-                });
-                const body = await answer.json().catch(() => ({}));
-                if (!asking.signal.aborted) this.heard(answer.status, body);
-            } catch (error) {
-                if (error.name !== "AbortError") this.say(this.words.no_answer);
-            }
+        ask() {
+            this.estimate.ask(this.root);
         }
 
-        heard(status, body) {
-            this.errors = status === 400 ? this.errorsIn(body) : [];
+        heard({ text, errors, sentence = "", count = null, total = 0 }) {
+            this.errors = errors;
             this.showErrors();
-            if (status === 403) return this.say("");
-            if (status === 400 && this.errors.length) return this.say(this.words.refused);
-            if (status >= 400) return this.say(body.detail || this.words.no_answer);
-            const number = new Intl.NumberFormat(document.documentElement.lang || undefined);
-            this.sentence = body.text || "";
-            const facts = { count: number.format(body.count), total: number.format(body.total), ms: number.format(Math.max(1, Math.round(body.cost_ms))) };
-            this.say(filled(this.words.counted, facts), { count: body.count, total: body.total });
-        }
-
-        /* The API names the place of an error as attr: criterion.$.all[0].value */
-        errorsIn(body) {
-            const found = (body.errors || []).filter((error) => error.attr?.includes("$"));
-            return found.map(({ attr, code, detail }) => {
-                const error = { path: attr.slice(attr.indexOf("$")), message: detail };
-                const isMoney = this.metrics.get(this.nodeOf(error).metric)?.value_type === "money";
-                const ours = code === "bad_value" && isMoney ? this.words.bad_money : code === "bad_window" && this.words.bad_window;
-                return { ...error, message: ours || detail };
-            });
-        }
-
-        token() {
-            return this.field.closest("form")?.querySelector("[name=csrfmiddlewaretoken]")?.value || "";
+            this.sentence = sentence;
+            this.say(text, { count, total });
         }
 
         say(text, { count = null, total = 0 } = {}) {
@@ -270,7 +240,7 @@
         }
 
         valueOf(item, metric) {
-            if (!TYPED.has(metric.value_type)) return this.choice(item, "value", metric);
+            if (!tree.isTyped(metric)) return this.choice(item, "value", metric);
             const isMoney = metric.value_type === "money";
             const unit = { money: this.words.money_unit, percent: "%" }[metric.value_type] || metric.unit;
             return element(

@@ -8,7 +8,7 @@
 window.criterionTree = window.criterionTree || (() => {
     const WHOLE = /^\d{1,15}$/;
     const MONEY = /^(\d{1,13})(?:\.(\d{1,2}))?$/;
-    const REFERENCES = new Set(["is", "is_not"]);
+    const TYPED = new Set(["count", "days", "money", "percent", "rank"]); // the others name something
     let lastId = 0;
 
     const group = (kind, parts = []) => ({ id: ++lastId, kind, parts });
@@ -88,7 +88,7 @@ window.criterionTree = window.criterionTree || (() => {
 
     /* What was typed as the criterion wants it; what is no number is left to be refused. */
     function valueOf(item, metric) {
-        if (!metric || REFERENCES.has(item.op)) return item.text;
+        if (!metric || !isTyped(metric)) return item.text;
         if (metric.value_type === "money") {
             const found = MONEY.exec(item.text);
             return found ? Number(found[1] + (found[2] || "").padEnd(2, "0")) : item.text;
@@ -98,6 +98,19 @@ window.criterionTree = window.criterionTree || (() => {
 
     function isComplete(item, metric) {
         return Boolean(metric && item.op && item.text !== "" && (metric.takes_window !== "required" || item.days));
+    }
+
+    const isTyped = (metric) => TYPED.has(metric.value_type);
+
+    /* Which of the typed parts of a clause are no such number. */
+    function wrongParts(item, metric) {
+        const wrong = [];
+        if (metric && isTyped(metric) && item.text !== "") {
+            const value = valueOf(item, metric);
+            if (typeof value !== "number" || (metric.value_type === "percent" && value > 100)) wrong.push("value");
+        }
+        if (item.days !== "" && !(WHOLE.test(item.days) && item.days >= 1 && item.days <= 3660)) wrong.push("window_days");
+        return wrong;
     }
 
     function* nodes(root) {
@@ -146,5 +159,5 @@ window.criterionTree = window.criterionTree || (() => {
         return own + (item.kind === "none" && item.parts.length > 1 ? 2 : 1);
     }
 
-    return { Unreadable, canMove, clause, clauses, depthOfParts, group, isComplete, isGroup, move, nodes, parentOf, read, remove, write };
+    return { Unreadable, canMove, clause, clauses, depthOfParts, group, isComplete, isGroup, isTyped, move, nodes, parentOf, read, remove, write, wrongParts };
 })();

@@ -1,3 +1,4 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Barrier
@@ -105,6 +106,14 @@ def test_create_with_a_code_in_use_is_refused_and_with_one_of_a_stranger_is_not(
     with pytest.raises(CodeTaken):
         create_community(actor=actor, code="cats", name="猫友")
     assert create_community(actor=actor, code="dogs", name="狗友").pk
+
+
+def test_the_join_page_has_the_code_as_its_address_unless_another_company_has_it(actor):
+    first = create_community(actor=actor, code="cats", name="猫友")
+    second = create_community(actor=UserFactory(), code="cats", name="猫友")
+
+    assert first.join_slug == "cats"
+    assert re.fullmatch("cats-[2-9a-z]{4}", second.join_slug)
 
 
 @pytest.mark.parametrize(

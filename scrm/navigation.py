@@ -66,8 +66,8 @@ GROUPS = (
         (
             Entry("communities.community", "forum"),
             Entry("communities.groupchat", "groups"),
-            Entry("communities.splitplan", "call_split"),
             Entry("communities.joinway", "qr_code_2"),
+            Entry("communities.splitplan", "call_split"),
             Entry("members.splitinvitation", "forward_to_inbox"),
         ),
     ),

@@ -32,7 +32,7 @@ from scrm.shared.criterion_words import describe
 MOST_CHOICES = 20
 
 
-class CheckBodySerializer(StrictInput):
+class CriterionCheckBodySerializer(StrictInput):
     criterion = CriterionField()
     member = VisibleRelatedField(queryset=Member.objects.select_related("enterprise"))
 
@@ -54,7 +54,7 @@ class CheckedClauseSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(help_text=_("给人看的一句话。"))
 
 
-class CheckSerializer(serializers.Serializer[Any]):
+class CriterionCheckSerializer(serializers.Serializer[Any]):
     passed = serializers.BooleanField()
     clauses = CheckedClauseSerializer(many=True)
 
@@ -64,9 +64,9 @@ class CriterionCheckView(APIView):
 
     required_capabilities: ClassVar[dict[str, Required]] = {"post": Capability.VIEW_MEMBERS}
 
-    @extend_schema(request=CheckBodySerializer, responses=CheckSerializer)
+    @extend_schema(request=CriterionCheckBodySerializer, responses=CriterionCheckSerializer)
     def post(self, request: Request) -> Response:
-        body = CheckBodySerializer(data=request.data, context={"request": request})
+        body = CriterionCheckBodySerializer(data=request.data, context={"request": request})
         body.is_valid(raise_exception=True)
         check = check_member(**body.validated_data, now=timezone.now())
         return Response({"passed": check.passed, "clauses": _told(check, request)})
@@ -78,7 +78,7 @@ def _told(check: CheckResult, request: Request) -> list[dict[str, object]]:
     return [{**result, "text": explain(result, names=names)} for result in results]
 
 
-class EstimateBodySerializer(StrictInput):
+class CriterionEstimateBodySerializer(StrictInput):
     criterion = CriterionField()
     community = VisibleRelatedField(
         queryset=Community.objects.all(),
@@ -93,7 +93,7 @@ class SampledMemberSerializer(serializers.Serializer[Any]):
     nickname = serializers.CharField()
 
 
-class EstimateSerializer(serializers.Serializer[Any]):
+class CriterionEstimateSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(help_text=_("满足规则的人数，只算你能看到的成员。"))
     total = serializers.IntegerField(help_text=_("你能看到的成员总数。"))
     sample = SampledMemberSerializer(many=True, help_text=_("满足规则的成员，最多 10 位。"))
@@ -111,15 +111,15 @@ class CriterionEstimateView(APIView):
 
     required_capabilities: ClassVar[dict[str, Required]] = {"post": Capability.VIEW_MEMBERS}
 
-    @extend_schema(request=EstimateBodySerializer, responses=EstimateSerializer)
+    @extend_schema(request=CriterionEstimateBodySerializer, responses=CriterionEstimateSerializer)
     def post(self, request: Request) -> Response:
-        body = EstimateBodySerializer(data=request.data, context={"request": request})
+        body = CriterionEstimateBodySerializer(data=request.data, context={"request": request})
         body.is_valid(raise_exception=True)
         user, criterion = acting_user(request), body.validated_data["criterion"]
         estimate = estimate_criterion(**body.validated_data, user=user, now=timezone.now())
         names = reference_names(criterion.clauses(), enterprise_id=user.enterprise_id)
         text = describe(criterion, names=names)
-        return Response(EstimateSerializer(estimate, context={"text": text}).data)
+        return Response(CriterionEstimateSerializer(estimate, context={"text": text}).data)
 
 
 class ChoicesQuerySerializer(StrictInput):
@@ -142,7 +142,7 @@ class ChoicesQuerySerializer(StrictInput):
         return {"kind": kind, "search": asked["search"]}
 
 
-class ChoiceSerializer(serializers.Serializer[Any]):
+class CriterionChoiceSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(help_text=_("写进规则的代码。"))
     label = serializers.CharField(help_text=_("给人看的名称。"))  # type: ignore[assignment]  # a field, not the base's option
 
@@ -152,14 +152,16 @@ class CriterionChoicesView(APIView):
 
     required_capabilities: ClassVar[dict[str, Required]] = {"get": Capability.VIEW_COMMUNITIES}
 
-    @extend_schema(parameters=[ChoicesQuerySerializer], responses=ChoiceSerializer(many=True))
+    @extend_schema(
+        parameters=[ChoicesQuerySerializer], responses=CriterionChoiceSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         query = ChoicesQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         kind: ReferenceKind = query.validated_data["kind"]
         search = query.validated_data["search"]
         choices = kind.choices(user=acting_user(request), search=search, limit=MOST_CHOICES)
-        return Response(ChoiceSerializer(choices, many=True).data)
+        return Response(CriterionChoiceSerializer(choices, many=True).data)
 
 
 class CriterionSchemaView(APIView):

@@ -23,7 +23,7 @@ from scrm.shared.criterion_words import operator_words
 
 
 class ComparisonSerializer(serializers.Serializer[Any]):
-    op = serializers.ChoiceField(choices=[value.value for value in Operator])
+    op = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field, not the base's option
 
 
@@ -42,8 +42,7 @@ class MetricSerializer(serializers.Serializer[Any]):
     )
     comparisons = serializers.SerializerMethodField(help_text=_("可用的比较和它们的说法。"))
     takes_window = serializers.ChoiceField(choices=[value.value for value in Window])
-    parameter = serializers.ChoiceField(
-        choices=[value.value for value in ValueType],
+    parameter = serializers.CharField(
         allow_null=True,
         help_text=_("可以用 of 限定到哪一种对象；null 表示不能限定。"),
     )

@@ -72,7 +72,7 @@ def broadcasts_relying_on(segment: Segment) -> list[Broadcast]:
 
 
 def _speaking_of_segments(rows: QuerySet[Any]) -> QuerySet[Any]:
-    texts = rows.annotate(criterion_text=Cast("criterion", TextField()))
+    texts: QuerySet[Any] = rows.annotate(criterion_text=Cast("criterion", TextField()))
     return texts.filter(criterion_text__contains=IN_SEGMENT).order_by("pk")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -116,7 +114,7 @@ class ConsentAdmin(HistoryModelAdmin[Consent]):
     paginator = CappedPaginator
     search_fields = ("member__nickname", "member__external_id", "text_version", "source")
     fields = ("member", ("purpose", "decision_label"), ("text_version", "source"), "decided_at")
-    readonly_fields: Any = (
+    readonly_fields = (
         "member",
         "purpose",
         "decision_label",

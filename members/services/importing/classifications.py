@@ -41,7 +41,7 @@ class Classified:
 class Wanted(NamedTuple):
     """A row that was read: its place in the batch and what it says."""
 
-    index: int
+    place: int
     external_id: str
     axis: str
     value: str
@@ -81,7 +81,7 @@ class _Batch:
     """Rows with what they name looked up at once; what already stands so costs nothing more."""
 
     def __init__(self, enterprise: Enterprise, wanted: list[Wanted]) -> None:
-        self.wanted = sorted(wanted, key=lambda each: (each.external_id, each.index))
+        self.wanted = sorted(wanted, key=lambda each: (each.external_id, each.place))
         named = {each.external_id for each in wanted}
         members = Member.objects.filter(enterprise=enterprise, external_id__in=named)
         self.members = {member.external_id: member for member in members}
@@ -106,9 +106,9 @@ class _Batch:
             try:
                 self._grant(each)
             except BadRow as bad:
-                self.rejects.append(Rejection(each.index, bad.code, bad.message))
+                self.rejects.append(Rejection(each.place, bad.code, bad.message))
             except DomainError as refusal:
-                self.rejects.append(Rejection(each.index, refusal.code, refusal.message))
+                self.rejects.append(Rejection(each.place, refusal.code, refusal.message))
         return self
 
     def _grant(self, each: Wanted) -> None:

@@ -106,6 +106,7 @@ class ScanCounter:
 
     def _flush_quietly(self) -> None:
         if not self.counts and self.batch is None:
+            connection.close()  # a poster rests at night
             return
         close_old_connections()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from celery import current_app
 from cryptography.fernet import Fernet
@@ -173,11 +174,14 @@ def https() -> Finding:
 @check("public_url")
 def public_url() -> Finding:
     """It is printed on posters: a wrong one cannot be called back."""
-    title = _("对外网址")
-    if settings.EMBEDDED or settings.PUBLIC_URL.startswith("https://"):
+    title, parts = _("对外网址"), urlsplit(settings.PUBLIC_URL)
+    is_a_host = parts.netloc[:1].isalnum()  # neither "*" nor ".example.com", which hosts may be
+    if settings.EMBEDDED or (parts.scheme == "https" and is_a_host):
         return fine(title, settings.PUBLIC_URL)
     fix = _("把 SCRM_PUBLIC_URL 设为客户能打开的 https 网址，再印二维码")
-    return warning(title, _("%(url)s 不是 https") % {"url": settings.PUBLIC_URL}, fix=fix)
+    return warning(
+        title, _("%(url)s 不是完整的 https 网址") % {"url": settings.PUBLIC_URL}, fix=fix
+    )
 
 
 @check("disk")

@@ -200,6 +200,12 @@ def test_doctor_calls_a_process_silent_after_a_minute():
             "public_url",
             "warning",
         ),
+        (
+            "posters without a name",
+            {"PUBLIC_URL": "https://*", "EMBEDDED": False},
+            "public_url",
+            "warning",
+        ),
     ],
 )
 def test_doctor_finds_a_dangerous_setting(settings, name, changes, check, expected):

@@ -5,7 +5,8 @@ A benchmark is a module in this folder with ``SIZE`` and ``cases()``:
     SIZE = 100_000                      # items of a full run
 
     class Limit:
-        name = "limit"                  # "limit", "ours" or "peer:NAME"
+        name = "limit"                  # "limit", "ours" or "peer:NAME"; for a second question
+                                        # "limit:WHAT" and "ours:WHAT"
         most = None                     # a slow peer may be run with fewer items
         def prepare(self, size): ...    # not measured: empty tables, fresh input, workers started
         def run(self, size): ...        # measured; returns how many items it did
@@ -270,14 +271,20 @@ def summarise(benchmark: str, rounds: list[Figures]) -> dict[str, object]:
         "round": max(each.round for each in rounds),
         "medians": medians,
     }
-    ours = medians.get("ours")
     for case, figures in medians.items():
-        if ours and case != "ours":
+        ours = medians.get(_ours_beside(case))
+        if ours and ours is not figures:
             summary[f"to_{case}"] = round(ours["items_per_s"] / figures["items_per_s"], 3)
             summary[f"cpu_to_{case}"] = round(
                 ours["cpu_us_per_item"] / max(figures["cpu_us_per_item"], 0.001), 4
             )
     return summary
+
+
+def _ours_beside(case: str) -> str:
+    """What a case is compared with: "limit:WHAT" with "ours:WHAT", everything else with "ours"."""
+    kind, _colon, what = case.partition(":")
+    return f"ours:{what}" if kind in {"limit", "ours"} and what else "ours"
 
 
 def _order(rounds: list[Figures]) -> list[str]:

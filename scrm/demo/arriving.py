@@ -34,7 +34,7 @@ from scrm.demo.founding import Founded
 from scrm.demo.pictures import pet_photo
 from scrm.shared.criteria import parse_criterion
 
-VIP_APPLICANTS = 74
+VIP_APPLICANTS = 48
 VIP_WAITING = 9
 UNFIT_APPLICANTS = 12
 NEWCOMERS = 9

@@ -9,6 +9,7 @@ from communities.models import Community, SplitPlan
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus, SplitStatus
 from communities.services.founding import edit_community
+from members import tasks
 from members.errors import (
     AlreadySplitting,
     BadAxes,
@@ -257,6 +258,24 @@ def test_a_large_community_is_listed_slice_by_slice(grown, monkeypatch):
     plan.refresh_from_db()
     assert plan.listed_at is not None
     assert SplitInvitation.objects.count() == 5
+
+
+def test_the_rest_of_a_large_list_is_hurried_and_found_by_the_sweep(
+    grown, monkeypatch, django_capture_on_commit_callbacks
+):
+    grown.grow(3, "east")
+    plan = draft(grown)
+    small_slices(monkeypatch)
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        start(plan, grown)
+    assert [callback.args for callback in callbacks] == [(plan.pk,)]
+    assert SplitInvitation.objects.count() == 2
+
+    tasks.sweep_splits()
+    assert SplitInvitation.objects.count() == 3
+    tasks.list_split_invitations(plan.pk)  # came late: nothing left
+    assert SplitInvitation.objects.count() == 3
 
 
 def small_slices(monkeypatch):

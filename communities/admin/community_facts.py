@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from communities.models import Community, EntryPolicy, JoinWay
+from communities.models import Community, EntryPolicy, GroupChat, JoinWay
 from communities.rules.status import OPEN_FOR_ENTRY
-from communities.selectors import with_sizes
+from communities.selectors import with_people
 from scrm.accounts.models import User
 from scrm.shared.criterion_words import describe_stored
 
@@ -93,15 +94,14 @@ def join_link(community: Community) -> str:
 
 
 def _size(community: Community) -> Size:
-    sized = with_sizes(Community.objects.filter(pk=community.pk)).values(
-        "member_count", "capacity"
-    )[0]
+    counted: Any = with_people(Community.objects.filter(pk=community.pk)).get()
+    chats = GroupChat.objects.filter(community=community)
+    carried = chats.aggregate(chats=Count("pk"), capacity=Coalesce(Sum("capacity"), 0))
     return Size(
-        people=sized["member_count"],
+        people=counted.people_count,
         target=community.target_size,
         minimum=community.minimum_size,
-        capacity=sized["capacity"],
-        chats=community.group_chats.count(),
+        **carried,
     )
 
 

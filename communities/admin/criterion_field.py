@@ -42,7 +42,7 @@ class CriterionWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untyp
         js = (
             "communities/criterion-tree.js",
             "communities/criterion-choices.js",
-        "communities/criterion-estimate.js",
+            "communities/criterion-estimate.js",
             "communities/criterion-builder.js",
         )
 

@@ -234,7 +234,7 @@ def test_the_page_of_a_community_begins_with_its_facts(user, page):
 
     assert "近 30 天购买金额 ≥ 123.45 元" in text
     assert "需要凭证：品种" in text
-    assert "已到目标的 80%" in text
+    assert "1 个客户群，共可容纳 300 人" in text
     assert f'data-copy="{settings.PUBLIC_URL}/join/{community.join_slug}"' in text
     assert "门店海报" in text
     assert "14 天扫码 12 次" in text

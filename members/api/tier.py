@@ -30,7 +30,7 @@ from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.fields import VisibleRelatedField
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
+from scrm.shared.api.serializers import EmptySerializer, StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
 from scrm.shared.criterion_references import Names
 
@@ -164,7 +164,7 @@ class TierAssignmentViewSet(
         return self.run_verb(unlock_tier)
 
 
-class MemberTiersViewSet(WithNames):
+class MemberTiersViewSet(WithNames, VerbViewSet[TierAssignment]):
     """一位成员的层级。"""
 
     queryset = TierAssignment.objects.none()
@@ -179,6 +179,7 @@ class MemberTiersViewSet(WithNames):
     def retier(self, request: Request, pk: str) -> Response:
         """立即核算这位成员，不等到夜里。答复是现在在各方案里的层级。"""
         member = get_object_or_404(Member.objects.visible_to(acting_user(request)), pk=pk)
+        self.body(EmptySerializer)
         retier_member(member.pk)
         rows = self.get_queryset().filter(member=member, ended_at=None)
         return Response(self.get_serializer(list(rows.order_by("scheme")), many=True).data)
@@ -215,7 +216,7 @@ class DistributionSerializer(serializers.Serializer[Any]):
     )
 
 
-class TierSchemeFiguresViewSet(GenericViewSet[TierScheme]):
+class TierSchemeFiguresViewSet(VerbViewSet[TierScheme]):
     """分层方案里成员的分布，和全体核算。"""
 
     queryset = TierScheme.objects.none()
@@ -235,7 +236,9 @@ class TierSchemeFiguresViewSet(GenericViewSet[TierScheme]):
     @extend_schema(request=None, responses={202: DistributionSerializer})
     def retier(self, request: Request, pk: str) -> Response:
         """立即核算所有成员，不等到夜里。进展看 last_run。"""
-        scheme = request_tiering(self.get_object().pk, actor=acting_user(request))
+        scheme = self.get_object()
+        self.body(EmptySerializer)
+        request_tiering(scheme.pk, actor=acting_user(request))
         return Response(self.figures(scheme), status=status.HTTP_202_ACCEPTED)
 
     def figures(self, scheme: TierScheme) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class ReportValueSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
-class CombinationSerializer(serializers.Serializer[Any]):
+class ReportRowSerializer(serializers.Serializer[Any]):
     values = serializers.ListField(
         child=ReportValueSerializer(allow_null=True),
         help_text=gettext_lazy("依 axes 的次序每个维度一个值；null 表示未分类。"),
@@ -156,7 +156,7 @@ class CombinationSerializer(serializers.Serializer[Any]):
 
 class ClassificationReportSerializer(serializers.Serializer[Any]):
     axes = ReportAxisSerializer(many=True)
-    combinations = CombinationSerializer(
+    combinations = ReportRowSerializer(
         many=True, help_text=gettext_lazy("人数从多到少，每种组合一行。")
     )
     member_count = serializers.IntegerField(
@@ -177,11 +177,17 @@ class ClassificationReportView(APIView):
         responses=ClassificationReportSerializer,
         parameters=[
             OpenApiParameter(
-                "axes", str, description=_("维度代码，逗号分隔，最多三个；不填用最早建的维度。")
+                "axes",
+                str,
+                description=gettext_lazy("维度代码，逗号分隔，最多三个；不填用最早建的维度。"),
             ),
-            OpenApiParameter("community", str, description=_("只统计现在在这个社群里的成员。")),
             OpenApiParameter(
-                "level", int, description=_("下级分类值并入它在这一层的上级；1 是最上层。")
+                "community", str, description=gettext_lazy("只统计现在在这个社群里的成员。")
+            ),
+            OpenApiParameter(
+                "level",
+                int,
+                description=gettext_lazy("下级分类值并入它在这一层的上级；1 是最上层。"),
             ),
         ],
     )

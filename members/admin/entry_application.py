@@ -122,7 +122,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
     search_fields = ("member__nickname", "member__external_id", "community__name")
     fields = (
         ("member", "community"),
-        ("status", "deadline", "reviewer"),
+        ("status", "review_due_at", "reviewer"),
         "results",
         "reason",
         ("submitted_at", "source", "join_way"),
@@ -133,7 +133,7 @@ class EntryApplicationAdmin(HistoryModelAdmin[EntryApplication]):
         "member",
         "community",
         "status",
-        "deadline",
+        "review_due_at",
         "reviewer",
         "results",
         "reason",

@@ -10,6 +10,7 @@ ours:check    the criterion, checked for one member after another; items are che
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -112,7 +113,11 @@ def enterprise_of(size: int) -> Enterprise:
     communities = [
         enterprise.communities.create(code=f"{slug}-{n}", name=slug).pk for n in range(COMMUNITIES)
     ]
-    values = {"enterprise": enterprise.pk, "size": size, "communities": communities}
+    values: dict[str, Any] = {
+        "enterprise": enterprise.pk,
+        "size": size,
+        "communities": communities,
+    }
     with connection.cursor() as cursor:
         for statement in CREATE.split(";"):
             cursor.execute(statement, values)
@@ -124,7 +129,7 @@ def criterion() -> Criterion:
     return parse_criterion(ASKED)
 
 
-def values_by_hand(enterprise: Enterprise) -> dict[str, object]:
+def values_by_hand(enterprise: Enterprise) -> dict[str, Any]:
     now = timezone.now()
     today = now.astimezone(enterprise.zone).date()
 

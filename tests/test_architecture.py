@@ -25,7 +25,11 @@ TOP_LEVEL = {
 }  # fmt: skip
 # Names that say nothing: a module is named for what it does.
 JUNK_DRAWERS = {"utils.py", "helpers.py", "common.py", "base.py", "misc.py"}
-FULL_INITS = {"scrm/__init__.py"}  # loads the Celery application
+FULL_INITS = {
+    "scrm/__init__.py",  # loads the Celery application
+    "members/criteria/__init__.py",  # an engine with one face: what other rooms may use of it
+    "members/metrics/__init__.py",  # likewise
+}
 READS_ENVIRONMENT = {
     "scrm/env.py",
     "scrm/celery.py",

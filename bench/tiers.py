@@ -1,13 +1,15 @@
 """Everybody's tiers in one night: three tiers over orders and activity days. Items are members.
 
-limit   hand-written SQL that gives every member the same tier for the same reasons, in one piece
-ours    the first run, slice by slice: every member is measured and gets a period
-again   the run of the next night, in which nothing changes
+limit        hand-written SQL that gives every member the same tier for the same reasons at once
+ours         the first run, slice by slice: every member is measured and gets a period
+limit:again  hand-written SQL that measures everybody and finds that no tier has to change
+ours:again   the run of the next night, in which nothing changes
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -54,18 +56,7 @@ ORDER BY n, member.id
 CLAUSE = """jsonb_build_object('path', '$.all[{index}]', 'metric', '{metric}', 'op', 'gte',
     'of', NULL, 'required', {value}, 'actual', {column}, 'window_days', {window},
     'negated', false, 'passed', true, 'missing', 0)"""
-BY_HAND = """
-INSERT INTO members_tierassignment (
-    member_id, scheme_id, tier_id, cause, clauses, started_at, is_locked, reason
-)
-SELECT id, %(scheme)s,
-       CASE WHEN bought >= 4 AND active >= 5 THEN %(gold)s
-            WHEN bought >= 2 AND active >= 2 THEN %(silver)s ELSE %(everybody)s END,
-       'entered',
-       CASE WHEN bought >= 4 AND active >= 5 THEN {gold}
-            WHEN bought >= 2 AND active >= 2 THEN {silver} ELSE '[]' END,
-       now(), false, ''
-FROM (
+FACTS = """
     SELECT member.id, coalesce(orders.total, 0) AS bought, coalesce(days.total, 0) AS active
     FROM members_member member
     LEFT JOIN (
@@ -80,7 +71,23 @@ FROM (
         GROUP BY member_id
     ) days ON days.member_id = member.id
     WHERE member.enterprise_id = %(enterprise)s
-) facts
+"""
+EARNED = """CASE WHEN bought >= 4 AND active >= 5 THEN %(gold)s
+    WHEN bought >= 2 AND active >= 2 THEN %(silver)s ELSE %(everybody)s END"""
+FIRST_NIGHT = f"""
+INSERT INTO members_tierassignment (
+    member_id, scheme_id, tier_id, cause, clauses, started_at, is_locked, reason
+)
+SELECT id, %(scheme)s, {EARNED}, 'entered',
+       CASE WHEN bought >= 4 AND active >= 5 THEN {{gold}}
+            WHEN bought >= 2 AND active >= 2 THEN {{silver}} ELSE '[]' END,
+       now(), false, ''
+FROM ({FACTS}) facts
+"""
+NEXT_NIGHT = f"""
+SELECT count(*), count(*) FILTER (WHERE held.tier_id <> {EARNED})
+FROM ({FACTS}) facts JOIN members_tierassignment held
+  ON held.member_id = facts.id AND held.scheme_id = %(scheme)s AND held.ended_at IS NULL
 """
 
 
@@ -143,12 +150,12 @@ class ByHand:
         self.scheme = scheme_of(size)
         forget_tiers()
 
-    def run(self, size: int) -> int:
-        now = timezone.now()
-        today = now.astimezone(self.scheme.enterprise.zone).date()
+    def values(self) -> dict[str, Any]:
+        zone = self.scheme.enterprise.zone
+        today = timezone.now().astimezone(zone).date()
         first = today - timedelta(days=WINDOW - 1)
         tiers = dict(self.scheme.tiers.values_list("rank", "pk"))
-        values = {
+        return {
             "enterprise": self.scheme.enterprise_id,
             "scheme": self.scheme.pk,
             "everybody": tiers[1],
@@ -156,11 +163,13 @@ class ByHand:
             "gold": tiers[3],
             "today": today,
             "first": first,
-            "since": f"{first} 00:00 {self.scheme.enterprise.time_zone}",
+            "since": datetime.combine(first, time.min, tzinfo=zone),
         }
-        statement = BY_HAND.format(silver=clauses_by_hand(SILVER), gold=clauses_by_hand(GOLD))
+
+    def run(self, size: int) -> int:
+        statement = FIRST_NIGHT.format(silver=clauses_by_hand(SILVER), gold=clauses_by_hand(GOLD))
         with connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement, self.values())
             return int(cursor.rowcount)
 
     def verify(self, size: int) -> None:
@@ -189,11 +198,28 @@ class Night(ByHand):
         assert [clause["metric"] for clause in held.clauses] == [metric for metric, _ in GOLD]
 
 
-class NextNight(Night):
-    name = "again"
+class NextNightByHand(ByHand):
+    name = "limit:again"
 
     def prepare(self, size: int) -> None:
-        """After the first run."""
+        """After the first night, with everybody's tier in the table."""
+        self.scheme = scheme_of(size)
+
+    def run(self, size: int) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(NEXT_NIGHT, self.values())
+            measured, self.changed = cursor.fetchone()
+        return int(measured)
+
+    def verify(self, size: int) -> None:
+        assert self.changed == 0
+
+
+class NextNight(Night):
+    name = "ours:again"
+
+    def prepare(self, size: int) -> None:
+        """After the first night."""
         self.scheme = scheme_of(size)
 
     def verify(self, size: int) -> None:
@@ -202,4 +228,4 @@ class NextNight(Night):
 
 
 def cases() -> list[Case]:
-    return [ByHand(), Night(), NextNight()]
+    return [ByHand(), Night(), NextNightByHand(), NextNight()]

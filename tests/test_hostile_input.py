@@ -65,10 +65,14 @@ def schema():
 
 
 def operation(door, world):
-    url = door.url(world).rstrip("/") + "/"  # as documented; some also answer without the slash
+    url = door.url(world).partition("?")[0].rstrip("/")  # pictures have no slash at the end
     templates = sorted(schema()["paths"], key=lambda path: path.count("{"))
-    path = next(path for path in templates if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", path), url))
+    path = next(path for path in templates if re.fullmatch(pattern_of(path), url))
     return schema()["paths"][path][door.method]
+
+
+def pattern_of(path):
+    return re.sub(r"{[^}]+}", "[^/]+", path.rstrip("/"))
 
 
 def fields_of(door, world):

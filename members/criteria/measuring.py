@@ -225,7 +225,8 @@ class Measuring:
             case Sql():
                 return sql(f" AND {column} IN ({{}})", self.among)
             case _:
-                return sql(f" AND {column} IN ({{}})", sql_of(self.among))
+                ids = self.among if self.among.query.has_select_fields else self.among.values("pk")
+                return sql(f" AND {column} IN ({{}})", sql_of(ids))
 
 
 def matching_ids(criterion: Criterion, *, moment: Moment, among: Among | None = None) -> Sql:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from members.rules.unmeasured import words_of
 from scrm.shared.criteria import METRICS, Clause, Operator
 from scrm.shared.criterion_references import Names, reference_names
-from scrm.shared.criterion_words import NO_NAMES, amount_in_words, describe_clause
+from scrm.shared.criterion_words import NO_NAMES, amount_in_words, describe_clause, operator_words
 
 
 def explain(result: Mapping[str, object], *, names: Names = NO_NAMES) -> str:
@@ -35,21 +35,22 @@ def names_of(results: Iterable[Mapping[str, object]], *, enterprise_id: int) -> 
 
 
 def _found(result: Mapping[str, object], clause: Clause) -> str:
+    definition = METRICS.get(clause.metric)
+    assert definition is not None
     actual, missing = result.get("actual"), result.get("missing")
     if clause.op in {Operator.IS, Operator.IS_NOT}:
         if result.get("provisional"):
             return _("凭证待审核")
-        return _("实际是") if actual else _("实际不是")
+        words = operator_words(definition.value_type)
+        return _("实际%(word)s") % {"word": words[Operator.IS if actual else Operator.IS_NOT]}
     if not isinstance(actual, int):
         return _("没有记录")
-    definition = METRICS.get(clause.metric)
-    assert definition is not None
     found = _("实际 %(actual)s") % {"actual": amount_in_words(actual, definition.value_type)}
     if isinstance(missing, int) and missing > 0:
         amount = amount_in_words(missing, definition.value_type)
         is_over = isinstance(clause.value, int) and actual >= clause.value
-        words = _("，多了 %(amount)s") if is_over else _("，还差 %(amount)s")
-        found += words % {"amount": amount}
+        excess = _("，多了 %(amount)s") if is_over else _("，还差 %(amount)s")
+        found += excess % {"amount": amount}
     return found
 
 

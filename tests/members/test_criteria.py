@@ -402,7 +402,7 @@ def test_only_the_asked_members_are_measured(django_assert_num_queries):
                 criterion,
                 enterprise=near.enterprise,
                 now=datetime(2026, 6, 1, tzinfo=UTC),
-                among=Member.objects.filter(pk=near.pk).values("pk"),
+                among=Member.objects.filter(pk=near.pk),
             )
         )
 

@@ -54,7 +54,10 @@ WITH RECURSIVE way AS (
     LIMIT %(chats)s
 )
 SELECT way.id, way.state, community.status, community.join_slug, enterprise.time_zone,
-       policy.mode = %(open)s AND community.minimum_tier_id IS NULL,
+       policy.mode = %(open)s AND community.minimum_tier_id IS NULL AND NOT EXISTS (
+           SELECT FROM communities_entrypolicy_evidence_axes asked
+           WHERE asked.entrypolicy_id = policy.id
+       ),
        (SELECT json_agg(json_build_array(id, room, weight, regions, join_url) ORDER BY id)
         FROM chat)
 FROM way

@@ -16,6 +16,7 @@ from communities.services.counting_scans import SCANS
 from communities.services.routing_tables import TABLES, TableCache, load_table
 from scrm.accounts.models import Enterprise
 from tests.communities.factories import (
+    ClassificationAxisFactory,
     ClassificationValueFactory,
     CommunityFactory,
     EntryPolicyFactory,
@@ -82,6 +83,13 @@ def test_a_gated_community_is_entered_by_its_join_page(client, way):
 
 def test_a_community_with_a_least_tier_is_gated_even_in_open_mode(client, way):
     changed(way.community, minimum_tier=TierFactory(scheme__enterprise=way.enterprise))
+
+    assert follow(client, way)["Location"].startswith("/join/cats?")
+
+
+def test_a_community_that_asks_for_a_photo_is_gated_even_in_open_mode(client, way):
+    axis = ClassificationAxisFactory(enterprise=way.enterprise)
+    way.community.entry_policies.get().evidence_axes.add(axis)
 
     assert follow(client, way)["Location"].startswith("/join/cats?")
 

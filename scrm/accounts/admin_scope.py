@@ -22,6 +22,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.forms import PaginationInlineFormSet
 
 from scrm.accounts.admin_gates import (
     CapabilityGates,
@@ -288,10 +289,19 @@ class HistoryModelAdmin[M: models.Model](EnterpriseModelAdmin[M]):
         return False
 
 
+class OwnRows(PaginationInlineFormSet):  # type: ignore[misc]  # untyped upstream
+    """A row of the table is named by a hidden id: only one that belongs into the table can be."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields[self.model._meta.pk.name].queryset = self.queryset
+
+
 class EnterpriseInline(CapabilityGates, ScopedRelations):
     """Parts of a whole, edited on its page; the same gates and choices as a page of their own."""
 
     extra = 0
+    formset = OwnRows
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: Any = super().get_queryset(request)  # type: ignore[misc]

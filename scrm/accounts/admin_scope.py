@@ -301,7 +301,7 @@ class EnterpriseInline(CapabilityGates, ScopedRelations):
     """Parts of a whole, edited on its page; the same gates and choices as a page of their own."""
 
     extra = 0
-    formset = OwnRows
+    formset: Any = OwnRows
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: Any = super().get_queryset(request)  # type: ignore[misc]

@@ -58,7 +58,7 @@ lives = st.fixed_dictionaries(
         "orders": st.lists(days_ago, max_size=5),
         "days": st.sets(days_ago, max_size=5),
         "held": st.none() | st.integers(0, 3),
-        "below": st.none() | st.integers(0, 16),
+        "below": st.none() | st.sampled_from([0, 1, 2, 13, 14, 15]),
         "is_locked": st.booleans(),
     }
 )

@@ -11,10 +11,12 @@ from scrm.shared.criteria import (
     MAX_CLAUSES,
     MAX_DEPTH,
     METRICS,
+    REFERENCE,
     MetricDefinition,
     Operator,
     ValueType,
 )
+from scrm.shared.criterion_words import operator_words
 
 # of the API that counts and offers choices; its app lies above this one
 ESTIMATE_URL = "/api/v1/criteria/estimate/"
@@ -86,7 +88,7 @@ def builder_words() -> dict[str, Any]:
         "bad_number": str(BAD_NUMBER),
         "bad_percent": str(BAD_PERCENT),
         "bad_window": str(BAD_WINDOW),
-        "operators": operator_words(),
+        "operators": operators_in_words(),
         "parameters": {
             ValueType.COMMUNITY.value: _("在哪个社群"),
             ValueType.TIER_SCHEME.value: _("在哪个分层方案"),
@@ -98,7 +100,7 @@ def builder_words() -> dict[str, Any]:
     }
 
 
-def operator_words() -> dict[str, dict[str, str]]:
+def operators_in_words() -> dict[str, dict[str, str]]:
     """By value type; what a type does not name is said as of any number."""
     number = {
         Operator.GTE.value: _("至少 ≥"),
@@ -106,17 +108,9 @@ def operator_words() -> dict[str, dict[str, str]]:
         Operator.LTE.value: _("至多 ≤"),
         Operator.LT.value: _("少于 <"),
         Operator.EQ.value: _("正好 ="),
-        Operator.IS.value: _("是"),
-        Operator.IS_NOT.value: _("不是"),
     }
-    pairs = {
-        ValueType.COMMUNITY: (_("在"), _("不在")),
-        ValueType.TAG: (_("有"), _("没有")),
-        ValueType.SEGMENT: (_("属于"), _("不属于")),
-        ValueType.PURPOSE: (_("已同意"), _("未同意")),
+    naming = {
+        value_type.value: {op.value: operator_words(value_type)[op] for op in REFERENCE}
+        for value_type in ValueType
     }
-    named = {
-        value_type.value: {Operator.IS.value: words[0], Operator.IS_NOT.value: words[1]}
-        for value_type, words in pairs.items()
-    }
-    return {"number": number, **named}
+    return {"number": number, **naming}

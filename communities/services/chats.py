@@ -26,7 +26,6 @@ from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.errors import refusing
 from scrm.wecom.models import ChannelAccount
 
-
 IS_WEB_ADDRESS = URLValidator(schemes=["http", "https"])
 
 
@@ -72,7 +71,7 @@ def register_group_chat(
 
 @transaction.atomic
 def edit_group_chat(chat_id: int, *, actor: User, **changes: Unpack[ChatFields]) -> GroupChat:
-    """Change name, owner, join link or capacity. A changed capacity may fill a chat or give it room."""
+    """Change what describes a chat. A changed capacity may fill it or give it room."""
     chat = GroupChat.objects.select_for_update(no_key=True).get(pk=chat_id)
     before = snapshot(chat, [*changes, "state"])
     for name, value in changes.items():

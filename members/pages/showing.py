@@ -15,7 +15,7 @@ from communities.rules.join_ways import is_code
 from communities.rules.kinds import BY_RULE, EntryMode
 from communities.rules.status import OPEN_FOR_ENTRY
 from members.channels.verification import code_channel
-from members.criteria import explain
+from members.criteria import explain, names_of
 from members.models import EntryApplication, PhoneVerification
 from members.rules.consent_texts import evidence_text
 from members.rules.phones import masked
@@ -129,10 +129,18 @@ def _of_visit(visit: Visit, *, is_open: bool) -> Context:
 
 
 def _clauses(application: EntryApplication) -> list[dict[str, object]]:
+    names = names_of(application.clauses, enterprise_id=application.enterprise_id)
     return [
-        {"text": explain(clause), "passed": bool(clause.get("passed"))}
+        {"text": explain(clause, names=names), "state": _state(clause)}
         for clause in application.clauses
     ]
+
+
+def _state(clause: dict[str, object]) -> str:
+    """What rests on a photo that nobody has approved is neither met nor failed."""
+    if clause.get("provisional"):
+        return "waiting"
+    return "passed" if clause.get("passed") else "failed"
 
 
 def _reason(application: EntryApplication, step: VisitStep) -> str:

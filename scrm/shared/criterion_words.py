@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from scrm.shared.criteria import (
     METRICS,
@@ -98,7 +99,7 @@ def _named(definition: MetricDefinition, op: Operator) -> str:
         ValueType.SEGMENT: (_("在人群包 %(name)s 中"), _("不在人群包 %(name)s 中")),
         ValueType.TAG: (_("有标签 %(name)s"), _("没有标签 %(name)s")),
         ValueType.PURPOSE: (_("已授权 %(name)s"), _("未授权 %(name)s")),
-    }.get(definition.value_type, (_("%(label)s是 %(name)s"), _("%(label)s不是 %(name)s")))
+    }.get(definition.value_type, (_("%(label)s为“%(name)s”"), _("%(label)s不为“%(name)s”")))
     return affirmed if op is Operator.IS else denied
 
 
@@ -109,7 +110,7 @@ def operator_words(value_type: ValueType) -> dict[Operator, str]:
         ValueType.SEGMENT: (_("在"), _("不在")),
         ValueType.TAG: (_("有"), _("没有")),
         ValueType.PURPOSE: (_("已授权"), _("未授权")),
-    }.get(value_type, (_("是"), _("不是")))
+    }.get(value_type, (pgettext("comparison", "是"), pgettext("comparison", "不是")))
     return {**SIGNS, Operator.IS: affirmed, Operator.IS_NOT: denied}
 
 

@@ -338,7 +338,7 @@ def test_what_is_assumed_counts_provisionally_and_with_all_above_it():
         (True, True),
         (False, False),
     ]
-    assert explain(result.clauses[0].as_json()) == "凭证是 region:east：凭证待审核"
+    assert explain(result.clauses[0].as_json()) == "凭证为“region:east”：凭证待审核"
 
 
 def test_what_is_known_is_not_provisional():

@@ -191,7 +191,7 @@ def test_a_metric_cannot_be_registered_twice(registry):
         ({"metric": "spent", "op": "gte", "value": 123456}, "[spent] ≥ 1,234.56 元"),
         ({"metric": "age", "op": "lte", "value": 30}, "[age] ≤ 30 天"),
         ({"metric": "inside", "op": "is", "value": "vip"}, "在社群 vip 中"),
-        ({"metric": "sorted", "op": "is_not", "value": "a:b"}, "[sorted]不是 a:b"),
+        ({"metric": "sorted", "op": "is_not", "value": "a:b"}, "[sorted]不为“a:b”"),
         ({"metric": "risk", "op": "gte", "value": 70}, "[risk] ≥ 70%"),
         ({**POSTS, "window_days": 90}, "在“vip”近 90 天[posts] ≥ 10"),
         ({**POSTS, "metric": "rank", "of": "loyalty"}, "“loyalty”的[rank] ≥ 10"),

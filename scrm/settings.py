@@ -385,6 +385,8 @@ SPECTACULAR_SETTINGS = {
         "OperatorTaskKindEnum": "scrm.accounts.rules.operator_tasks.TaskKind",
         "StateEnum": "communities.rules.status.ChatState",
         "JoinWayStateEnum": "communities.rules.status.JoinWayState",
+        "TierCauseEnum": "members.rules.standing.TierCause",
+        "SplitActionEnum": ["refresh", "start", "complete", "cancel"],
         "SplitStatusEnum": "communities.rules.status.SplitStatus",
         "SplitInvitationStatusEnum": "members.rules.standing.InvitationStatus",
     },

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -59,10 +61,12 @@ class SegmentAdmin(EnterpriseModelAdmin[Segment]):
         return NOT_DRAWN if segment.member_count is None else str(segment.member_count)
 
     @display(description=_("名单时间"), ordering="drawn_at")
-    def as_of(self, segment: Segment) -> Any:
+    def as_of(self, segment: Segment) -> str:
         if segment.draw_asked_at is not None:
             return gettext("正在更新")
-        return segment.drawn_at or gettext("还没有名单")
+        if segment.drawn_at is None:
+            return gettext("还没有名单")
+        return date_format(localtime(segment.drawn_at), "Y-m-d H:i")
 
     @display(description=_("写在条件里"))
     def in_criteria(self, segment: Segment) -> SafeString:

@@ -198,14 +198,14 @@ class MemberClassificationAdmin(HistoryModelAdmin[MemberClassification]):
     search_fields = ("member__nickname", "member__external_id", "value__name")
     fields = (
         ("member", "axis_name", "value"),
-        ("state_label", "source", "granted_by"),
+        ("state_in_words", "source", "granted_by"),
         ("granted_at", "expires_at", "ended_at"),
     )
     readonly_fields = (
         "member",
         "axis_name",
         "value",
-        "state_label",
+        "state_in_words",
         "source",
         "granted_by",
         "granted_at",
@@ -225,6 +225,10 @@ class MemberClassificationAdmin(HistoryModelAdmin[MemberClassification]):
     @display(description=_("维度"), ordering="value__axis__name")
     def axis_name(self, row: MemberClassification) -> str:
         return row.value.axis.name
+
+    @display(description=_("状态"))
+    def state_in_words(self, row: MemberClassification) -> str:
+        return state(row, timezone.now())[1]
 
     @display(description=_("状态"), label=STATE_COLOURS)
     def state_label(self, row: MemberClassification) -> tuple[str, str]:

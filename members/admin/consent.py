@@ -113,11 +113,11 @@ class ConsentAdmin(HistoryModelAdmin[Consent]):
     list_select_related = ("member",)
     paginator = CappedPaginator
     search_fields = ("member__nickname", "member__external_id", "text_version", "source")
-    fields = ("member", ("purpose", "decision_label"), ("text_version", "source"), "decided_at")
+    fields = ("member", ("purpose", "decision"), ("text_version", "source"), "decided_at")
     readonly_fields = (
         "member",
         "purpose",
-        "decision_label",
+        "decision",
         "text_version",
         "source",
         "decided_at",

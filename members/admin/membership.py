@@ -102,14 +102,14 @@ class MembershipAdmin(HistoryModelAdmin[Membership]):
     search_fields = ("member__nickname", "member__external_id", "community__name")
     fields = (
         ("member", "community"),
-        ("source", "gate", "qualified_at"),
+        ("source", "is_ungated", "qualified_at"),
         ("joined_at", "left_at", "leave_reason"),
     )
     readonly_fields = (
         "member",
         "community",
         "source",
-        "gate",
+        "is_ungated",
         "qualified_at",
         "joined_at",
         "left_at",

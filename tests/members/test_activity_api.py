@@ -139,7 +139,7 @@ def test_a_full_batch_is_taken_in_few_queries(
 ):
     items = [event(f"k{n}") for n in range(MAX_ITEMS)]
 
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         answer = api.post(BATCH, batch(*items))
 
     assert answer.json()["accepted"] == MAX_ITEMS

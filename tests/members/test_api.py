@@ -223,6 +223,14 @@ def test_the_metrics_are_published_with_what_a_builder_needs(api):
         "days_since_active",
         "membership_days",
         "in_community",
+        "checkin_streak",
+        "tier_rank",
+        "classified_as",
+        "has_evidence",
+        "has_tag",
+        "consented",
+        "churn_risk",
+        "in_segment",
     }
     assert metrics["active_days"]["takes_window"] == "required"
     assert metrics["in_community"]["operators"] == ["is", "is_not"]

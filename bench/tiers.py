@@ -25,7 +25,8 @@ WINDOW = 90
 SILVER = [("purchase_count", 2), ("active_days", 2)]
 GOLD = [("purchase_count", 4), ("active_days", 5)]
 
-# Three orders and ten active days a member on average, some with many and some with none.
+# Three orders and ten active days a member on average, some with many and some with none. They
+# lie as they came in: by time, so that those of one member are all over the table.
 CREATE_MEMBERS = """
 INSERT INTO members_member (enterprise_id, external_id, nickname, phone)
 SELECT %(enterprise)s, 'customer-' || n, '成员' || n, '' FROM generate_series(1, %(size)s) n
@@ -39,7 +40,7 @@ SELECT member.enterprise_id, member.id, 'shop', member.id || '-' || n,
        now() - make_interval(hours => ((member.id * 31 + n * 977) %% 4320)::int)
 FROM members_member member, generate_series(1, (member.id %% 7)::int) n
 WHERE member.enterprise_id = %(enterprise)s
-ORDER BY n, member.id
+ORDER BY 8
 """
 CREATE_DAYS = """
 INSERT INTO members_memberday (
@@ -51,7 +52,7 @@ SELECT member.enterprise_id, member.id, %(community)s,
        1 + member.id %% 5, member.id %% 3, 0, 0, 0, 0, 1
 FROM members_member member, generate_series(0, (member.id * 13 %% 21)::int - 1) n
 WHERE member.enterprise_id = %(enterprise)s
-ORDER BY n, member.id
+ORDER BY 4, hashint8(member.id)
 """
 CLAUSE = """jsonb_build_object('path', '$.all[{index}]', 'metric', '{metric}', 'op', 'gte',
     'of', NULL, 'required', {value}, 'actual', {column}, 'window_days', {window},

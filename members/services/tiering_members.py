@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from itertools import batched
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from communities.models import TierScheme
@@ -15,6 +16,9 @@ from members.signals import tiers_changed
 from scrm.shared.criteria import InvalidCriterion
 
 logger = logging.getLogger(__name__)
+
+PATIENCE = "10s"  # longer than a slice of the night has a scheme locked
+ANNOUNCED_AT_ONCE = 5_000
 
 
 @transaction.atomic
@@ -36,7 +40,11 @@ def locked_schemes(enterprise_id: int, *, skip_locked: bool = False) -> list[Tie
     gives them to members, until the end of the transaction."""
     rows = TierScheme.objects.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked)
     schemes = rows.select_related("enterprise").filter(enterprise=enterprise_id)
-    return list(schemes.order_by("pk"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+        found = list(schemes.order_by("pk"))
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    return found
 
 
 def retier(scheme: TierScheme, among: Among) -> Tally:
@@ -47,10 +55,6 @@ def retier(scheme: TierScheme, among: Among) -> Tally:
         logger.error("A tier has a criterion nobody can read.", extra={"scheme_id": scheme.pk})
         return Tally()
     tally = write_verdicts(scheme, ladder, among, now=timezone.now())
-    if tally.assignment_ids:
-        tiers_changed.send(
-            sender=TierAssignment,
-            scheme_id=scheme.pk,
-            assignment_ids=list(tally.assignment_ids),
-        )
+    for ids in batched(tally.assignment_ids, ANNOUNCED_AT_ONCE, strict=False):
+        tiers_changed.send(sender=TierAssignment, scheme_id=scheme.pk, assignment_ids=list(ids))
     return tally

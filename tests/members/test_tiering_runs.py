@@ -67,6 +67,7 @@ def members(scheme):
 @pytest.fixture
 def small_slices(monkeypatch):
     monkeypatch.setattr(tiering_runs, "SLICE", 2)
+    monkeypatch.setattr(tiering_runs, "LARGEST", 2)
 
 
 def buy(member, count=3, **changes):
@@ -151,6 +152,15 @@ def test_where_a_slice_takes_too_long_smaller_ones_go_on(scheme, members, monkey
         tiers_changed.disconnect(give_up)
 
     assert (run.member_count, run.promoted_count) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "next_size"), [(0.1, 2_000), (2.9, 2_000), (3.0, 1_000), (6.1, 500), (99, 500)]
+)
+def test_the_size_of_slices_follows_the_time_they_take(seconds, next_size):
+    assert tiering_runs._next_size(1_000, seconds) == next_size
+    assert tiering_runs._next_size(tiering_runs.LARGEST, 0.1) == tiering_runs.LARGEST
+    assert tiering_runs._next_size(tiering_runs.SMALLEST, 99) == tiering_runs.SMALLEST
 
 
 def test_a_run_that_cannot_go_on_says_so(scheme, members, monkeypatch):

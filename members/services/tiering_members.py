@@ -55,6 +55,6 @@ def retier(scheme: TierScheme, among: Among) -> Tally:
         logger.error("A tier has a criterion nobody can read.", extra={"scheme_id": scheme.pk})
         return Tally()
     tally = write_verdicts(scheme, ladder, among, now=timezone.now())
-    for ids in batched(tally.assignment_ids, ANNOUNCED_AT_ONCE, strict=False):
+    for ids in batched(tally.assignment_ids, ANNOUNCED_AT_ONCE):
         tiers_changed.send(sender=TierAssignment, scheme_id=scheme.pk, assignment_ids=list(ids))
     return tally

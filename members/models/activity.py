@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -169,6 +170,10 @@ class MemberDay(models.Model):
             models.Index(fields=["community", "day"], name="days_of_community"),
             # the list of an enterprise, newest first
             models.Index(fields=["enterprise", "-day", "-id"], name="days_newest_first"),
+            # the days of a window, for criteria over everybody: rows come in day by day
+            BrinIndex(
+                fields=["day"], name="days_of_window", pages_per_range=32, autosummarize=True
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,14 +20,9 @@ from campaigns.rules.status import DeliveryStatus
 
 # A paused broadcast, a channel switched off and a run that waits are seen here, at every claim.
 # Of a run being cancelled only what may have been handed over is taken, to learn what became of it.
+# Materialised, the choice is made once; as a subquery some plans would make it for every row.
 CLAIM = """
-UPDATE campaigns_dispatch dispatch SET
-    status = 'leased',
-    token = %(token)s,
-    due_at = statement_timestamp() + make_interval(secs => %(lease)s),
-    attempt_count = dispatch.attempt_count + 1,
-    lost_count = dispatch.lost_count + (due.status = 'leased' AND due.token IS NOT NULL)::int
-FROM (
+WITH due AS MATERIALIZED (
     SELECT candidate.id, candidate.status, candidate.token, run.status AS run_status
     FROM campaigns_dispatch candidate
     JOIN campaigns_run run ON run.id = candidate.run_id
@@ -42,7 +37,14 @@ FROM (
     ORDER BY candidate.due_at, candidate.id
     LIMIT 1
     FOR NO KEY UPDATE OF candidate SKIP LOCKED
-) due
+)
+UPDATE campaigns_dispatch dispatch SET
+    status = 'leased',
+    token = %(token)s,
+    due_at = statement_timestamp() + make_interval(secs => %(lease)s),
+    attempt_count = dispatch.attempt_count + 1,
+    lost_count = dispatch.lost_count + (due.status = 'leased' AND due.token IS NOT NULL)::int
+FROM due
 WHERE dispatch.id = due.id
 RETURNING dispatch.id, dispatch.run_id, dispatch.recipient_ids, dispatch.attempt_count,
     dispatch.lost_count, due.status = 'leased', due.run_status = 'cancelling'

@@ -143,19 +143,20 @@ def plan_welcome(stay_id: int) -> WelcomeDelivery | None:
 # --- Sending --------------------------------------------------------------------------------------
 
 CLAIM = """
+WITH due AS MATERIALIZED (
+    SELECT id, status, token FROM campaigns_welcomedelivery
+    WHERE status IN ('planned', 'sending') AND due_at <= statement_timestamp()
+    ORDER BY due_at, id
+    LIMIT %(limit)s
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 UPDATE campaigns_welcomedelivery welcome SET
     status = 'sending',
     token = %(token)s,
     due_at = statement_timestamp() + make_interval(secs => %(lease)s),
     attempt_count = welcome.attempt_count + 1,
     lost_count = welcome.lost_count + (due.status = 'sending' AND due.token IS NOT NULL)::int
-FROM (
-    SELECT id, status, token FROM campaigns_welcomedelivery
-    WHERE status IN ('planned', 'sending') AND due_at <= statement_timestamp()
-    ORDER BY due_at, id
-    LIMIT %(limit)s
-    FOR NO KEY UPDATE SKIP LOCKED
-) due
+FROM due
 WHERE welcome.id = due.id
 RETURNING welcome.id, due.status = 'sending'
 """

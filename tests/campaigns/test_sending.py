@@ -444,3 +444,20 @@ def test_at_any_moment_every_recipient_is_in_one_state_and_the_counters_say_so(c
         "delivered": 11,
         "failed": 8,
     }
+
+
+def test_one_claim_takes_one_dispatch_whatever_the_plan(channel):
+    """A choice that is made again for every row would lease dispatches that nobody delivers."""
+    channel.batch_limit = 1
+    run = sending(members=6)
+    with connection.cursor() as cursor:  # as the statistics stand of a table that was empty
+        cursor.execute(
+            "UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE relname = 'campaigns_dispatch'"
+        )
+        for way in ("hashjoin", "mergejoin", "material", "memoize"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+
+    claim_dispatch()
+
+    assert Dispatch.objects.filter(run=run).count() == 6
+    assert Dispatch.objects.filter(run=run, status="leased").count() == 1

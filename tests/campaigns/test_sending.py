@@ -450,6 +450,7 @@ def test_one_claim_takes_one_dispatch_whatever_the_plan(channel):
     """A choice that is made again for every row would lease dispatches that nobody delivers."""
     channel.batch_limit = 1
     run = sending(members=6)
+    channel.batch_limit = 1000
     with connection.cursor() as cursor:  # as the statistics stand of a table that was empty
         cursor.execute(
             "UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE relname = 'campaigns_dispatch'"

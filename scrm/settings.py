@@ -389,6 +389,17 @@ SPECTACULAR_SETTINGS = {
         "SplitActionEnum": ["refresh", "start", "complete", "cancel"],
         "SplitStatusEnum": "communities.rules.status.SplitStatus",
         "SplitInvitationStatusEnum": "members.rules.standing.InvitationStatus",
+        "ConfidenceEnum": "members.rules.status.Confidence",
+        "FollowEndEnum": "members.rules.status.FollowEnd",
+        "ChatPlatformStatusEnum": "communities.rules.status.ChatPlatformStatus",
+        "StaffPlatformStatusEnum": "scrm.accounts.models.enterprise.StaffPlatformStatus",
+        "WecomPlatformEnum": "scrm.wecom.rules.status.Platform",
+        "WecomConnectionStateEnum": "scrm.wecom.rules.status.ConnectionState",
+        "InboundEventStateEnum": "scrm.wecom.rules.status.EventState",
+        "ReadKindEnum": "scrm.wecom.rules.status.ReadKind",
+        "ReadStateEnum": "scrm.wecom.rules.status.ReadState",
+        "SyncScopeEnum": "scrm.wecom.rules.status.SyncScope",
+        "SyncStateEnum": "scrm.wecom.rules.status.SyncState",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
@@ -413,6 +424,21 @@ VERIFICATION = env.choice(
 )
 LEASE_SECONDS = env.integer("SCRM_LEASE_SECONDS", default=60, minimum=3, maximum=3600)
 DRAIN_WORKERS = env.integer("SCRM_DRAIN_WORKERS", default=2, minimum=1, maximum=256)
+
+# --- WeCom: the platform, and the simulator that stands in for it on this machine ----------------
+
+WECOM_API_URL = "https://qyapi.weixin.qq.com"
+SIMULATOR_PORT = env.integer(
+    "SCRM_SIMULATOR_PORT", default=PORT + 1000 if PORT < 64_000 else PORT - 1000,
+    minimum=1, maximum=65_535,
+)  # fmt: skip
+WECOM_SIMULATOR_URL = env.text(  # empty: there is no simulator, and nothing can connect to one
+    "SCRM_SIMULATOR_URL", default=f"http://127.0.0.1:{SIMULATOR_PORT}" if EMBEDDED else ""
+).rstrip("/")
+WECOM_PAYLOAD_DAYS = env.integer("SCRM_WECOM_PAYLOAD_DAYS", default=30, minimum=1, maximum=3650)
+WECOM_CLOCK_SKEW = env.integer(  # seconds that a callback's signature stays good
+    "SCRM_WECOM_CLOCK_SKEW", default=300, minimum=10, maximum=86_400
+)
 
 # --- Join ways ----------------------------------------------------------------------------------
 

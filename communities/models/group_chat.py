@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from communities.models.community import Community
 from communities.rules.capacity import NEARLY_FULL_PERCENT
-from communities.rules.status import ChatState
+from communities.rules.status import ChatPlatformStatus, ChatState
 from scrm.accounts.models import Enterprise, Staff
 from scrm.accounts.rules.roles import DataScope
 from scrm.wecom.models import ChannelAccount
@@ -34,7 +34,8 @@ class GroupChatQuerySet(models.QuerySet["GroupChat"]):
         return self.live().exclude(community=None).filter(member_count__gte=enough)
 
     def with_room(self) -> GroupChatQuerySet:
-        return self.filter(state=ChatState.ACTIVE, member_count__lt=models.F("capacity"))
+        taken = models.F("member_count") + models.F("staff_count")
+        return self.filter(state=ChatState.ACTIVE, capacity__gt=taken)
 
 
 class GroupChat(models.Model):
@@ -80,6 +81,42 @@ class GroupChat(models.Model):
     state = models.CharField(
         _("状态"), max_length=20, choices=ChatState.choices, default=ChatState.ACTIVE
     )
+    staff_count = models.PositiveIntegerField(
+        _("员工人数"),
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("群里的本企业员工，也占容量，不计入成员。"),
+    )
+    owner_userid = models.CharField(
+        _("群主平台账号"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("平台说的群主；没有对应的员工时只有它。"),
+    )
+    notice = models.TextField(_("群公告"), blank=True, default="", db_default="", editable=False)
+    founded_at = models.DateTimeField(_("建群时间"), null=True, blank=True, editable=False)
+    platform_status = models.CharField(
+        _("平台状态"),
+        max_length=20,
+        choices=ChatPlatformStatus.choices,
+        default=ChatPlatformStatus.NORMAL,
+        db_default=ChatPlatformStatus.NORMAL,
+        editable=False,
+    )
+    member_version = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False
+    )
+    read_at = models.DateTimeField(
+        _("上次读取"), null=True, blank=True, editable=False, help_text=_("从平台完整读到成员。")
+    )
+    dissolved_at = models.DateTimeField(_("解散时间"), null=True, blank=True, editable=False)
+    is_dissolution_inferred = models.BooleanField(
+        _("解散时间为推断"), default=False, db_default=False, editable=False
+    )
     created_at = models.DateTimeField(_("创建时间"), db_default=Now())
 
     objects = GroupChatQuerySet.as_manager()
@@ -97,6 +134,11 @@ class GroupChat(models.Model):
                 condition=models.Q(state__in=ChatState.values),
                 name="group_chat_state_is_known",
                 violation_error_message=_("未知的客户群状态。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(platform_status__in=ChatPlatformStatus.values),
+                name="group_chat_platform_status_is_known",
+                violation_error_message=_("未知的平台状态。"),
             ),
             models.CheckConstraint(
                 condition=models.Q(member_count__lte=models.F("capacity")),

@@ -41,6 +41,15 @@ class ChatState(TextChoices):
     DISSOLVED = "dissolved", _("已解散")
 
 
+class ChatPlatformStatus(TextChoices):
+    """What the platform's list of groups says about the owner of a chat."""
+
+    NORMAL = "normal", _("正常")
+    OWNER_RESIGNED = "owner_resigned", _("群主已离职，待继承")
+    INHERITING = "inheriting", _("继承中")
+    INHERITED = "inherited", _("已继承")
+
+
 def may_become(current: str, target: str) -> bool:
     """Whether a community may move from one status to the other."""
     return target in COMMUNITY_MOVES.get(current, frozenset())

@@ -3,6 +3,7 @@ from members.models.blocklist import BlocklistEntry
 from members.models.churn import ChurnScore, ScoringRun
 from members.models.entry_application import EntryApplication
 from members.models.evidence import Evidence
+from members.models.follow import Follow
 from members.models.import_run import ImportRun
 from members.models.member import Member, MemberIdentity
 from members.models.membership import Membership, Stay
@@ -28,6 +29,7 @@ __all__ = [
     "Consent",
     "EntryApplication",
     "Evidence",
+    "Follow",
     "ImportRun",
     "Member",
     "MemberClassification",

@@ -67,7 +67,11 @@ class IdentityKind(models.TextChoices):
 
 
 class MemberIdentity(models.Model):
-    """A name by which an outside system knows a member, kept only as a keyed digest."""
+    """A name by which an outside system knows a member, found by a keyed digest.
+
+    ``value`` is kept only of those that calls to the platform need, and that mean nothing
+    elsewhere: the external_userid.
+    """
 
     enterprise = models.ForeignKey(
         Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
@@ -77,6 +81,9 @@ class MemberIdentity(models.Model):
     )
     kind = models.CharField(_("类型"), max_length=20, choices=IdentityKind.choices)
     digest = models.CharField(max_length=64, editable=False)
+    value = models.CharField(
+        _("平台编号"), max_length=64, blank=True, default="", db_default="", editable=False
+    )
 
     class Meta:
         verbose_name = _("成员身份")

@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from communities.models import Community, GroupChat, JoinWay
 from members.models.member import Member
-from members.rules.status import JoinSource, LeaveReason, ObservedBy
-from scrm.accounts.models import Enterprise
+from members.rules.status import Confidence, JoinScene, JoinSource, LeaveReason, ObservedBy
+from scrm.accounts.models import Enterprise, Staff
+from scrm.accounts.rules.roles import DataScope
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User
@@ -97,20 +98,35 @@ class Membership(models.Model):
 
 class StayQuerySet(models.QuerySet["Stay"]):
     def visible_to(self, user: User) -> StayQuerySet:
-        return self.filter(membership__community__in=Community.objects.visible_to(user))
+        """Of visible communities, and to users with full scope also those in unassigned chats."""
+        stays = self.filter(enterprise_id=user.enterprise_id)
+        if user.data_scope == DataScope.ALL:
+            return stays
+        return stays.filter(membership__community__in=Community.objects.visible_to(user))
 
     def open(self) -> StayQuerySet:
         return self.filter(left_at=None)
 
 
 class Stay(models.Model):
-    """A member's time in one group chat. Append-only: closed, never removed."""
+    """A member's time in one group chat. Append-only: closed, never removed.
+
+    A stay in a chat that carries no community has no membership. An instant is exact where the
+    platform told it; where its event was lost, it is the latest it can have been, and the person
+    was last seen there at ``seen_at``. A stay observed by the product itself is a promised place
+    until the platform shows the person there.
+    """
 
     enterprise = models.ForeignKey(
         Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
     )
     membership = models.ForeignKey(
-        Membership, on_delete=models.PROTECT, related_name="stays", verbose_name=_("社群成员")
+        Membership,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="stays",
+        verbose_name=_("社群成员"),
     )
     member = models.ForeignKey(
         Member, on_delete=models.PROTECT, related_name="stays", verbose_name=_("成员")
@@ -127,10 +143,53 @@ class Stay(models.Model):
         related_name="stays",
         verbose_name=_("群活码"),
     )
+    join_scene = models.CharField(
+        _("入群方式"),
+        max_length=20,
+        choices=JoinScene.choices,
+        blank=True,
+        default=JoinScene.UNKNOWN,
+        db_default=JoinScene.UNKNOWN,
+    )
+    join_state = models.CharField(
+        _("渠道参数"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("平台活码带来的 state。"),
+    )
+    inviter = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("邀请人"),
+    )
     joined_at = models.DateTimeField(_("入群时间"), db_default=Now())
+    join_confidence = models.CharField(
+        _("入群时间可信度"),
+        max_length=20,
+        choices=Confidence.choices,
+        default=Confidence.EXACT,
+        db_default=Confidence.EXACT,
+    )
+    seen_at = models.DateTimeField(
+        _("最近读到"), null=True, blank=True, help_text=_("最近一次从平台读到此人在群里。")
+    )
     left_at = models.DateTimeField(_("退群时间"), null=True, blank=True)
     leave_reason = models.CharField(
         _("退群原因"), max_length=20, choices=LeaveReason.choices, blank=True, default=""
+    )
+    leave_confidence = models.CharField(
+        _("退群时间可信度"),
+        max_length=20,
+        choices=Confidence.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("空表示由本系统登记，或还在群里。"),
     )
 
     objects = StayQuerySet.as_manager()
@@ -152,6 +211,8 @@ class Stay(models.Model):
             ),
         ]
         indexes = [
+            # the history of people in a chat
+            models.Index(fields=["chat", "member", "joined_at"], name="stays_of_chat"),
             # the figures of join ways, from the index alone
             models.Index(
                 fields=["join_way", "joined_at"],

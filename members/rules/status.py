@@ -92,6 +92,7 @@ class LeaveReason(TextChoices):
     SELF = "self", _("自己退出")
     REMOVED = "removed", _("被移出")
     DISSOLVED = "dissolved", _("群解散")
+    NEVER_CAME = "never_came", _("未进群")
     UNKNOWN = "unknown", _("未知")
 
 
@@ -100,3 +101,27 @@ class ObservedBy(TextChoices):
     SYNC = "sync", _("同步")
     IMPORT = "import", _("导入")
     PRODUCT = "product", _("本系统")
+
+
+class Confidence(TextChoices):
+    """Of an instant in a history: told by the platform, or only the latest it can have been."""
+
+    EXACT = "exact", _("准确")
+    INFERRED = "inferred", _("推断")
+
+
+class JoinScene(TextChoices):
+    UNKNOWN = "", _("未知")
+    INVITED = "invited", _("成员邀请")
+    DIRECT = "direct", _("直接邀请")
+    LINK = "link", _("邀请链接")
+    QR_CODE = "qr_code", _("扫群二维码")
+
+
+class FollowEnd(TextChoices):
+    """Why a customer and a member of staff are no longer contacts."""
+
+    BY_STAFF = "by_staff", _("员工删除")
+    BY_CUSTOMER = "by_customer", _("客户删除")
+    TRANSFERRED = "transferred", _("转接给同事")
+    UNKNOWN = "unknown", _("未知")

@@ -105,6 +105,16 @@ class Department(models.Model):
         return self.name
 
 
+class StaffPlatformStatus(models.TextChoices):
+    """What the platform's directory says about a colleague; empty where it was never asked."""
+
+    ACTIVE = "active", _("已激活")
+    DISABLED = "disabled", _("已禁用")
+    NOT_ACTIVATED = "not_activated", _("未激活")
+    LEFT = "left", _("已退出企业")
+    MISSING = "missing", _("不可见或已删除")
+
+
 class StaffQuerySet(models.QuerySet["Staff"]):
     def visible_to(self, user: User) -> StaffQuerySet:
         return self.filter(enterprise_id=user.enterprise_id)
@@ -132,6 +142,22 @@ class Staff(models.Model):
         _("平台账号"), max_length=64, blank=True, default="", help_text=_("企业微信 userid。")
     )
     is_active = models.BooleanField(_("在职"), default=True)
+    platform_status = models.CharField(
+        _("平台状态"),
+        max_length=20,
+        choices=StaffPlatformStatus.choices,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
+    can_use_customer_group = models.BooleanField(
+        _("有客户联系权限"),
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text=_("在平台“客户联系”的使用范围内，可以做群主、加客户。"),
+    )
 
     objects = StaffQuerySet.as_manager()
 

@@ -11,6 +11,7 @@ from scrm.shared.crypto import EncryptedTextField
 class ChannelKind(models.TextChoices):
     SANDBOX = "sandbox", _("沙盒")
     WEBHOOK = "webhook", _("Webhook")
+    WECOM = "wecom", _("企业微信")
 
 
 class ChannelAccountQuerySet(models.QuerySet["ChannelAccount"]):

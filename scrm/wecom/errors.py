@@ -15,3 +15,34 @@ class UnknownChannelKind(InvalidInput):
 class EndpointMissing(InvalidInput):
     code = "endpoint_missing"
     field = "endpoint"
+
+
+class InvalidCredential(InvalidInput):
+    """``field`` is set per refusal: any of the values that the console shows can be the wrong one."""
+
+    code = "invalid_credential"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field  # type: ignore[misc]  # of this refusal, not of the class
+
+
+class SimulatorMissing(InvalidInput):
+    code = "simulator_missing"
+    field = "platform"
+
+
+class AppAlreadyConnected(DomainError):
+    code = "app_already_connected"
+
+
+class CompanyIsInUse(DomainError):
+    code = "company_is_in_use"
+
+
+class ConnectionIsPaused(DomainError):
+    code = "connection_is_paused"
+
+
+class ConnectionIsNotPaused(DomainError):
+    code = "connection_is_not_paused"

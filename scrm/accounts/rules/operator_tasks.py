@@ -12,6 +12,8 @@ class TaskKind(TextChoices):
     REVIEW_OVERDUE = "review_overdue", _("审核超时")
     CAPACITY = "capacity", _("客户群快满")
     MERGE = "merge", _("社群规模不足")
+    CONNECTION_FAILING = "connection_failing", _("企业微信连接异常")
+    STILL_IN_CHAT = "still_in_chat", _("已移出仍在群里")
 
 
 class TaskStatus(TextChoices):
@@ -30,4 +32,7 @@ FACTS = {
     "count": _("数量"),
     "is_blocked": _("在黑名单中"),
     "clauses": _("门槛"),
+    "code": _("错误码"),
+    "words": _("原因"),
+    "fix": _("怎样解决"),
 }

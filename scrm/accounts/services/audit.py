@@ -14,7 +14,17 @@ from django.db.models import Model
 from scrm.accounts.models import AuditEvent, Enterprise, User
 
 HIDDEN = "***"
-SECRET_FIELDS = frozenset({"password", "secret", "digest", "token"})
+SECRET_FIELDS = frozenset(
+    {
+        "password",
+        "secret",
+        "digest",
+        "token",
+        "app_secret",
+        "callback_token",
+        "callback_aes_key",
+    }
+)
 
 
 def record_audit(

@@ -83,10 +83,12 @@ def reader_of(kind: str) -> Reader | None:
 @dataclass(frozen=True, slots=True)
 class Page:
     """What one or a few calls brought. ``apply`` writes it and returns what it counted, as
-    ``{"seen": 20, "added": 1, …}``; ``cursor`` is where to go on once it is written."""
+    ``{"seen": 20, "added": 1, …}``; ``cursor`` is where to go on once it is written. ``partial``
+    says, in words, what this page could not read: the run then ends as partly done."""
 
     apply: Callable[[], Mapping[str, int]]
     cursor: dict[str, Any] = field(default_factory=dict)
+    partial: str = ""
 
 
 class SyncStep(Protocol):

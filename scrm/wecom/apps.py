@@ -6,3 +6,9 @@ class WecomConfig(AppConfig):
     name = "scrm.wecom"
     label = "wecom"
     verbose_name = _("渠道")
+
+    def ready(self) -> None:
+        from scrm.accounts.rules.audit_words import name_verbs  # noqa: PLC0415 - only needed here
+        from scrm.wecom.rules.audit_words import AUDIT_WORDS  # noqa: PLC0415 - likewise
+
+        name_verbs(AUDIT_WORDS)

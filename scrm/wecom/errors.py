@@ -18,7 +18,7 @@ class EndpointMissing(InvalidInput):
 
 
 class InvalidCredential(InvalidInput):
-    """``field`` is set per refusal: any of the values that the console shows can be the wrong one."""
+    """``field`` is set per refusal: any value that was copied can be the wrong one."""
 
     code = "invalid_credential"
 

@@ -46,3 +46,11 @@ class ConnectionIsPaused(DomainError):
 
 class ConnectionIsNotPaused(DomainError):
     code = "connection_is_not_paused"
+
+
+class SyncIsRunning(DomainError):
+    code = "sync_is_running"
+
+
+class SyncIsOver(DomainError):
+    code = "sync_is_over"

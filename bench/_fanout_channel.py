@@ -6,6 +6,7 @@ from campaigns.channels.protocol import Envelope, Outcome, OutcomeStatus
 
 
 class NoOpChannel:
+    can_send = True
     honours_key = True
     batch_limit = 1000
     call_timeout = 10.0

@@ -58,6 +58,13 @@ class ChannelIsOff(DomainError):
     code = "channel_is_off"
 
 
+class ChannelCannotSend(InvalidInput):
+    """Through this kind of channel nothing goes out by itself."""
+
+    code = "channel_cannot_send"
+    field = "channel_account"
+
+
 class WelcomeTaken(DomainError):
     code = "welcome_taken"
 

@@ -31,6 +31,8 @@ REASONS = {
     "left": gettext_lazy("已离开社群"),
     "chat_gone": gettext_lazy("群已解散或换了社群"),
     "channel_is_off": gettext_lazy("渠道账号已停用"),
+    "platform_greets": gettext_lazy("平台用群欢迎语模板自动发送"),
+    "channel_cannot_send": gettext_lazy("这个渠道不能由系统直接发送"),
     "imported": gettext_lazy("由导入入群，不欢迎"),
     "too_late": gettext_lazy("入群太久，不再欢迎"),
     "render_error": gettext_lazy("内容无法生成"),

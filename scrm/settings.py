@@ -411,6 +411,7 @@ SPECTACULAR_SETTINGS = {
 CHANNELS = {
     "sandbox": "campaigns.channels.sandbox.SandboxChannel",
     "webhook": "campaigns.channels.webhook.WebhookChannel",
+    "wecom": "campaigns.channels.wecom.WecomChannel",
 }
 CHANNEL_LOOPBACK_ALLOWED = env.flag("SCRM_CHANNEL_LOOPBACK")  # else only public https endpoints
 # How one-time codes of the join page reach a phone: "sandbox" shows them on the page, "webhook"

@@ -63,10 +63,13 @@ class Outcome:
 class Channel(Protocol):
     """Declares what it can do and carries calls. Never called with a transaction open.
 
+    ``can_send``: what is handed over reaches people without somebody's doing on the platform. What
+    is to go through a channel that cannot is refused or skipped before; it is never called.
     ``honours_key``: the same key again is answered with what happened the first time, and has no
     second effect. Without it, a call of unknown outcome is looked up before it is repeated.
     """
 
+    can_send: bool
     honours_key: bool
     batch_limit: int
     call_timeout: float  # seconds after which a call has ended for us, one way or the other

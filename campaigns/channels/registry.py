@@ -23,6 +23,11 @@ def channel_for(kind: str) -> Channel:
     return _channel(path)
 
 
+def sending_kinds() -> list[str]:
+    """The kinds through which messages go out by themselves."""
+    return [kind for kind in settings.CHANNELS if channel_for(kind).can_send]
+
+
 @cache
 def _channel(path: str) -> Channel:
     channel = cast(Channel, import_string(path)())

@@ -24,6 +24,7 @@ ON CONFLICT ON CONSTRAINT sandbox_takes_a_key_once DO NOTHING
 
 
 class SandboxChannel:
+    can_send = True
     honours_key = True
     batch_limit = 1000
     call_timeout = 10.0

@@ -20,6 +20,7 @@ CODE = re.compile(r"[a-z0-9_.-]{1,60}", re.ASCII)
 
 
 class WebhookChannel:
+    can_send = True
     honours_key = True
     batch_limit = 200
     call_timeout = 10.0

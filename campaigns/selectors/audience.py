@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from campaigns.models import Broadcast
+from campaigns.rules.reach import reaches_every_chat
 from campaigns.rules.status import BroadcastTarget
 from campaigns.selectors.recipients import Mailing, load_recipients
 from communities.models import Community, GroupChat
@@ -39,9 +40,10 @@ class Audience:
     def ids_in(self, *community_ids: int) -> Ids:
         """Recipients in these communities, with repetition where somebody is in several."""
         if self.broadcast.target == BroadcastTarget.CHATS:
-            chats = self._chats(community_ids).filter(
-                channel_account=self.broadcast.channel_account_id
-            )
+            chats = self._chats(community_ids)
+            account = self.broadcast.channel_account
+            if not reaches_every_chat(account.kind):
+                chats = chats.filter(channel_account=account)
             return chats.values_list("pk", flat=True)
         members = self._memberships(community_ids)
         if not self.criterion.is_empty:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from campaigns.models import Broadcast, Delivery
+from campaigns.rules.reach import reaches_every_chat
 from campaigns.rules.status import RECIPIENT_KIND, BroadcastTarget
 from campaigns.rules.templates import (
     VARIABLES_OF,
@@ -43,7 +44,7 @@ CHATS = """
 SELECT chat.id, chat.external_id, chat.name, chat.community_id
 FROM communities_groupchat chat
 WHERE chat.id = ANY(%(ids)s) AND chat.community_id = ANY(%(communities)s)
-  AND chat.channel_account_id = %(account)s AND chat.state <> %(dissolved)s
+  AND (%(any_account)s OR chat.channel_account_id = %(account)s) AND chat.state <> %(dissolved)s
 ORDER BY chat.id
 """
 
@@ -111,6 +112,7 @@ def load_recipients(mailing: Mailing, ids: Sequence[int]) -> list[Recipient]:
                 "last": ids[-1],
                 "communities": list(mailing.communities),
                 "account": mailing.account.pk,
+                "any_account": reaches_every_chat(mailing.account.kind),
                 "dissolved": ChatState.DISSOLVED.value,
             },
         )

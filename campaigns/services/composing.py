@@ -8,10 +8,12 @@ from typing import Any, TypedDict, Unpack
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from campaigns.channels.registry import sending_kinds
 from campaigns.errors import (
     BelongsElsewhere,
     CannotApprove,
     CannotEdit,
+    ChannelCannotSend,
     ChannelIsOff,
     CriterionNeedsMembers,
     NoCommunity,
@@ -130,6 +132,8 @@ def refuse_what_cannot_be_sent(broadcast: Broadcast, communities: list[Community
         raise BelongsElsewhere(_("社群和渠道账号必须属于同一家企业。"))
     if not account.is_active:
         raise ChannelIsOff(_("渠道账号“%(name)s”已停用。") % {"name": account.name})
+    if account.kind not in sending_kinds():
+        raise ChannelCannotSend(_("这个渠道不能由系统直接发送，请选沙盒或 Webhook 渠道。"))
     criterion = parse_criterion(broadcast.criterion)
     if broadcast.target == BroadcastTarget.CHATS and not criterion.is_empty:
         raise CriterionNeedsMembers(_("人群条件只能用于发给成员的群发。"))

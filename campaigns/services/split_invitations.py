@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
+from campaigns.channels.registry import sending_kinds
 from campaigns.errors import ChannelIsOff
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, ContentCategory
@@ -77,12 +78,14 @@ def _plain(text: str) -> str:
 
 
 def _channel_of(parent: Community) -> ChannelAccount:
-    """The account that carries most of the parent's chats, or any other that is on."""
+    """Of the accounts that can send, the one that carries most of the parent's chats."""
     carrying = Count(
         "group_chats",
         filter=Q(group_chats__community=parent) & ~Q(group_chats__state=ChatState.DISSOLVED),
     )
-    accounts = ChannelAccount.objects.filter(enterprise=parent.enterprise_id, is_active=True)
+    accounts = ChannelAccount.objects.active().filter(
+        enterprise=parent.enterprise_id, kind__in=sending_kinds()
+    )
     account = accounts.annotate(carrying=carrying).order_by("-carrying", "pk").first()
     if account is None:
         raise ChannelIsOff(_("还没有启用的渠道账号，无法起草邀请，请先启用一个。"))

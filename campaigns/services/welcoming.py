@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from campaigns.channels.protocol import Envelope, Message, OutcomeStatus
-from campaigns.channels.registry import RECORDING_MARGIN, channel_for
+from campaigns.channels.registry import RECORDING_MARGIN, channel_for, sending_kinds
 from campaigns.errors import BelongsElsewhere, WelcomeTaken
 from campaigns.models import WelcomeDelivery, WelcomePolicy
 from campaigns.rules.retry import MAX_ATTEMPTS, MAX_LOST, backoff, bounded_retry_after
@@ -50,6 +50,7 @@ logger = logging.getLogger(__name__)
 WELCOME_WINDOW = timedelta(hours=24)
 CLAIM_SIZE = 20
 SLICE_SECONDS = 3.0
+PLATFORM_GREETS = "platform_greets"
 
 FIELDS = ("community", "body", "greets_imported", "is_active")
 
@@ -125,14 +126,19 @@ def plan_welcome(stay_id: int) -> WelcomeDelivery | None:
     """The welcome of one stay, at most once. None where nothing is to be said, or too late.
 
     Who came by an import is mostly an old member put on file: skipped, unless the policy says
-    otherwise, and the row says why.
+    otherwise, and the row says why. In chats where only the platform can greet, it does.
     """
-    stay = Stay.objects.select_related("membership__community").get(pk=stay_id)
+    stay = Stay.objects.select_related("membership__community", "chat__channel_account").get(
+        pk=stay_id
+    )
     policy = WelcomePolicy.objects.for_community(stay.membership.community).first()
     if policy is None or database_now() - stay.joined_at > WELCOME_WINDOW:
         return None
     planned: dict[str, object] = {"policy": policy}
-    if stay.membership.source == JoinSource.IMPORT and not policy.greets_imported:
+    if stay.chat.channel_account.kind not in sending_kinds():
+        planned |= {"status": WelcomeStatus.SKIPPED, "reason": PLATFORM_GREETS}
+        planned |= {"settled_at": Now()}
+    elif stay.membership.source == JoinSource.IMPORT and not policy.greets_imported:
         planned |= {"status": WelcomeStatus.SKIPPED, "reason": "imported", "settled_at": Now()}
     welcome, is_new = WelcomeDelivery.objects.get_or_create(stay=stay, step=0, defaults=planned)
     if is_new and welcome.status == WelcomeStatus.PLANNED:
@@ -278,6 +284,8 @@ def reason_to_skip(welcome: WelcomeDelivery, lease: Lease) -> str:
         return "chat_gone"
     if not chat.channel_account.is_active:
         return "channel_is_off"
+    if chat.channel_account.kind not in sending_kinds():
+        return PLATFORM_GREETS
     if database_now() - welcome.stay.joined_at > WELCOME_WINDOW:
         return "too_late"
     return ""

@@ -5,6 +5,7 @@ from campaigns.channels.registry import channel_for
 
 
 class FakeChannel:
+    can_send = True
     honours_key = True
     batch_limit = 1000
     call_timeout = 10.0
@@ -53,6 +54,7 @@ CHANNELS = {
     "keyless": "tests.campaigns.fake_channel.KeylessChannel",
     "sandbox": "campaigns.channels.sandbox.SandboxChannel",
     "webhook": "campaigns.channels.webhook.WebhookChannel",
+    "wecom": "campaigns.channels.wecom.WecomChannel",
 }
 
 

@@ -7,6 +7,7 @@ from campaigns.errors import (
     CannotApprove,
     CannotEdit,
     CannotMove,
+    ChannelCannotSend,
     ChannelIsOff,
     CriterionNeedsMembers,
     NoCommunity,
@@ -103,6 +104,13 @@ def test_create_refuses_a_channel_that_is_off(author):
 
     with pytest.raises(ChannelIsOff):
         create_broadcast(actor=author, **draft_of(author, channel_account=off))
+
+
+def test_create_refuses_a_channel_that_cannot_send_by_itself(author):
+    tapped = ChannelAccountFactory(enterprise=author.enterprise, kind="wecom")
+
+    with pytest.raises(ChannelCannotSend, match="请选沙盒或 Webhook 渠道"):
+        create_broadcast(actor=author, **draft_of(author, channel_account=tapped))
 
 
 def test_edit_changes_only_what_is_named():

@@ -9,7 +9,7 @@ from campaigns.services.freezing import Freezing, freeze_step, runs_to_freeze
 from campaigns.services.scheduling import start_due_broadcasts
 from communities.rules.status import ChatState
 from members.models import Membership
-from tests.campaigns.broadcasts import BroadcastFactory, drain, due_broadcast, started
+from tests.campaigns.broadcasts import BroadcastFactory, drain, due_broadcast, outbox, started
 from tests.communities.factories import ChannelAccountFactory, CommunityFactory, GroupChatFactory
 from tests.members.factories import MembershipFactory, PurchaseFactory
 
@@ -75,7 +75,9 @@ def test_freezing_in_many_small_steps_gives_the_same_as_in_one():
 
 def test_dispatches_are_no_larger_than_the_channel_takes(channel):
     channel.batch_limit = 3
-    broadcast = due_broadcast(members=8, channel_account__kind="fake")
+    broadcast = due_broadcast(
+        members=8, channel_account__kind="webhook", endpoint="https://gateway.example/send"
+    )
     started(broadcast)
 
     freeze()
@@ -124,7 +126,9 @@ def test_a_criterion_narrows_the_audience_as_of_the_start():
 
 def test_chats_of_the_community_on_this_account_that_still_live():
     community = CommunityFactory()
-    account = ChannelAccountFactory(enterprise=community.enterprise)
+    account = ChannelAccountFactory(
+        enterprise=community.enterprise, kind="webhook", endpoint="https://gateway.example/send"
+    )
     chat = GroupChatFactory(community=community, channel_account=account)
     GroupChatFactory(community=community, channel_account=account, state=ChatState.DISSOLVED)
     GroupChatFactory(community=community)  # on another account
@@ -141,6 +145,28 @@ def test_chats_of_the_community_on_this_account_that_still_live():
     freeze()
 
     assert frozen(run) == [chat.pk]
+
+
+def test_a_rehearsal_reaches_the_chats_of_every_account():
+    community = CommunityFactory()
+    sandbox = ChannelAccountFactory(enterprise=community.enterprise, kind="sandbox")
+    chats = [
+        GroupChatFactory(community=community, channel_account=sandbox),
+        GroupChatFactory(community=community, channel_account__kind="wecom", name="柯基群"),
+    ]
+    broadcast = due_broadcast(
+        members=0,
+        community=community,
+        channel_account=sandbox,
+        target=BroadcastTarget.CHATS,
+        body="{{群名}}",
+    )
+    run = started(broadcast)
+
+    drain()
+
+    assert frozen(run) == [chat.pk for chat in chats]
+    assert "柯基群" in [body for _, body in outbox(sandbox)]
 
 
 def test_an_audience_that_emptied_meanwhile_fails_the_broadcast_with_a_reason():
@@ -164,7 +190,9 @@ def test_there_is_nothing_to_freeze_without_a_run():
 
 def test_a_run_that_cannot_be_frozen_is_abandoned_and_stops_no_other(channel):
     broken = due_broadcast(channel_account__kind="fake", scheduled_at=timezone.now() - SECOND * 2)
-    healthy = due_broadcast(channel_account__kind="fake")
+    healthy = due_broadcast(
+        channel_account__kind="webhook", endpoint="https://gateway.example/send"
+    )
     Broadcast.objects.filter(pk=broken.pk).update(
         criterion={"metric": "gone_since", "op": "gte", "value": 1}
     )
@@ -181,7 +209,9 @@ def test_a_run_that_cannot_be_frozen_is_abandoned_and_stops_no_other(channel):
 
 def test_a_channel_that_is_not_installed_stops_no_other(channel):
     due_broadcast(channel_account__kind="gone", scheduled_at=timezone.now() - SECOND * 2)
-    healthy = due_broadcast(channel_account__kind="fake")
+    healthy = due_broadcast(
+        channel_account__kind="webhook", endpoint="https://gateway.example/send"
+    )
     start_due_broadcasts()
 
     drain()

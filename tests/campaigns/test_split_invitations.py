@@ -79,6 +79,9 @@ def test_asked_again_there_is_still_one_draft_until_it_is_cancelled(grown):
 def test_the_account_that_carries_the_chats_sends(grown):
     busy = ChannelAccountFactory(enterprise=grown.enterprise)
     GroupChatFactory(community=grown.community, channel_account=busy)
+    tapped = ChannelAccountFactory(enterprise=grown.community.enterprise, kind="wecom")
+    for _ in range(2):
+        GroupChatFactory(community=grown.community, channel_account=tapped)
     grown.grow(1, "east")
     branch = branch_of(running(grown), "east")
 

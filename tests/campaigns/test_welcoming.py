@@ -122,6 +122,18 @@ def test_who_came_by_an_import_is_skipped_unless_the_policy_greets_them():
     assert has_due_welcomes()
 
 
+def test_in_a_chat_of_wecom_the_platform_greets():
+    _, skipped = newcomer(kind="wecom")
+    _, planned = newcomer(kind="sandbox")
+    planned.stay.chat.channel_account.kind = "wecom"  # planned before it was connected
+    planned.stay.chat.channel_account.save()
+
+    send_due_welcomes()
+
+    assert state_of(skipped) == (WelcomeStatus.SKIPPED, "platform_greets")
+    assert state_of(planned) == (WelcomeStatus.SKIPPED, "platform_greets")
+
+
 def test_the_policy_of_the_community_wins_over_the_enterprises():
     stay = StayFactory()
     own = WelcomePolicyFactory(community=stay.membership.community)

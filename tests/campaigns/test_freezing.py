@@ -75,9 +75,7 @@ def test_freezing_in_many_small_steps_gives_the_same_as_in_one():
 
 def test_dispatches_are_no_larger_than_the_channel_takes(channel):
     channel.batch_limit = 3
-    broadcast = due_broadcast(
-        members=8, channel_account__kind="webhook", endpoint="https://gateway.example/send"
-    )
+    broadcast = due_broadcast(members=8, channel_account__kind="fake")
     started(broadcast)
 
     freeze()
@@ -190,9 +188,7 @@ def test_there_is_nothing_to_freeze_without_a_run():
 
 def test_a_run_that_cannot_be_frozen_is_abandoned_and_stops_no_other(channel):
     broken = due_broadcast(channel_account__kind="fake", scheduled_at=timezone.now() - SECOND * 2)
-    healthy = due_broadcast(
-        channel_account__kind="webhook", endpoint="https://gateway.example/send"
-    )
+    healthy = due_broadcast(channel_account__kind="fake")
     Broadcast.objects.filter(pk=broken.pk).update(
         criterion={"metric": "gone_since", "op": "gte", "value": 1}
     )
@@ -209,9 +205,7 @@ def test_a_run_that_cannot_be_frozen_is_abandoned_and_stops_no_other(channel):
 
 def test_a_channel_that_is_not_installed_stops_no_other(channel):
     due_broadcast(channel_account__kind="gone", scheduled_at=timezone.now() - SECOND * 2)
-    healthy = due_broadcast(
-        channel_account__kind="webhook", endpoint="https://gateway.example/send"
-    )
+    healthy = due_broadcast(channel_account__kind="fake")
     start_due_broadcasts()
 
     drain()

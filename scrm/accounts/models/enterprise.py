@@ -151,6 +151,13 @@ class Staff(models.Model):
         db_default="",
         editable=False,
     )
+    seen_at = models.DateTimeField(
+        _("最近读到"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("最近一次在平台通讯录里读到。"),
+    )
     can_use_customer_group = models.BooleanField(
         _("有客户联系权限"),
         default=False,

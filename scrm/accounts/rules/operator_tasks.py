@@ -13,6 +13,7 @@ class TaskKind(TextChoices):
     CAPACITY = "capacity", _("客户群快满")
     MERGE = "merge", _("社群规模不足")
     CONNECTION_FAILING = "connection_failing", _("企业微信连接异常")
+    STAFF_MISSING = "staff_missing", _("通讯录里找不到的员工")
     STILL_IN_CHAT = "still_in_chat", _("已移出仍在群里")
 
 

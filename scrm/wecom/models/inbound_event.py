@@ -81,7 +81,7 @@ class InboundEvent(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at", "id"],
+                fields=["connection", "due_at", "id"],
                 condition=models.Q(state="waiting"),
                 name="inbound_events_due",
             ),

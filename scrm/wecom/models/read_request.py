@@ -22,7 +22,8 @@ class ReadRequest(models.Model):
     """Something on the platform that has changed and is to be read again; gone once it was.
 
     One row per object however many events ask for it. ``number`` grows with each request, so a
-    read that began before the last one does not count as its answer.
+    read that began before the last one does not count as its answer; nor does one that began
+    before ``ripe_at``, because the platform shows a change only some moments later.
     """
 
     connection = models.ForeignKey(
@@ -50,8 +51,10 @@ class ReadRequest(models.Model):
         db_default=ReadState.WAITING,
     )
     attempt_count = models.PositiveSmallIntegerField(_("尝试次数"), default=0, db_default=0)
+    lost_count = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     reason = models.CharField(_("原因"), max_length=200, blank=True, default="", db_default="")
     due_at = models.DateTimeField(_("到期时间"), db_default=Now())
+    ripe_at = models.DateTimeField(db_default=Now(), editable=False)
     token = models.UUIDField(null=True, blank=True, editable=False)
     requested_at = models.DateTimeField(_("提出时间"), db_default=Now())
 
@@ -69,7 +72,7 @@ class ReadRequest(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at", "id"],
+                fields=["connection", "due_at", "id"],
                 condition=models.Q(state="waiting"),
                 name="read_requests_due",
             ),

@@ -206,8 +206,8 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
         return rows.prefetch_related("classification_values", in_force)
 
     class Media:
-        css: ClassVar[dict[str, list[str]]] = {"all": ["communities/community.css"]}
-        js: ClassVar[list[str]] = ["communities/copy.js"]
+        css: ClassVar[dict[str, list[str]]] = {"all": ["shared/facts.css"]}
+        js: ClassVar[list[str]] = ["shared/copy.js"]
 
     def get_inlines(self, request: HttpRequest, obj: Community | None) -> Any:
         return self.inlines if obj else ()

@@ -97,7 +97,7 @@ class JoinWayAdmin(EnterpriseModelAdmin[JoinWay]):
     actions_detail = ("pause", "resume", "close")
 
     class Media:
-        js = ("communities/copy.js",)
+        js = ("shared/copy.js",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[JoinWay]:
         zone = admin_user(request).enterprise.zone

@@ -25,8 +25,6 @@ from scrm.wecom.errors import (
 from scrm.wecom.models import (
     ChannelAccount,
     ChannelKind,
-    InboundEvent,
-    SyncRun,
     WecomConnection,
 )
 from scrm.wecom.rules.callback_crypto import is_aes_key
@@ -40,6 +38,7 @@ from scrm.wecom.rules.credentials import (
     new_token,
 )
 from scrm.wecom.rules.status import ConnectionState, Platform
+from scrm.wecom.selectors import has_history
 
 APP = ("corp_id", "agent_id", "app_secret")
 CALLBACK = ("callback_token", "callback_aes_key")
@@ -201,11 +200,15 @@ def pause_connection(connection_id: int, *, actor: User) -> WecomConnection:
 
 @transaction.atomic
 def resume_connection(connection_id: int, *, actor: User) -> WecomConnection:
-    """Use it again. Whether it works is known after the next call, so it begins as a draft."""
+    """Use it again, as before; the next call tells whether it still works. One that was never
+    used begins as a draft."""
     connection = locked(connection_id, actor)
     if connection.state != ConnectionState.PAUSED:
         raise ConnectionIsNotPaused(_("这个连接没有停用，不用启用。"))
-    move(connection, ConnectionState.DRAFT)
+    move(
+        connection,
+        ConnectionState.CONNECTED if has_history(connection) else ConnectionState.DRAFT,
+    )
     switch_account(connection, active=True)
     record_audit(
         actor,
@@ -311,9 +314,7 @@ def refuse_callback(connection: WecomConnection) -> None:
 
 def refuse_other_company(connection: WecomConnection) -> None:
     """What was read or received belongs to the company and app it came from."""
-    received = InboundEvent.objects.filter(connection=connection)
-    read = SyncRun.objects.filter(connection=connection).exclude(counts={})
-    if received.exists() or read.exists():
+    if has_history(connection):
         raise CompanyIsInUse(
             _("已从这个企业读过数据，企业 ID 和 AgentId 不能再改。请停用它，另建一个连接。")
         )

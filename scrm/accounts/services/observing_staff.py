@@ -56,7 +56,8 @@ def observe_staff(
         shown = [row.pk for row in (*known.values(), *added)]
         colleagues = Staff.objects.filter(pk__in=shown)
         colleagues.update(seen_at=read_at)
-        settle_tasks(TaskKind.STAFF_MISSING, subjects=colleagues)
+        there = colleagues.exclude(platform_status=StaffPlatformStatus.LEFT)
+        settle_tasks(TaskKind.STAFF_MISSING, subjects=there)
     return counts
 
 
@@ -104,12 +105,11 @@ def _correct(row: Staff, each: StaffSeen, departments: Mapping[str, Department])
     if each.status:
         row.platform_status = each.status
     after = snapshot(row, FIELDS)
-    if after == before:
-        return False
-    row.save(update_fields=["name", "department", "platform_status"])
-    record_audit(None, verb="edit_staff", subject=row, before=before, after=after)
+    if after != before:
+        row.save(update_fields=["name", "department", "platform_status"])
+        record_audit(None, verb="edit_staff", subject=row, before=before, after=after)
     _come_or_go(row, before=str(before["platform_status"]))
-    return True
+    return after != before
 
 
 def _come_or_go(row: Staff, *, before: str) -> None:
@@ -117,7 +117,7 @@ def _come_or_go(row: Staff, *, before: str) -> None:
     from having left."""
     if row.platform_status == StaffPlatformStatus.LEFT and row.is_active:
         let_go(row)
-    elif before == StaffPlatformStatus.LEFT and not row.is_active:
+    elif before == StaffPlatformStatus.LEFT != row.platform_status and not row.is_active:
         reactivate_staff(row.pk, actor=None)
 
 
@@ -168,26 +168,41 @@ def unseen_staff(enterprise_id: int, *, since: datetime) -> QuerySet[Staff]:
 
 @transaction.atomic
 def miss_staff(enterprise_id: int, *, since: datetime) -> int:
-    """Somebody whom the directory does not show is gone or out of our sight: a person has to say
-    which. Returns how many were not missing before."""
+    """Those whom the directory has not shown since then are missed; returns how many newly."""
     newly = unseen_staff(enterprise_id, since=since).exclude(
         platform_status=StaffPlatformStatus.MISSING
     )
     missing = list(newly.select_for_update(no_key=True).order_by("pk"))
     for row in missing:
-        before = snapshot(row, ["platform_status"])
-        row.platform_status = StaffPlatformStatus.MISSING
-        row.save(update_fields=["platform_status"])
-        after = snapshot(row, ["platform_status"])
-        record_audit(None, verb="edit_staff", subject=row, before=before, after=after)
-        title = _("通讯录里找不到“%(name)s”（%(userid)s）：已离职，还是不在应用的可见范围内？")
-        open_task(
-            TaskKind.STAFF_MISSING,
-            subject=row,
-            title=title % {"name": row.name, "userid": row.external_id},
-            details={"userid": row.external_id},
-        )
+        _miss(row)
     return len(missing)
+
+
+@transaction.atomic
+def miss_one(enterprise_id: int, userid: str) -> bool:
+    """The directory has no such person, or none that we may see."""
+    row = _known(enterprise_id, [userid.lower()]).get(userid.lower())
+    settled = (StaffPlatformStatus.LEFT, StaffPlatformStatus.MISSING)
+    if row is None or not row.is_active or row.platform_status in settled:
+        return False
+    _miss(row)
+    return True
+
+
+def _miss(row: Staff) -> None:
+    """Gone, or out of our sight: a person has to say which."""
+    before = snapshot(row, ["platform_status"])
+    row.platform_status = StaffPlatformStatus.MISSING
+    row.save(update_fields=["platform_status"])
+    after = snapshot(row, ["platform_status"])
+    record_audit(None, verb="edit_staff", subject=row, before=before, after=after)
+    title = _("通讯录里找不到“%(name)s”（%(userid)s）：已离职，还是不在应用的可见范围内？")
+    open_task(
+        TaskKind.STAFF_MISSING,
+        subject=row,
+        title=title % {"name": row.name, "userid": row.external_id},
+        details={"userid": row.external_id},
+    )
 
 
 @transaction.atomic

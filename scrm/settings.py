@@ -440,6 +440,8 @@ WECOM_PAYLOAD_DAYS = env.integer("SCRM_WECOM_PAYLOAD_DAYS", default=30, minimum=
 WECOM_CLOCK_SKEW = env.integer(  # seconds that a callback's signature stays good
     "SCRM_WECOM_CLOCK_SKEW", default=300, minimum=10, maximum=86_400
 )
+WECOM_LISTENER_SECONDS = 5.0  # how late a web process learns that a connection was paused
+WECOM_WAKE_SECONDS = 1.0  # a web process hurries the workers no more often than that
 
 # --- Join ways ----------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ STORAGES["staticfiles"] = {  # noqa: F405 - no collectstatic before a test
 STORAGES["evidence"]["OPTIONS"]["location"] = DATA_DIR / "media" / f"evidence-{_worker}"  # noqa: F405
 WHITENOISE_AUTOREFRESH = True
 SCAN_WRITE_SECONDS = 0  # a test writes the counts itself, in its own transaction
+WECOM_LISTENER_SECONDS = 0  # a connection is what this test made of it
+WECOM_WAKE_SECONDS = 0  # a test processes what arrived itself
 REST_FRAMEWORK = {
     **REST_FRAMEWORK,  # noqa: F405
     "DEFAULT_THROTTLE_RATES": {"anon": None, "user": None},

@@ -54,3 +54,15 @@ class SyncIsRunning(DomainError):
 
 class SyncIsOver(DomainError):
     code = "sync_is_over"
+
+
+class EventIsNotReplayable(DomainError):
+    code = "event_is_not_replayable"
+
+
+class PayloadIsGone(DomainError):
+    code = "payload_is_gone"
+
+
+class ReadHasNotFailed(DomainError):
+    code = "read_has_not_failed"

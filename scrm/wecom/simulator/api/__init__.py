@@ -1,0 +1,1 @@
+"""The platform's endpoints, grouped as its manual groups them."""

@@ -1,0 +1,47 @@
+"""A company with everything it has."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from scrm.wecom.simulator.groups import Groups
+from scrm.wecom.simulator.limits import Limiter
+from scrm.wecom.simulator.records import App, Department
+from scrm.wecom.simulator.refusals import Impossible
+from scrm.wecom.simulator.state import TRANSIENT, verb
+
+FIRST_AGENT_ID = 1_000_002
+
+
+@dataclass(kw_only=True)
+class Corp(Groups):
+    limiter: Limiter = field(default_factory=Limiter, metadata=TRANSIENT)
+
+    def tag_names(self, tag_ids: list[str]) -> dict[str, tuple[str, str]]:
+        return {}
+
+    @verb
+    def end_tokens(self, code: int = 40014) -> None:
+        """Every token that is out now ends early; using it answers ``code`` (40014 or 42001)."""
+        for token in self.tokens.values():
+            token.ended_with = code
+
+    @verb
+    def add_app(self, name: str = "SCRM", **flags: object) -> App:
+        """Another app with its own secret; ``flags`` are the fields of App."""
+        agent_id = max((app.agent_id for app in self.apps), default=FIRST_AGENT_ID - 1) + 1
+        app = App(agent_id, secrets.token_urlsafe(48)[:43], name)
+        for flag, value in flags.items():
+            if not hasattr(app, flag):
+                raise Impossible(f"应用没有 {flag}")
+            setattr(app, flag, value)
+        self.apps.append(app)
+        return app
+
+
+def new_corp(corp_id: str, name: str) -> Corp:
+    corp = Corp(corp_id=corp_id, name=name)
+    corp.add_app()
+    corp.departments[1] = Department(1, name, 0, 100_000_000)
+    return corp

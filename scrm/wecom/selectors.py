@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q
 
 from scrm.wecom.models import ApiQuota, InboundEvent, ReadRequest, SyncRun, WecomConnection
 from scrm.wecom.rules.status import EventState, ReadState, SyncScope, SyncState
@@ -91,5 +91,6 @@ def platform_day(now: datetime) -> date:
 def usage_of(connection: WecomConnection, *, now: datetime, limit: int = 8) -> list[ApiQuota]:
     """Today's use: what is parked first, then what was called most."""
     rows = ApiQuota.objects.filter(connection=connection, day=platform_day(now))
-    parked = Count("pk", filter=Q(parked_until__gt=now))
-    return list(rows.annotate(parked=parked).order_by("-parked", "-call_count", "api")[:limit])
+    parked = Q(parked_until__isnull=False, parked_until__gt=now)
+    told = rows.annotate(is_parked=ExpressionWrapper(parked, BooleanField()))
+    return list(told.order_by("-is_parked", "-call_count", "api")[:limit])

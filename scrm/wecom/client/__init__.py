@@ -1,10 +1,57 @@
-"""Calls to the WeCom server API: typed, limited, and honest about what is not known."""
+"""Calls to the WeCom server API: typed, limited, and honest about what is not known.
 
-from scrm.wecom.client.errors import Outcome, WecomRefusal
+    with client_for(connection) as client:
+        group = client.group(chat_id)
+
+A call answers with a result of ``results.py`` or raises ``WecomRefusal``; arguments that the
+platform would refuse raise ``InvalidArguments``. No call is made inside a transaction.
+"""
+
+from __future__ import annotations
+
+import httpx
+
+from scrm.wecom.client.customers import Customers
+from scrm.wecom.client.directory import Directory
+from scrm.wecom.client.errors import InvalidArguments, Kind, Outcome, WecomRefusal
+from scrm.wecom.client.groups import Groups
+from scrm.wecom.client.handover import HandOver
+from scrm.wecom.client.intercepts import InterceptRules
+from scrm.wecom.client.join_ways import JoinWays
+from scrm.wecom.client.media import MediaFiles
+from scrm.wecom.client.messages import Messages
+from scrm.wecom.client.tags import Tags
+from scrm.wecom.client.welcomes import Welcomes
+from scrm.wecom.models import WecomConnection
 
 
-class WecomClient:
-    """Placeholder of the contract; the calls follow."""
+class WecomClient(
+    Directory,
+    Customers,
+    Tags,
+    Groups,
+    HandOver,
+    JoinWays,
+    Messages,
+    Welcomes,
+    MediaFiles,
+    InterceptRules,
+):
+    """All calls of one app of one company. Close it, or use it as a context manager."""
 
 
-__all__ = ["Outcome", "WecomClient", "WecomRefusal"]
+def client_for(
+    connection: WecomConnection, *, transport: httpx.BaseTransport | None = None
+) -> WecomClient:
+    """A client for one session of work. ``transport`` is for tests and the simulator in process."""
+    return WecomClient(connection, transport=transport)
+
+
+__all__ = [
+    "InvalidArguments",
+    "Kind",
+    "Outcome",
+    "WecomClient",
+    "WecomRefusal",
+    "client_for",
+]

@@ -6,8 +6,8 @@ from unfold.contrib.filters.admin.datetime_filters import RangeDateFilter, Range
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import display
 
-from members.admin.paging import CappedPaginator
 from members.models import ActivityCoverage, ActivityEvent, MemberDay
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import HistoryModelAdmin
 from scrm.accounts.rules.roles import Capability
 

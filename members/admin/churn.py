@@ -7,10 +7,10 @@ from unfold.contrib.filters.admin.datetime_filters import RangeDateFilter
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import display
 
-from members.admin.paging import CappedPaginator
 from members.admin.words import NOTHING, chips
 from members.models import ChurnScore, ScoringRun
 from members.rules.churn import RiskBand, reason_in_words
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import HistoryModelAdmin
 from scrm.accounts.rules.roles import Capability
 

@@ -27,11 +27,11 @@ from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTextInputWidget
 
 from communities.models import ClassificationValue
 from members.admin.classification_report import ReportForm, matrix_of
-from members.admin.paging import CappedPaginator
 from members.models import Member, MemberClassification
 from members.rules.standing import ClassificationSource
 from members.selectors.classification import classification_report, classified_as
 from members.services.classifying import end_classification, grant_classification
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import (
     EnterpriseModelAdmin,
     EnterpriseTabularInline,

@@ -13,10 +13,10 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from members.admin.paging import CappedPaginator
 from members.models import Consent, Member
 from members.rules.standing import ConsentDecision, ConsentPurpose
 from members.services.consenting import record_consent
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import (
     EnterpriseModelAdmin,
     EnterpriseTabularInline,

@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin.datetime_filters import RangeDateFilter
 from unfold.decorators import display
 
-from members.admin.paging import CappedPaginator
 from members.models import Purchase
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import HistoryModelAdmin
 from scrm.accounts.rules.roles import Capability
 

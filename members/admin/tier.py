@@ -21,12 +21,12 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTextInputWidget
 
 from communities.models import Tier
-from members.admin.paging import CappedPaginator
 from members.admin.words import NOTHING, clause_table
 from members.models import Member, TierAssignment
 from members.rules.standing import TierCause
 from members.services.tier_locks import lock_tier, unlock_tier
 from members.services.tiering_members import retier_member
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import (
     EnterpriseModelAdmin,
     EnterpriseTabularInline,

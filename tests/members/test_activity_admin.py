@@ -5,8 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from members.admin.paging import CappedPaginator
 from members.models import MemberDay
+from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.rules.roles import Role
 from tests.accounts.factories import UserFactory
 from tests.communities.factories import CommunityFactory
@@ -100,7 +100,7 @@ def test_the_refused_rows_are_downloaded_by_who_may_write_them(operator, desk, c
 
 
 def test_a_big_table_is_counted_only_as_far_as_anybody_turns_pages(monkeypatch, db):
-    monkeypatch.setattr("members.admin.paging.COUNTED", 3)
+    monkeypatch.setattr("scrm.accounts.admin_paging.COUNTED", 3)
     community = CommunityFactory()
     for _n in range(5):
         MemberDayFactory(community=community)

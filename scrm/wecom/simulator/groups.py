@@ -145,7 +145,7 @@ class Groups(People):
     @verb
     def leave(self, chat_id: str, ids: Iterable[str] | str) -> list[str]:
         """Walk out by themselves. Returns who was inside."""
-        return self._go(chat_id, ids, "left")
+        return self._go(chat_id, ids, "self")
 
     @verb
     def remove(self, chat_id: str, ids: Iterable[str] | str) -> list[str]:

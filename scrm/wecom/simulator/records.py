@@ -118,7 +118,7 @@ class Presence:
 
 @dataclass(slots=True)
 class Past:
-    """A time somebody was in a group, over now. ``reason``: left, removed or dissolved."""
+    """A time somebody was in a group, over now. ``reason``: self, removed or dissolved."""
 
     id: str
     type: int

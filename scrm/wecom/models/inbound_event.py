@@ -82,8 +82,13 @@ class InboundEvent(models.Model):
         indexes = [
             models.Index(
                 fields=["connection", "due_at", "id"],
-                condition=models.Q(state="waiting"),
-                name="inbound_events_due",
+                condition=models.Q(state="waiting", attempt_count=0),
+                name="inbound_events_new",
+            ),
+            models.Index(
+                fields=["connection", "due_at", "id"],
+                condition=models.Q(state="waiting", attempt_count__gt=0),
+                name="inbound_events_tried",
             ),
             # the inbox of an enterprise, newest first
             models.Index(fields=["enterprise", "-id"], name="inbox_of_enterprise"),

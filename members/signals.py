@@ -9,6 +9,10 @@ member_joined = Signal()
 # communities' community_moved
 member_left = Signal()
 
+# follow_id: int, occurred_at: datetime, welcome_code: str; a customer and a colleague have become
+# contacts, and the platform lets us greet the customer once within 20 seconds of then
+contact_added = Signal()
+
 # application_id: int; for every decision, by a rule or by a person
 entry_decided = Signal()
 

@@ -124,4 +124,5 @@ class FollowEnd(TextChoices):
     BY_STAFF = "by_staff", _("员工删除")
     BY_CUSTOMER = "by_customer", _("客户删除")
     TRANSFERRED = "transferred", _("转接给同事")
+    MUTUAL = "mutual", _("员工也添加了，成为互为好友")
     UNKNOWN = "unknown", _("未知")

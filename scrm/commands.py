@@ -11,7 +11,16 @@ from scrm.embedded import EngineError, Engines, engines_for_a_command
 
 # These never open the database, so they need not wait for it.
 WITHOUT_ENGINES = frozenset(
-    {"help", "version", "collectstatic", "findstatic", "messages", "spectacular", "diffsettings"}
+    {
+        "help",
+        "version",
+        "collectstatic",
+        "findstatic",
+        "messages",
+        "spectacular",
+        "diffsettings",
+        "wecom_simulator",
+    }
 )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from scrm.wecom.simulator import keeping
 from scrm.wecom.simulator.corp import Corp, new_corp
 from scrm.wecom.simulator.records import App, Token
 from scrm.wecom.simulator.refusals import Impossible
@@ -25,6 +27,27 @@ class World:
         corp.outbox.mode = self.mode
         self.corps[new_id] = corp
         return corp
+
+    @property
+    def changes(self) -> int:
+        """Grows with everything that happens; equal numbers mean that nothing did."""
+        return len(self.corps) + sum(corp.changes for corp in self.corps.values())
+
+    def as_json(self) -> str:
+        """One company at a time: each stands still while it is written down."""
+        return keeping.json_of(self)
+
+    def save(self, path: Path) -> None:
+        keeping.write(self.as_json(), path)
+
+    @classmethod
+    def load(cls, path: Path) -> World:
+        return keeping.load(cls, path)
+
+    def wake_up(self) -> None:
+        """Let the companies post what still waited when the world was written down."""
+        for corp in self.corps.values():
+            corp.outbox.start()
 
     def close(self) -> None:
         """End the threads that post callbacks."""

@@ -6,16 +6,17 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from scrm.wecom.simulator import door
 from scrm.wecom.simulator.api import all_endpoints  # noqa: F401 - fills ENDPOINTS
 from scrm.wecom.simulator.api.call import ENDPOINTS, Answer, Call, Endpoint, Upload
 from scrm.wecom.simulator.corp import Corp
 from scrm.wecom.simulator.faults import Trouble
 from scrm.wecom.simulator.records import App, Token
 from scrm.wecom.simulator.refusals import Refused
+from scrm.wecom.simulator.response import Response, as_json
 from scrm.wecom.simulator.world import World
 
 Environ = dict[str, Any]
@@ -23,14 +24,6 @@ StartResponse = Callable[..., Any]
 LARGEST_BODY = 1_000_000
 LARGEST_UPLOAD = 21_000_000
 """An upload may be a little longer than the largest file: the form around it."""
-
-
-@dataclass(frozen=True)
-class Response:
-    status: int = 200
-    body: bytes = b""
-    content_type: str = "application/json; charset=UTF-8"
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 def make_app(world: World) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
@@ -51,7 +44,9 @@ def respond(world: World, environ: Environ) -> Response:
     path = environ.get("PATH_INFO", "")
     if path.startswith("/cgi-bin/"):
         return PlatformCall(world, environ, path.removeprefix("/cgi-bin/")).response()
-    return Response(404)
+    if path.startswith("/_sim/"):
+        return door.respond(world, environ)
+    return Response(404, content_type="text/plain")
 
 
 class PlatformCall:
@@ -226,10 +221,6 @@ class PlatformCall:
         if endpoint.api == "getcallbackip":
             return Response(body=as_json({**endpoint.empty, **answer}))
         return Response(body=as_json({**answer, **endpoint.empty, **refused.extra}))
-
-
-def as_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read_json(body: bytes) -> dict[str, Any]:

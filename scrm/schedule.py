@@ -70,4 +70,10 @@ SCHEDULE: dict[str, Entry] = {
     "tier dues": every(3, "members.sweep_tier_dues"),
     # Tiers are looked at each local night from two o'clock; this says how late.
     "tiering": every(600, "members.sweep_tiering"),
+    # How long a callback of WeCom waits when the wake-up was lost.
+    "inbox": every(2, "wecom.sweep_inbox"),
+    # How much later than the platform shows a change it is read there.
+    "reads": every(2, "wecom.sweep_reads"),
+    # Personal data in callbacks is kept for days, so one run a day is plenty.
+    "old payloads": at(crontab(hour=2, minute=20), "wecom.empty_old_payloads"),
 }

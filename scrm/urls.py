@@ -11,9 +11,11 @@ from django.views.generic import RedirectView
 
 from communities.pages.join_way import follow
 from scrm.shared.health import healthz, readyz
+from scrm.wecom.pages.callback import callback
 
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^j/(?P<code>[^/]+)/?$", follow, name="join-way"),  # first: it has bursts
+    re_path(r"^wecom/callback/(?P<key>[^/]+)/?$", callback, name="wecom-callback"),  # so has it
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

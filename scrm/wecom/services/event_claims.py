@@ -126,7 +126,7 @@ GIVE_BACK = """
 UPDATE wecom_inboundevent SET
     state = %(state)s,
     token = NULL,
-    due_at = statement_timestamp() + %(wait)s,
+    due_at = statement_timestamp() + make_interval(secs => %(wait)s),
     attempt_count = %(attempts)s,
     reason = %(reason)s,
     settled_at = CASE %(state)s WHEN 'failed' THEN statement_timestamp() END
@@ -202,7 +202,11 @@ def claim_suspect(connection_id: int, *, lost: str) -> Claim | None:
     """One callback that was tried before, or lost with its worker. What was tried often enough
     has failed, for the reason ``lost`` if nobody lived to tell another."""
     with database.cursor() as cursor:
-        bury = {"connection": connection_id, "most": MOST_ATTEMPTS, "lost": lost}
+        bury: dict[str, int | str] = {
+            "connection": connection_id,
+            "most": MOST_ATTEMPTS,
+            "lost": lost,
+        }
         cursor.execute(BURY, bury)
     return _claim(CLAIM_SUSPECT, connection_id, 1)
 
@@ -210,7 +214,12 @@ def claim_suspect(connection_id: int, *, lost: str) -> Claim | None:
 def _claim(statement: str, connection_id: int, most: int) -> Claim | None:
     token = uuid4()
     lease = min(LONGEST_LEASE, settings.LEASE_SECONDS)
-    named = {"connection": connection_id, "token": token, "lease": lease, "most": most}
+    named: dict[str, int | float | UUID] = {
+        "connection": connection_id,
+        "token": token,
+        "lease": lease,
+        "most": most,
+    }
     with database.cursor() as cursor:
         cursor.execute(statement, named)
         rows = sorted(Row(*row) for row in cursor.fetchall())
@@ -249,7 +258,7 @@ def give_back(
                 "id": row_id,
                 "state": state,
                 "attempts": attempts,
-                "wait": wait,
+                "wait": wait.total_seconds(),
                 "reason": reason[:200],
             },
         )

@@ -180,4 +180,5 @@ def _why(error: Exception) -> str:
 
 def backoff(attempts: int) -> timedelta:
     """After so many attempts: 2 s, 8 s, 32 s … and five minutes at most, a little uneven."""
-    return min(FIRST_WAIT * 4 ** (attempts - 1), LONGEST_WAIT) * random.uniform(0.75, 1.25)
+    grown = min(FIRST_WAIT * 4 ** (attempts - 1), LONGEST_WAIT)
+    return timedelta(seconds=grown.total_seconds() * random.uniform(0.75, 1.25))

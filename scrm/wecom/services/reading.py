@@ -6,8 +6,18 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from django.db import connection as database
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
-from scrm.wecom.models import WecomConnection
+from scrm.accounts.models import User
+from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.wecom.errors import ReadHasNotFailed
+from scrm.wecom.models import ReadRequest, WecomConnection
+from scrm.wecom.rules.status import ReadState
+
+OBJECT = ("kind", "external_id", "state", "reason")
+STATE = ("state", "reason", "attempt_count", "lost_count", "due_at", "requested_at", "number")
 
 #: The platform tells of a change at once and shows it some moments later.
 RIPE_AFTER = timedelta(seconds=2)
@@ -22,7 +32,8 @@ REQUEST = """
 INSERT INTO wecom_readrequest AS kept
     (connection_id, kind, external_id, wanted_version, due_at, ripe_at)
 SELECT %(connection)s, %(kind)s, given.external_id, given.wanted_version,
-       statement_timestamp() + %(delay)s, statement_timestamp() + %(delay)s
+       statement_timestamp() + make_interval(secs => %(delay)s),
+       statement_timestamp() + make_interval(secs => %(delay)s)
 FROM unnest(%(ids)s::text[], %(versions)s::text[]) AS given (external_id, wanted_version)
 ORDER BY given.external_id
 ON CONFLICT (connection_id, kind, external_id) DO UPDATE SET
@@ -38,7 +49,7 @@ ON CONFLICT (connection_id, kind, external_id) DO UPDATE SET
     due_at = CASE
         WHEN kept.token IS NOT NULL THEN kept.due_at
         WHEN kept.state = 'failed' OR kept.attempt_count > 0 THEN EXCLUDED.due_at
-        ELSE least(EXCLUDED.due_at, kept.requested_at + %(longest)s)
+        ELSE least(EXCLUDED.due_at, kept.requested_at + make_interval(secs => %(longest)s))
     END
 """
 
@@ -82,7 +93,32 @@ def request_reads(
                 "kind": kind,
                 "ids": ids,
                 "versions": [wanted.get(each, "") for each in ids],
-                "delay": delay,
-                "longest": LONGEST_WAIT,
+                "delay": delay.total_seconds(),
+                "longest": LONGEST_WAIT.total_seconds(),
             },
         )
+
+
+@transaction.atomic
+def replay_read(read_id: int, *, actor: User) -> ReadRequest:
+    """Have an object that could not be read tried once more, from the beginning."""
+    rows = ReadRequest.objects.visible_to(actor).select_related("connection")
+    request = rows.select_for_update(no_key=True, of=("self",)).get(pk=read_id)
+    if request.state != ReadState.FAILED:
+        raise ReadHasNotFailed(_("这个对象没有读取失败，已在等待读取。"))
+    before = snapshot(request, OBJECT)
+    request.state, request.reason = ReadState.WAITING, ""
+    request.attempt_count = request.lost_count = 0
+    request.due_at = request.requested_at = Now()
+    request.number += 1
+    request.save(update_fields=STATE)
+    request.refresh_from_db(fields=STATE)
+    # the request goes once it is answered, so the event is told of the connection
+    record_audit(
+        actor,
+        verb="replay_read",
+        subject=request.connection,
+        before=before,
+        after=snapshot(request, OBJECT),
+    )
+    return request

@@ -1,0 +1,68 @@
+"""Celery's doors. A message is a wake-up: the rows say what is to be done."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError as BrokerDown
+
+from scrm.wecom.services import payloads
+from scrm.wecom.services.bell import Bell
+from scrm.wecom.services.event_claims import has_due_events
+from scrm.wecom.services.processing import process_slice
+from scrm.wecom.services.read_claims import has_due_reads
+from scrm.wecom.services.rereading import read_slice
+
+logger = logging.getLogger(__name__)
+
+WAKE_UP_EXPIRES = 4  # by then the next sweep has sent another one
+
+
+def wake(task: Task[[], None]) -> None:
+    """Hurry a worker. Without a broker nothing is lost: the sweep wakes one later."""
+    try:
+        task.apply_async(expires=WAKE_UP_EXPIRES)
+    except BrokerDown:
+        logger.warning("The broker is away; the sweep will go on.", extra={"task_name": task.name})
+
+
+# --- Callbacks and what they ask to be read -------------------------------------------------------
+
+
+@shared_task(name="wecom.process_inbox")
+def process_inbox() -> None:
+    if process_slice():
+        wake(process_inbox)
+
+
+@shared_task(name="wecom.sweep_inbox")
+def sweep_inbox() -> None:
+    if has_due_events():
+        wake(process_inbox)
+
+
+@shared_task(name="wecom.read_objects")
+def read_objects() -> None:
+    if read_slice():
+        wake(read_objects)
+
+
+@shared_task(name="wecom.sweep_reads")
+def sweep_reads() -> None:
+    if has_due_reads():
+        wake(read_objects)
+
+
+@shared_task(name="wecom.empty_old_payloads")
+def empty_old_payloads() -> None:
+    if payloads.empty_old_payloads():
+        empty_old_payloads.delay()
+
+
+def _ring() -> None:
+    process_inbox.apply_async(expires=WAKE_UP_EXPIRES)
+
+
+#: Asked by the web process for every callback that it stored.
+INBOX_BELL = Bell(_ring)

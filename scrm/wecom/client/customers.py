@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from scrm.wecom.client.apis import reading, setting
 from scrm.wecom.client.arguments import at_most, characters, identity, one_of_both, some
-from scrm.wecom.client.calls import Calls, reading, setting
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.errors import WecomRefusal
 from scrm.wecom.client.parsing import inside, mapping, mappings, parse, text, texts
 from scrm.wecom.client.results import CustomerDetail, Page

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from scrm.wecom.client.apis import reading
 from scrm.wecom.client.arguments import identity
-from scrm.wecom.client.calls import Calls, reading
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.parsing import many, parse, texts
 from scrm.wecom.client.results import Department, StaffDetail
 

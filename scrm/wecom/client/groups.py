@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from scrm.wecom.client.apis import reading
 from scrm.wecom.client.arguments import among, at_most, identity, some
-from scrm.wecom.client.calls import Calls, reading
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.errors import InvalidArguments
 from scrm.wecom.client.parsing import integer, many, parse, text
 from scrm.wecom.client.results import GroupDetail, GroupListing, GroupStatistics, Page

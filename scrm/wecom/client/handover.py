@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scrm.wecom.client.apis import Api, acting, reading
 from scrm.wecom.client.arguments import characters, identity, some
-from scrm.wecom.client.calls import Api, Calls, acting, reading
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.errors import InvalidArguments
 from scrm.wecom.client.parsing import integer, many, mappings, text
 from scrm.wecom.client.results import Page, TransferItem, TransferResult, UnassignedCustomer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scrm.wecom.client.apis import acting, reading, setting
 from scrm.wecom.client.arguments import among, at_most, characters, identity, one_of_both
-from scrm.wecom.client.calls import Calls, acting, reading, setting
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.parsing import many, parse
 from scrm.wecom.client.results import InterceptRule, InterceptRuleListing
 from scrm.wecom.rules import limits

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scrm.wecom.client.apis import acting, reading, setting
 from scrm.wecom.client.arguments import among, characters, identity, some
-from scrm.wecom.client.calls import Calls, acting, reading, setting
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.parsing import parse
 from scrm.wecom.client.results import JoinWayConfig
 from scrm.wecom.rules import limits

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from scrm.wecom.client.apis import setting
 from scrm.wecom.client.arguments import among
-from scrm.wecom.client.calls import Calls, setting
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.errors import InvalidArguments
 from scrm.wecom.client.parsing import parse
 from scrm.wecom.client.results import Media

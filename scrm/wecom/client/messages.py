@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from scrm.wecom.client.apis import acting, reading, setting
 from scrm.wecom.client.arguments import among, at_most, identity, octets, one_of_both, some
 from scrm.wecom.client.attachments import Attachment, content
-from scrm.wecom.client.calls import Calls, acting, reading, setting
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.errors import InvalidArguments, WecomRefusal
 from scrm.wecom.client.parsing import many, parse, text
 from scrm.wecom.client.results import (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scrm.wecom.client.apis import acting, reading, setting
 from scrm.wecom.client.arguments import identity, octets
 from scrm.wecom.client.attachments import Attachment, content
-from scrm.wecom.client.calls import Calls, acting, reading, setting
+from scrm.wecom.client.calls import Calls
 from scrm.wecom.client.errors import InvalidArguments
 from scrm.wecom.client.parsing import parse
 from scrm.wecom.client.results import WelcomeTemplate

@@ -20,7 +20,7 @@ Arguments = dict[str, Any]
 
 VERBS = (
     # the company's server
-    "set_callback", "remove_callback", "add_app", "end_tokens",
+    "set_callback", "remove_callback", "add_app", "end_tokens", "load",
     # directory
     "add_department", "edit_department", "remove_department",
     "add_staff", "edit_staff", "rename_staff", "resign_staff",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
+from scrm.wecom.simulator import loading
 from scrm.wecom.simulator.groups import Groups
 from scrm.wecom.simulator.limits import Limiter
 from scrm.wecom.simulator.records import App, Department
@@ -20,6 +22,11 @@ class Corp(Groups):
 
     def tag_names(self, tag_ids: list[str]) -> dict[str, tuple[str, str]]:
         return {}
+
+    @verb
+    def load(self, content: dict[str, Any]) -> dict[str, list[str]]:
+        """Fill the company at once and silently: departments, staff, customers and groups."""
+        return loading.load(self, content)
 
     @verb
     def end_tokens(self, code: int = 40014) -> None:

@@ -120,6 +120,17 @@ GROUPS = (
         is_folded=True,
     ),
     Group(
+        _("企业微信"),
+        (
+            Entry("wecom.wecomconnection", "cable"),
+            Entry("wecom.inboundevent", "inbox"),
+            Entry("wecom.readrequest", "cloud_sync"),
+            Entry("wecom.syncrun", "sync"),
+            Entry("wecom.apiquota", "speed"),
+        ),
+        is_folded=True,
+    ),
+    Group(
         _("系统"),
         (
             Entry("accounts.enterprise", "domain"),

@@ -13,6 +13,7 @@ from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.accounts.services.operator_tasks import open_task, settle_task
 from scrm.shared.errors import refusing
+from scrm.wecom.client.codes import words_of
 from scrm.wecom.errors import (
     AppAlreadyConnected,
     ChannelNameTaken,
@@ -237,9 +238,8 @@ def mark_failing(connection_id: int, code: int | str) -> None:
         open_task(
             TaskKind.CONNECTION_FAILING,
             subject=connection,
-            title=_("企业微信连接“%(name)s”异常：错误码 %(code)s")
-            % {"name": connection.account.name, "code": code},
-            details={"code": str(code)},
+            title=_("企业微信连接“%(name)s”异常") % {"name": connection.account.name},
+            details={"code": str(code), "words": reason_in_words(str(code))},
         )
 
 
@@ -254,6 +254,15 @@ def mark_connected(connection_id: int) -> None:
         return
     move(connection, ConnectionState.CONNECTED)
     settle_task(TaskKind.CONNECTION_FAILING, subject=connection)
+
+
+def reason_in_words(code: str) -> str:
+    """Why a connection fails, with what to do; empty where there is no code."""
+    if not code:
+        return ""
+    is_number = code.removeprefix("-").isdecimal()
+    words = words_of(int(code)) if is_number else _("企业微信没有给出原因。")
+    return _("%(words)s（错误码 %(code)s）") % {"words": words, "code": code}
 
 
 def move(connection: WecomConnection, state: ConnectionState, *, code: str = "") -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from django.db import transaction
 from django.dispatch import receiver
 
 from scrm.wecom import handlers, tasks
+from scrm.wecom.client.usage import ApiUsage
 from scrm.wecom.rules.status import ReadKind
 from scrm.wecom.services.directory import DirectoryStep
 from scrm.wecom.services.directory_events import (
@@ -17,12 +19,18 @@ from scrm.wecom.services.directory_events import (
     StaffReader,
     follow_directory,
 )
-from scrm.wecom.signals import sync_started
+from scrm.wecom.services.quotas import record_usage
+from scrm.wecom.signals import apis_used, sync_started
 
 
 @receiver(sync_started)
 def hurry_the_sync(*, run_id: int, **_: object) -> None:
     transaction.on_commit(partial(tasks.go_on_with_sync, run_id), robust=True)
+
+
+@receiver(apis_used)
+def count_the_calls(*, connection_id: int, usages: Sequence[ApiUsage], **_: object) -> None:
+    record_usage(connection_id, usages=usages)
 
 
 def follow_the_directory() -> None:

@@ -74,6 +74,11 @@ SCHEDULE: dict[str, Entry] = {
     "inbox": every(2, "wecom.sweep_inbox"),
     # How much later than the platform shows a change it is read there.
     "reads": every(2, "wecom.sweep_reads"),
+    # How long a sync rests when the wake-up of its next slice was lost; after a kill its lease, two
+    # minutes, comes first.
+    "syncs": every(10, "wecom.sweep_syncs"),
+    # How late the full sync of each local night may begin.
+    "nightly syncs": every(60, "wecom.sweep_nightly_syncs"),
     # Personal data in callbacks is kept for days, so one run a day is plenty.
     "old payloads": at(crontab(hour=2, minute=20), "wecom.empty_old_payloads"),
 }

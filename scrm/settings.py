@@ -201,6 +201,7 @@ CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
 CELERY_TASK_DEFAULT_QUEUE = "sweep"
 CELERY_TASK_ROUTES = {  # the first pattern that fits
     "*.sweep_*": {"queue": "sweep"},
+    "wecom.advance_sync": {"queue": "bulk"},
     "wecom.*": {"queue": "callbacks"},
     "campaigns.send_*welcome*": {"queue": "welcome"},
     "campaigns.drain_*": {"queue": "drain"},

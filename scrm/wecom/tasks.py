@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 
 from celery import Task, shared_task
+from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
 
-from scrm.wecom.services import payloads
+from scrm.wecom.services import advancing, payloads
 from scrm.wecom.services.bell import Bell
 from scrm.wecom.services.event_claims import has_due_events
 from scrm.wecom.services.processing import process_slice
 from scrm.wecom.services.read_claims import has_due_reads
 from scrm.wecom.services.rereading import read_slice
+from scrm.wecom.services.syncing import start_nightly_syncs, waiting_syncs
 
 logger = logging.getLogger(__name__)
 
 WAKE_UP_EXPIRES = 4  # by then the next sweep has sent another one
+SYNC_WAKE_UP_EXPIRES = 10
 
 
 def wake(task: Task[[], None]) -> None:
@@ -66,3 +69,30 @@ def _ring() -> None:
 
 #: Asked by the web process for every callback that it stored.
 INBOX_BELL = Bell(_ring)
+
+
+# --- Reading everything ---------------------------------------------------------------------------
+
+
+@shared_task(name="wecom.sweep_syncs")
+def sweep_syncs() -> None:
+    for run_id in waiting_syncs():
+        go_on_with_sync(run_id)
+
+
+@shared_task(name="wecom.sweep_nightly_syncs")
+def sweep_nightly_syncs() -> None:
+    start_nightly_syncs(timezone.now())
+
+
+@shared_task(name="wecom.advance_sync")
+def advance_sync(run_id: int) -> None:
+    if advancing.advance_sync(run_id):
+        go_on_with_sync(run_id)
+
+
+def go_on_with_sync(run_id: int) -> None:
+    try:
+        advance_sync.apply_async([run_id], expires=SYNC_WAKE_UP_EXPIRES)
+    except BrokerDown:
+        logger.warning("The broker is away; the sweep will go on.", extra={"sync_run_id": run_id})

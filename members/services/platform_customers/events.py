@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from members.models import Follow
-from members.rules.stays import Joined, Left
 from members.rules.status import FollowEnd
+from members.rules.stays import Joined, Left
 from members.services.platform.people import Person, members_for
 from members.services.platform_customers.recording import (
     end_follows,

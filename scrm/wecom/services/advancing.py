@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.codes import words_of
-from scrm.wecom.client.errors import Outcome, WecomRefusal
+from scrm.wecom.client.errors import Kind, Outcome, WecomRefusal
 from scrm.wecom.handlers import Page, SyncStep, sync_steps
 from scrm.wecom.models import SyncRun
 from scrm.wecom.rules.status import ConnectionState, SyncState
@@ -172,10 +172,10 @@ def _after_refusal(run: SyncRun, token: UUID, refusal: WecomRefusal) -> None:
         extra={"sync_run_id": run.pk, "api": refusal.api, "errcode": refusal.code},
     )
     words = _refused(refusal)
-    if refusal.kind == "rate":
+    if refusal.kind == Kind.RATE:
         wait = timedelta(seconds=refusal.retry_after) if refusal.retry_after else PARKED
         give_back(run.pk, token, wait=wait, counted=False)
-    elif refusal.kind == "config":
+    elif refusal.kind == Kind.CONFIG:
         _end(run, token, SyncState.FAILED, reason=words)
         mark_failing(run.connection_id, refusal.code)
     elif refusal.outcome == Outcome.PERMANENT:

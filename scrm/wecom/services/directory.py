@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -30,7 +30,6 @@ from scrm.wecom.client.results import StaffDetail
 from scrm.wecom.handlers import Page
 from scrm.wecom.models import SyncRun
 from scrm.wecom.rules.status import SyncScope
-from scrm.wecom.services.fetching import Fetcher
 
 STAFF_PER_PAGE = 50
 OUT_OF_SIGHT = frozenset({60011})  # the right on one department was taken away meanwhile
@@ -78,9 +77,8 @@ class DirectoryStep:
             cursor = {"since": database_now().isoformat(), "after": 0}
             yield Page(partial(_write_departments, run, client.departments()), cursor)
         since = datetime.fromisoformat(cursor["since"])
-        with Fetcher() as fetcher:
-            for department in _departments_after(run, cursor["after"]):
-                yield from _pages_of(department, client, fetcher, since)
+        for department in _departments_after(run, cursor["after"]):
+            yield from _pages_of(department, client, since)
         yield Page(
             partial(_write_followers, run, client.follow_users()),
             {"since": cursor["since"], "after": MAX_ID},
@@ -97,31 +95,45 @@ def _departments_after(run: SyncRun, after: int) -> Iterator[Department]:
     return iter(list(numbered.order_by("pk")))
 
 
-def _pages_of(
-    department: Department, client: WecomClient, fetcher: Fetcher, since: datetime
-) -> Iterator[Page]:
-    """Those who were read already, in another department or before a kill, are not read again: so
-    the page between goes on from the same department."""
+def _pages_of(department: Department, client: WecomClient, since: datetime) -> Iterator[Page]:
+    """Those who were read already, in another department or before a kill, are left out: so the
+    pages between go on from the same department."""
     cursor = {"since": since.isoformat(), "after": department.pk - 1}
     done = {**cursor, "after": department.pk}
     listed = _listed(client, department)
-    unread = _unread(department.enterprise_id, listed, since)
+    unread = _unread(department.enterprise_id, list(listed), since)
     for start in range(0, len(unread), STAFF_PER_PAGE):
         userids = unread[start : start + STAFF_PER_PAGE]
-        found = fetcher.each(client.staff, userids, spared=GONE | OUT_OF_SIGHT)
+        found = [each for userid in userids if (each := _in_full(client, listed[userid]))]
         is_last = start + STAFF_PER_PAGE >= len(unread)
-        yield Page(_writing(department.enterprise_id, found), done if is_last else cursor)
+        write = partial(
+            _write_staff, department.enterprise_id, found, database_now(), expected=len(userids)
+        )
+        yield Page(write, done if is_last else cursor)
     if not unread:
         yield Page(dict, done)
 
 
-def _listed(client: WecomClient, department: Department) -> list[str]:
+def _listed(client: WecomClient, department: Department) -> dict[str, StaffDetail]:
     try:
-        return [each.userid for each in client.department_staff(int(department.external_id))]
+        found = client.department_staff(int(department.external_id))
     except WecomRefusal as refusal:
         if refusal.code not in GONE | OUT_OF_SIGHT:
             raise
-        return []
+        return {}
+    return {each.userid: each for each in found}
+
+
+def _in_full(client: WecomClient, listed: StaffDetail) -> StaffDetail | None:
+    """Some lists name people without their status; who is gone meanwhile is not seen."""
+    if listed.status and listed.name:
+        return listed
+    try:
+        return client.staff(listed.userid)
+    except WecomRefusal as refusal:
+        if refusal.code not in GONE | OUT_OF_SIGHT:
+            raise
+        return None
 
 
 def _unread(enterprise_id: int, userids: Sequence[str], since: datetime) -> list[str]:
@@ -131,17 +143,11 @@ def _unread(enterprise_id: int, userids: Sequence[str], since: datetime) -> list
     return sorted({userid for userid in userids if userid.lower() not in read})
 
 
-def _writing(
-    enterprise_id: int, found: Sequence[tuple[str, StaffDetail | WecomRefusal]]
-) -> Callable[[], Mapping[str, int]]:
-    details = [each for _userid, each in found if isinstance(each, StaffDetail)]
-    read_at = database_now()
-
-    def write() -> Mapping[str, int]:
-        seen = [seen_staff(each) for each in details]
-        return {"expected": len(found), **observe_staff(enterprise_id, seen, read_at=read_at)}
-
-    return write
+def _write_staff(
+    enterprise_id: int, found: Sequence[StaffDetail], read_at: datetime, *, expected: int
+) -> Mapping[str, int]:
+    seen = [seen_staff(each) for each in found]
+    return {"expected": expected, **observe_staff(enterprise_id, seen, read_at=read_at)}
 
 
 def _write_departments(

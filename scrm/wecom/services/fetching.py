@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 
 from django.db import connections
 
+from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.errors import WecomRefusal
+from scrm.wecom.models import WecomConnection
 
 AT_ONCE = 6
 
+type Found[T] = tuple[str, T | WecomRefusal]
+
 
 class Fetcher:
-    """A few threads for as long as a step lasts. They call the platform and nothing else."""
+    """A few threads for as long as a step lasts, each with a client of its own."""
 
-    def __init__(self, *, at_once: int = AT_ONCE) -> None:
+    def __init__(self, connection: WecomConnection, *, at_once: int = AT_ONCE) -> None:
+        self._connection = connection
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="wecom-fetch")
+        self._own = threading.local()
+        self._clients: list[WecomClient] = []
 
     def each[T](
-        self, call: Callable[[str], T], ids: Sequence[str], *, spared: frozenset[int]
-    ) -> list[tuple[str, T | WecomRefusal]]:
+        self,
+        call: Callable[[WecomClient, str], T],
+        ids: Sequence[str],
+        *,
+        spared: frozenset[int],
+    ) -> list[Found[T]]:
         """One call for each id, in their order. A refusal with a code of ``spared`` concerns that
         one object and is given back; any other is raised."""
-        return list(self._pool.map(lambda id_: _spare(call, id_, spared), ids))
+
+        def fetch(id_: str) -> Found[T]:
+            try:
+                return id_, call(self._client(), id_)
+            except WecomRefusal as refusal:
+                if refusal.code not in spared:
+                    raise
+                return id_, refusal
+            finally:
+                connections.close_all()  # of this thread; the client hardly ever opens one
+
+        return list(self._pool.map(fetch, ids))
+
+    def _client(self) -> WecomClient:
+        if not hasattr(self._own, "client"):
+            self._own.client = client_for(self._connection)
+            self._clients.append(self._own.client)
+        client: WecomClient = self._own.client
+        return client
 
     def __enter__(self) -> Fetcher:
         return self
@@ -34,17 +63,5 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-
-
-def _spare[T](
-    call: Callable[[str], T], id_: str, spared: frozenset[int]
-) -> tuple[str, T | WecomRefusal]:
-    try:
-        return id_, call(id_)
-    except WecomRefusal as refusal:
-        if refusal.code not in spared:
-            raise
-        return id_, refusal
-    finally:
-        with suppress(Exception):  # the client may have counted in the database
-            connections.close_all()
+        for client in self._clients:
+            client.close()

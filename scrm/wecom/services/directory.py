@@ -30,6 +30,7 @@ from scrm.wecom.client.results import StaffDetail
 from scrm.wecom.handlers import Page
 from scrm.wecom.models import SyncRun
 from scrm.wecom.rules.status import SyncScope
+from scrm.wecom.services.fetching import Fetcher
 
 STAFF_PER_PAGE = 50
 OUT_OF_SIGHT = frozenset({60011})  # the right on one department was taken away meanwhile
@@ -63,7 +64,7 @@ def seen_department(department: PlatformDepartment) -> DepartmentSeen:
 
 class DirectoryStep:
     """Departments, then the staff of each, then who may use customer contact, then who was not
-    seen. Nobody is taken for gone here: a right taken from us looks the same."""
+    seen, one by one. Nobody is taken for gone here: a right taken from us looks the same."""
 
     name = "directory"
     title = gettext_lazy("通讯录")
@@ -79,11 +80,11 @@ class DirectoryStep:
         since = datetime.fromisoformat(cursor["since"])
         for department in _departments_after(run, cursor["after"]):
             yield from _pages_of(department, client, since)
-        yield Page(
-            partial(_write_followers, run, client.follow_users()),
-            {"since": cursor["since"], "after": MAX_ID},
-        )
-        yield _unseen_page(run, since)
+        followers = client.follow_users()
+        cursor = {"since": cursor["since"], "after": MAX_ID, "asked": cursor.get("asked", "")}
+        yield Page(partial(_write_followers, run, followers), cursor)
+        yield from _asked_one_by_one(run, followers, cursor)
+        yield _unseen_page(run, cursor)
 
 
 MAX_ID = 2**63 - 1
@@ -143,6 +144,25 @@ def _unread(enterprise_id: int, userids: Sequence[str], since: datetime) -> list
     return sorted({userid for userid in userids if userid.lower() not in read})
 
 
+def _asked_one_by_one(
+    run: SyncRun, followers: Sequence[str], cursor: dict[str, Any]
+) -> Iterator[Page]:
+    """Those whom no department has shown: the app may see people without their department."""
+    since = datetime.fromisoformat(cursor["since"])
+    known = unseen_staff(run.enterprise_id, since=since).values_list("external_id", flat=True)
+    unread = _unread(run.enterprise_id, [*known, *followers], since)
+    left = [userid for userid in unread if userid > cursor["asked"]]
+    with Fetcher(run.connection) as fetcher:
+        for start in range(0, len(left), STAFF_PER_PAGE):
+            userids = left[start : start + STAFF_PER_PAGE]
+            answers = fetcher.each(WecomClient.staff, userids, spared=GONE | OUT_OF_SIGHT)
+            found = [each for _, each in answers if isinstance(each, StaffDetail)]
+            write = partial(
+                _write_staff, run.enterprise_id, found, database_now(), expected=len(found)
+            )
+            yield Page(write, {**cursor, "asked": userids[-1]})
+
+
 def _write_staff(
     enterprise_id: int, found: Sequence[StaffDetail], read_at: datetime, *, expected: int
 ) -> Mapping[str, int]:
@@ -166,8 +186,8 @@ def _write_followers(run: SyncRun, userids: Sequence[str]) -> Mapping[str, int]:
     return {"changed": counts["gained"] + counts["lost"], "followers": len(userids)}
 
 
-def _unseen_page(run: SyncRun, since: datetime) -> Page:
-    cursor = {"since": since.isoformat(), "after": MAX_ID}
+def _unseen_page(run: SyncRun, cursor: dict[str, Any]) -> Page:
+    since = datetime.fromisoformat(cursor["since"])
     known = Staff.objects.active().filter(enterprise=run.enterprise_id).exclude(external_id="")
     unseen = unseen_staff(run.enterprise_id, since=since).count()
     if is_mass_disappearance(unseen, known=known.count()):

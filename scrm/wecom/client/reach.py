@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from scrm.shared.signed_http import tls_context
+
 TIMEOUT_SECONDS = 5.0
 #: Needs no token and is told so: any answer will do.
 KNOCK = "/cgi-bin/getcallbackip"
@@ -25,7 +27,9 @@ class Reached:
 def reach(base_url: str) -> Reached:
     """Knock once. Raises ``httpx.HTTPError`` or ``OSError`` when nobody answers."""
     began = time.monotonic()
-    answer = httpx.get(base_url + KNOCK, timeout=TIMEOUT_SECONDS, follow_redirects=False)
+    answer = httpx.get(
+        base_url + KNOCK, timeout=TIMEOUT_SECONDS, verify=tls_context(), trust_env=False
+    )
     took = time.monotonic() - began
     return Reached(int(took * 1000), _skew(answer.headers.get("Date", ""), took))
 

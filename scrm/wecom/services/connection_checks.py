@@ -21,6 +21,7 @@ from scrm.shared.clock import database_now
 from scrm.wecom.client import Kind, WecomClient, WecomRefusal, client_for
 from scrm.wecom.client.codes import words_of
 from scrm.wecom.client.reach import Reached, reach
+from scrm.wecom.client.wire import base_url
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.credentials import is_usual_corp_id
 from scrm.wecom.rules.status import Platform
@@ -76,7 +77,7 @@ def is_well(checks: list[Check]) -> bool:
 
 def every_check(connection: WecomConnection) -> Iterator[Check]:
     """In the order in which things have to work; what cannot be tried is left out."""
-    base = base_url(connection)
+    base = base_url(connection.platform)
     if not base:
         yield failed_check(
             "host",
@@ -101,12 +102,6 @@ def every_check(connection: WecomConnection) -> Iterator[Check]:
     yield check_clock(reached)
 
 
-def base_url(connection: WecomConnection) -> str:
-    if connection.platform == Platform.SIMULATOR:
-        return str(settings.WECOM_SIMULATOR_URL)
-    return str(settings.WECOM_API_URL)
-
-
 def host_of(url: str) -> str:
     return urlsplit(url).netloc
 
@@ -124,19 +119,20 @@ def unreachable(base: str, error: Exception) -> Check:
 
 
 def checks_of_calls(connection: WecomConnection) -> Iterator[Check]:
+    """Without a token nothing else can be tried."""
     with client_for(connection) as client:
-        for position, (name, ask) in enumerate(CALLS.items()):
+        for name, ask in CALLS.items():
             try:
-                check = ask(client)
+                yield ask(client)
             except WecomRefusal as refusal:
-                is_token = position == 0 and refusal.api == "gettoken"
-                check = refused_check("token" if is_token else name, refusal, connection)
-                if position == 0:
-                    yield check
+                yield refused_check(name, refusal, connection)
+                if name == "credential":
                     return
-            if position == 0:
-                yield Check("token", titles()["token"], CheckStatus.OK, _("已取得访问凭证"))
-            yield check
+
+
+def check_token(client: WecomClient) -> Check:
+    client.check_secret()
+    return Check("credential", titles()["credential"], CheckStatus.OK, _("已取得访问凭证"))
 
 
 def check_directory(client: WecomClient) -> Check:
@@ -182,6 +178,7 @@ def check_groups(client: WecomClient) -> Check:
 
 
 CALLS: dict[str, Callable[[WecomClient], Check]] = {
+    "credential": check_token,
     "directory": check_directory,
     "customer_contact": check_customer_contact,
     "groups": check_groups,
@@ -190,7 +187,7 @@ CALLS: dict[str, Callable[[WecomClient], Check]] = {
 
 def titles() -> dict[str, str]:
     return {
-        "token": _("应用凭证"),
+        "credential": _("应用凭证"),
         "directory": _("可见范围"),
         "customer_contact": _("客户联系权限"),
         "groups": _("客户群"),

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 
 from scrm.wecom.simulator import door
 from scrm.wecom.simulator.api import all_endpoints  # noqa: F401 - fills ENDPOINTS
-from scrm.wecom.simulator.api.call import ENDPOINTS, Answer, Call, Endpoint, Upload
+from scrm.wecom.simulator.api.call import ENDPOINTS, Answer, Call, Endpoint
+from scrm.wecom.simulator.api.uploads import LARGEST, read_uploads
 from scrm.wecom.simulator.corp import Corp
 from scrm.wecom.simulator.faults import Trouble
 from scrm.wecom.simulator.records import App, Token
@@ -22,8 +23,6 @@ from scrm.wecom.simulator.world import World
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 LARGEST_BODY = 1_000_000
-LARGEST_UPLOAD = 21_000_000
-"""An upload may be a little longer than the largest file: the form around it."""
 
 
 def make_app(world: World) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
@@ -55,6 +54,11 @@ class PlatformCall:
     def __init__(self, world: World, environ: Environ, api: str) -> None:
         self.world, self.environ, self.api = world, environ, api
         self.query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+
+    def origin(self) -> str:
+        """How the caller calls us, for links that lead back here."""
+        scheme = self.environ.get("wsgi.url_scheme", "http")
+        return f"{scheme}://{self.environ.get('HTTP_HOST', 'localhost')}"
 
     def response(self) -> Response:
         if self.api == "gettoken":
@@ -114,7 +118,7 @@ class PlatformCall:
             self.check_scope(endpoint, app)
             if endpoint.method == "POST" and self.environ["REQUEST_METHOD"] != "POST":
                 raise Refused(40050 if "groupchat/" in self.api else 40058)
-            call = Call(self.world, corp, app, self.api, self.query, troubles=troubles)
+            call = Call(corp, app, self.api, self.query, origin=self.origin(), troubles=troubles)
             self.read_body(call)
             if endpoint.method == "POST":
                 corp.changes += 1
@@ -198,11 +202,11 @@ class PlatformCall:
             return
         form = self.environ.get("CONTENT_TYPE", "").startswith("multipart/")
         length = int(self.environ.get("CONTENT_LENGTH") or 0)
-        if length > (LARGEST_UPLOAD if form else LARGEST_BODY):
+        if length > (LARGEST if form else LARGEST_BODY):
             raise Refused(45001 if form else 40206)
         body = self.environ["wsgi.input"].read(length)
         if form:
-            call.files = uploads(self.environ.get("CONTENT_TYPE", ""), body)
+            call.files = read_uploads(self.environ.get("CONTENT_TYPE", ""), body)
         elif body:
             call.body = read_json(body)
 
@@ -233,7 +237,3 @@ def read_json(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(40058, "invalid json")
     return value
-
-
-def uploads(content_type: str, body: bytes) -> dict[str, Upload]:
-    raise Refused(40058)

@@ -17,10 +17,13 @@ class Clock:
 
     offset: float = 0.0
     frozen_at: float | None = None
+    instant: float | None = field(default=None, metadata={"kept": False})  # while it is replayed
     moved: Callable[[], None] | None = field(default=None, repr=False, metadata={"kept": False})
 
     def time(self) -> float:
         """Seconds since 1970."""
+        if self.instant is not None:
+            return self.instant
         return time.time() + self.offset if self.frozen_at is None else self.frozen_at
 
     def second(self) -> int:

@@ -30,6 +30,9 @@ VERBS = (
     # groups
     "create_group", "join", "leave", "remove", "rename", "set_notice", "change_owner",
     "set_admins", "set_nickname", "dissolve", "write", "truth",
+    # what staff and customers answer
+    "tap_send", "tap_all", "accept_transfer", "refuse_transfer", "bind_welcome", "scan",
+    "add_tags", "rename_tag", "remove_tag",
 )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scrm.wecom.simulator import loading
-from scrm.wecom.simulator.groups import Groups
 from scrm.wecom.simulator.limits import Limiter
+from scrm.wecom.simulator.notices import Notices
 from scrm.wecom.simulator.records import App, Department
 from scrm.wecom.simulator.refusals import Impossible
 from scrm.wecom.simulator.state import TRANSIENT, verb
@@ -17,11 +17,8 @@ FIRST_AGENT_ID = 1_000_002
 
 
 @dataclass(kw_only=True)
-class Corp(Groups):
+class Corp(Notices):
     limiter: Limiter = field(default_factory=Limiter, metadata=TRANSIENT)
-
-    def tag_names(self, tag_ids: list[str]) -> dict[str, tuple[str, str]]:
-        return {}
 
     @verb
     def load(self, content: dict[str, Any]) -> dict[str, list[str]]:

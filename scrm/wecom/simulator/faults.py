@@ -117,6 +117,7 @@ class Settings:
     calls_per_minute: int = 10_000
     calls_per_hour: int = 150_000
     calls_of: dict[str, int] = field(default_factory=dict)  # an API's own calls a minute
+    spam_words: list[str] = field(default_factory=list)  # 40201 for messages with one
     callback_timeout: float = 5.0
     callback_tries: int = 3
     callback_pause: float = 1.0

@@ -44,12 +44,12 @@ def load[T](kind: type[T], path: Path) -> T:
 
 
 @cache
-def kept_fields(kind: type) -> tuple[Field[Any], ...]:
+def kept_fields(kind: Any) -> tuple[Field[Any], ...]:
     return tuple(each for each in fields(kind) if each.metadata.get("kept", True))
 
 
 @cache
-def hints_of(kind: type) -> dict[str, Any]:
+def hints_of(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
@@ -68,9 +68,10 @@ def to_plain(value: Any) -> Any:
 
 
 def plain_fields(value: Any) -> dict[str, Any]:
+    kind: Any = type(value)
     return {
         each.name: to_plain(getattr(value, each.name))
-        for each in kept_fields(type(value))
+        for each in kept_fields(kind)
         if not has_default(each, getattr(value, each.name))
     }
 

@@ -94,6 +94,7 @@ TEXTS = {
     41093: "group msg is cancelled",
     41094: "remind too often",
     41096: "welcome is being sent by another app",
+    42052: "message can not be recalled",
     42001: "access_token expired",
     44001: "empty media data",
     44004: "empty content",

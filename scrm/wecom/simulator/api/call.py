@@ -12,7 +12,6 @@ from scrm.wecom.simulator.corp import Corp
 from scrm.wecom.simulator.faults import Trouble
 from scrm.wecom.simulator.records import App
 from scrm.wecom.simulator.refusals import Refused
-from scrm.wecom.simulator.world import World
 
 Answer = dict[str, Any]
 
@@ -26,13 +25,13 @@ class Upload:
 
 @dataclass
 class Call:
-    world: World
     corp: Corp
     app: App
     api: str
     query: dict[str, str]
     body: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Upload] = field(default_factory=dict)
+    origin: str = ""
     troubles: list[Trouble] = field(default_factory=list)
 
     # Parameters of the body: what is missing or has another shape is refused ---------------------
@@ -102,10 +101,11 @@ def cursor_place(call: Call) -> list[int]:
     if not text:
         return []
     try:
-        api, *place = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
+        decoded = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        api, place = decoded[0], [int(each) for each in decoded[1:]]
+    except (ValueError, TypeError, LookupError):
         raise Refused(50100) from None
-    if api != call.api or not all(isinstance(each, int) for each in place):
+    if api != call.api:
         raise Refused(50100)
     return place
 

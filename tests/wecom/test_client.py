@@ -1,11 +1,8 @@
-import logging
-import threading
-from datetime import UTC, datetime
+from datetime import UTC
 
 import pytest
 
-from scrm.wecom.client import InvalidArguments, Kind, Outcome, WecomRefusal, client_for
-from scrm.wecom.models import ApiQuota
+from scrm.wecom.client import client_for
 from tests.wecom.simulated import simulated_corp
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from scrm.wecom.client.apis import Api
-from scrm.wecom.client.codes import BUSY_SECONDS, code_of
+from scrm.wecom.client.codes import BUSY_SECONDS, NO_ADDRESS, code_of
 from scrm.wecom.client.errors import Kind, Outcome, WecomRefusal
 from scrm.wecom.client.parsing import text
 from scrm.wecom.client.wire import Answer, NoAnswer
@@ -22,6 +22,14 @@ def judged(api: Api, found: Answer | NoAnswer) -> dict[str, Any]:
     The errcode is looked at first: a failure carries the fields of a success as well, empty.
     """
     if isinstance(found, NoAnswer):
+        if found.reason == NO_ADDRESS:
+            raise WecomRefusal(
+                api.name,
+                code=0,
+                kind=Kind.CONFIG,
+                outcome=Outcome.PERMANENT,
+                message=NO_ADDRESS,
+            )
         raise lost(api, found.reason, sent=found.sent)
     if found.status != 200:
         raise _http_refusal(api, found.status)

@@ -13,9 +13,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scrm.wecom.client.errors import Kind, Outcome
+from scrm.wecom.client.errors import Kind, Outcome, WecomRefusal
 
 RETRYABLE_KINDS = frozenset({Kind.TRANSIENT, Kind.RATE, Kind.BUSY, Kind.TOKEN})
+
+#: The reason of a refusal when there is no such platform here.
+NO_ADDRESS = "no_address"
 
 #: Half a minute is the least after which "still busy" is worth asking again.
 BUSY_SECONDS = 30.0
@@ -39,11 +42,30 @@ def code_of(number: int) -> Code | None:
 
 def words_of(number: int) -> str:
     """In the reader's language; codes that no table lists are named by their number."""
+    if number == 0:
+        return gettext("没有收到企业微信的有效应答，系统会自动重试；如果一直如此，请检查网络。")
     if found := CODES.get(number):
         return str(found.words)
     return gettext("企业微信返回了未收录的错误码 %(code)d，请按错误码查询官方文档。") % {
         "code": number
     }
+
+
+def words_for(refusal: WecomRefusal) -> str:
+    """What happened and what to do, also where the platform gave no code."""
+    if refusal.code:
+        return words_of(refusal.code)
+    if refusal.outcome is Outcome.UNKNOWN:
+        return gettext("没有收到应答，不知道操作是否已执行，请先在企业微信核对，不要直接重试。")
+    if refusal.kind is Kind.RATE:
+        return gettext("调用太快，已到上限，系统会自动放慢后继续。")
+    if refusal.message == NO_ADDRESS:
+        return gettext("没有设置模拟企业微信的地址，请设置 SCRM_SIMULATOR_URL。")
+    if refusal.outcome is Outcome.PERMANENT:
+        return gettext("应答不是来自企业微信（%(reason)s），请检查网络代理与地址。") % {
+            "reason": refusal.message
+        }
+    return words_of(0)
 
 
 _OBJECT_GONE = _("对象已不存在或不在应用可见范围内，重新同步后再处理。")

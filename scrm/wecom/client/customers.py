@@ -41,17 +41,21 @@ class Customers(Calls):
 
     def customer(self, external_userid: str) -> CustomerDetail:
         """With everybody who follows him, however many pages that takes."""
-        params = {"external_userid": identity("external_userid", external_userid), "cursor": ""}
-        follows: list[dict[str, Any]] = []
+        asked = {"external_userid": identity("external_userid", external_userid)}
+        cursors = [""]
+        follows: dict[str, dict[str, Any]] = {}
         contact: dict[str, Any] = {}
-        for _ in range(MAX_FOLLOW_PAGES):
-            answer = self.ask(GET_CUSTOMER, params={k: v for k, v in params.items() if v})
+        while len(cursors) <= MAX_FOLLOW_PAGES:
+            place = {"cursor": cursors[-1]} if cursors[-1] else {}
+            answer = self.ask(GET_CUSTOMER, params={**asked, **place})
             contact = contact or self.required(GET_CUSTOMER, answer, "external_contact", dict)
-            follows += mappings(answer.get("follow_user"))
-            params["cursor"] = text(answer.get("next_cursor"))
-            if not params["cursor"]:
+            for row in mappings(answer.get("follow_user")):
+                follows.setdefault(text(row.get("userid")), row)
+            cursor = text(answer.get("next_cursor"))
+            if not cursor or cursor in cursors:
                 break
-        return parse(CustomerDetail, {**contact, "follow_user": follows})
+            cursors.append(cursor)
+        return parse(CustomerDetail, {**contact, "follow_user": [*follows.values()]})
 
     def customers_batch(
         self, userids: Sequence[str], cursor: str = "", *, limit: int = limits.MAX_BATCH_PAGE

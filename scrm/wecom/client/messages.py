@@ -53,8 +53,8 @@ class Messages(Calls):
 
         Never repeated after a lost answer: look with ``mass_messages`` whether it is there.
         """
-        body = {"chat_type": chat_type, **content(text, attachments)}
         among("chat_type", chat_type, ("single", "group"))
+        body = {"chat_type": chat_type, **content(text, attachments)}
         if sender:
             body["sender"] = identity("sender", sender)
         if chat_type == "group":
@@ -64,7 +64,9 @@ class Messages(Calls):
         else:
             body |= receivers(external_userids, tag_filter, sender=sender)
             body["allow_select"] = allow_select
-        return parse(CreatedMassMessage, self.ask(CREATE, body))
+        answer = self.ask(CREATE, body)
+        self.new_id(CREATE, answer, "msgid")
+        return parse(CreatedMassMessage, answer)
 
     def remind_mass_message(self, msgid: str) -> None:
         """At most three times in 24 hours."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field, fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 type Read[T] = Callable[[Any], T]
@@ -33,9 +32,15 @@ def parse[T](kind: type[T], document: object) -> T:
     return kind(*[read(get(key) if key else given) for key, read in _plan(kind)])
 
 
-@cache
-def _plan(kind: Any) -> list[tuple[str, Read[Any]]]:
-    return [(each.metadata["key"], each.metadata["read"]) for each in fields(kind)]
+type Plan = list[tuple[str, Read[Any]]]
+
+_plans: dict[Any, Plan] = {}
+
+
+def _plan(kind: Any) -> Plan:
+    if kind not in _plans:
+        _plans[kind] = [(each.metadata["key"], each.metadata["read"]) for each in fields(kind)]
+    return _plans[kind]
 
 
 # --- How a value is read --------------------------------------------------------------------------

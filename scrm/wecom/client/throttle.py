@@ -79,23 +79,19 @@ def _not_now(api: str, turn: Turn) -> WecomRefusal:
 
 
 @cache
-def shared_limiter() -> SharedLimiter:
-    return SharedLimiter(
-        redis.Redis.from_url(
-            settings.CACHES["default"]["LOCATION"], socket_timeout=2, socket_connect_timeout=2
-        )
-    )
+def _limiter_at(address: str) -> SharedLimiter:
+    return SharedLimiter(redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2))
 
 
 _alone = AloneLimiter()
-_unreachable_until = 0.0
+_unreachable_until: dict[str, float] = {}
 
 
 def _shared_or_alone[T](use: Callable[[Limiter], T]) -> T:
-    global _unreachable_until
-    if time.monotonic() >= _unreachable_until:
+    address = str(settings.CACHES["default"]["LOCATION"])
+    if time.monotonic() >= _unreachable_until.get(address, 0):
         try:
-            return use(shared_limiter())
+            return use(_limiter_at(address))
         except CACHE_FAILURES:
-            _unreachable_until = time.monotonic() + UNREACHABLE_SECONDS
+            _unreachable_until[address] = time.monotonic() + UNREACHABLE_SECONDS
     return use(_alone)

@@ -15,6 +15,7 @@ import httpx
 from django.conf import settings
 
 from scrm.shared.signed_http import tls_context
+from scrm.wecom.client.codes import NO_ADDRESS
 from scrm.wecom.rules.status import Platform
 
 CONNECT_SECONDS = 3.0
@@ -76,7 +77,7 @@ class Wire:
         """A call that must not be made twice gets a connection of its own: one that the platform
         closed while it was idle would leave us not knowing."""
         if not self._base:
-            return NoAnswer("no_address", sent=False)
+            return NoAnswer(NO_ADDRESS, sent=False)
         transport = self._transport or _pool(os.getpid(), keeps_connections=repeatable)
         request = _request(f"{self._base}/cgi-bin/{name}", params, method, body, file)
         try:
@@ -118,15 +119,15 @@ def _request(
     headers = {"User-Agent": "scrm/1", "Accept": "application/json"}
     extensions = {"timeout": _TIMEOUTS}
     if file is not None:
-        name, content = file
+        name, octets = file
         return httpx.Request(
             method,
             address,
-            files={"media": (plain_name(name), content)},
+            files={"media": (plain_name(name), octets)},
             headers=headers,
             extensions=extensions,
         )
-    content = None
+    content: bytes | None = None
     if method == "POST":
         headers["Content-Type"] = "application/json"
         content = json.dumps(body or {}, ensure_ascii=False, separators=(",", ":")).encode(

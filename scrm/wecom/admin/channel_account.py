@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
-from scrm.wecom.models import ChannelAccount
+from scrm.wecom.models import ChannelAccount, ChannelKind
 from scrm.wecom.services.channel_accounts import (
     activate_channel_account,
     channel_kinds,
@@ -72,7 +72,7 @@ class ChannelAccountAdmin(EnterpriseModelAdmin[ChannelAccount]):
 
     @display(description=_("类型"), ordering="kind")
     def kind_name(self, account: ChannelAccount) -> str:
-        return dict(channel_kinds()).get(account.kind, account.kind)
+        return str(dict(ChannelKind.choices).get(account.kind, account.kind))
 
     @display(description=_("已设密钥"), boolean=True)
     def has_secret(self, account: ChannelAccount) -> bool:

@@ -14,15 +14,19 @@ FIELDS = ("name", "endpoint", "secret", "delay_ms", "failure_percent")
 
 
 def channel_kinds() -> list[tuple[str, str]]:
-    """The kinds of channel that this installation can speak, with their labels."""
+    """The kinds of channel that can be added here, with their labels. A company on WeCom comes
+    with its connection instead."""
     labels = dict(ChannelKind.choices)
-    return [(kind, str(labels.get(kind, kind))) for kind in settings.CHANNELS]
+    added = [kind for kind in settings.CHANNELS if kind != ChannelKind.WECOM]
+    return [(kind, str(labels.get(kind, kind))) for kind in added]
 
 
 @transaction.atomic
 def create_channel_account(
     *, actor: User, name: str, kind: str, **values: object
 ) -> ChannelAccount:
+    if kind == ChannelKind.WECOM:
+        raise UnknownChannelKind(_("企业微信请用“连接企业微信”添加，会同时建立渠道账号。"))
     if kind not in settings.CHANNELS:
         raise UnknownChannelKind(_("没有“%(kind)s”这种渠道。") % {"kind": kind})
     account = ChannelAccount(enterprise_id=actor.enterprise_id, name=name, kind=kind)

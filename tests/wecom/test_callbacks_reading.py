@@ -217,16 +217,27 @@ def test_an_app_without_rights_fails_and_its_connection_asks_for_a_person(
     listener, platform, asked
 ):
     asked("wr1")
+    request_read(listener, KIND, "wr3")
     platform.shown["wr1"] = refusal(48002, Kind.CONFIG, Outcome.PERMANENT)
     read_waiting()
-    row = ReadRequest.objects.get()
+    row = ReadRequest.objects.get(external_id="wr1")
     assert row.state == "failed"
     assert "48002" in row.reason
+    assert waits()["wr3"] == pytest.approx(300, abs=1)
     listener.refresh_from_db()
     assert (listener.state, listener.state_code) == ("failing", "48002")
 
     asked("wr2")
     read_waiting()
+    listener.refresh_from_db()
+    assert listener.state == "connected"
+
+
+def test_an_object_out_of_our_sight_says_nothing_about_the_connection(listener, platform, asked):
+    asked("wr1")
+    platform.shown["wr1"] = refusal(60011, Kind.CONFIG, Outcome.PERMANENT)
+    read_waiting()
+    assert ReadRequest.objects.get().state == "failed"
     listener.refresh_from_db()
     assert listener.state == "connected"
 

@@ -95,7 +95,8 @@ WHERE id = %(id)s AND token = %(token)s AND state = 'waiting'
 
 PARK = """
 UPDATE wecom_readrequest SET due_at = statement_timestamp() + make_interval(secs => %(wait)s)
-WHERE connection_id = %(connection)s AND kind = %(kind)s AND state = 'waiting' AND token IS NULL
+WHERE connection_id = %(connection)s AND state = 'waiting' AND token IS NULL
+  AND (%(kind)s = '' OR kind = %(kind)s)
   AND due_at < statement_timestamp() + make_interval(secs => %(wait)s)
 """
 
@@ -204,8 +205,8 @@ def give_back(
         )
 
 
-def park(connection_id: int, kind: str, wait: timedelta) -> None:
-    """The platform will not answer for so long: let nothing of this kind try."""
+def park(connection_id: int, wait: timedelta, *, kind: str = "") -> None:
+    """The platform will not answer for so long: let nothing of this kind, or nothing, try."""
     with database.cursor() as cursor:
         seconds = wait.total_seconds()
         cursor.execute(PARK, {"connection": connection_id, "kind": kind, "wait": seconds})

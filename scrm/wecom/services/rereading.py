@@ -9,13 +9,11 @@ import logging
 import random
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import InterfaceError, connections, transaction
+from django.db import InterfaceError, transaction
 from django.db import connection as database
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -28,6 +26,7 @@ from scrm.wecom.handlers import NotYet, Reader, reader_of
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.status import ConnectionState, ReadState
 from scrm.wecom.services.connections import mark_connected, mark_failing
+from scrm.wecom.services.fetching import Fetcher
 from scrm.wecom.services.read_claims import (
     Claim,
     LeaseLost,
@@ -50,6 +49,9 @@ PATIENCE = 6  # so often may the platform show an older state than the event spo
 MOST_ERRORS = 5  # of ours, with one object
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
 PARKED = timedelta(seconds=60)  # the shortest block of the platform
+CLOSED = timedelta(minutes=5)  # a wrong secret repeated many times blocks our address
+#: A right that is missing for one object; other objects are shown.
+OUT_OF_SIGHT = frozenset({50002, 60011, 60021, 60030, 84074, 92000})
 
 
 class Fetched(NamedTuple):
@@ -111,25 +113,32 @@ def _read(connection_id: int, claim: Claim, *, at_once: int) -> None:
 def _fetched(
     connection: WecomConnection, objects: list[Wanted], *, at_once: int
 ) -> Iterator[Fetched]:
+    if at_once > 1 and len(objects) > 1:
+        yield from _fetched_at_once(connection, objects, at_once)
+        return
     try:
         client = client_for(connection)
     except Exception as error:
         yield from (Fetched(wanted, timezone.now(), error=error) for wanted in objects)
         return
     with client:
-        if at_once == 1 or len(objects) == 1:
-            yield from (_fetch(client, wanted) for wanted in objects)
-            return
-        with ThreadPoolExecutor(at_once, thread_name_prefix="wecom-read") as pool:
-            yield from pool.map(lambda wanted: _fetch_in_thread(client, wanted), objects)
+        yield from (_fetch(client, wanted) for wanted in objects)
 
 
-def _fetch_in_thread(client: WecomClient, wanted: Wanted) -> Fetched:
+def _fetched_at_once(
+    connection: WecomConnection, objects: list[Wanted], at_once: int
+) -> list[Fetched]:
+    by_id = {str(wanted.id): wanted for wanted in objects}
+
+    def fetch(client: WecomClient, number: str) -> Fetched:
+        return _fetch(client, by_id[number])
+
     try:
-        return _fetch(client, wanted)
-    finally:
-        with suppress(Exception):  # the client may have counted in the database
-            connections.close_all()
+        with Fetcher(connection, at_once=at_once) as fetcher:
+            answers = fetcher.each(fetch, list(by_id), spared=frozenset())
+            return [answer for _number, answer in answers if isinstance(answer, Fetched)]
+    except Exception as error:
+        return [Fetched(wanted, timezone.now(), error=error) for wanted in objects]
 
 
 def _fetch(client: WecomClient, wanted: Wanted) -> Fetched:
@@ -193,13 +202,14 @@ def _after_refusal(
         "The platform refused to show an object.",
         extra={"read_id": wanted.id, "api": refusal.api, "errcode": refusal.code},
     )
-    if refusal.kind == Kind.CONFIG:
+    if refusal.kind == Kind.CONFIG and refusal.code not in OUT_OF_SIGHT:
         _fail(token, wanted, _words(refusal))
+        park(connection.pk, CLOSED)
         mark_failing(connection.pk, refusal.code)
     elif refusal.kind == Kind.RATE:
         wait = timedelta(seconds=refusal.retry_after) if refusal.retry_after else PARKED
         _again(token, wanted, wait=wait, reason=_words(refusal), counted=False)
-        park(connection.pk, wanted.kind, wait)
+        park(connection.pk, wait, kind=wanted.kind)
     elif refusal.outcome == Outcome.PERMANENT:
         _fail(token, wanted, _words(refusal))
     else:  # reading twice does no harm, so what is not known is asked again, too

@@ -45,6 +45,8 @@ def respond(world: World, environ: Environ) -> Response:
         return PlatformCall(world, environ, path.removeprefix("/cgi-bin/")).response()
     if path.startswith("/_sim/"):
         return door.respond(world, environ)
+    if path == "/_sim":
+        return Response(301, headers=(("Location", "/_sim/"),))
     return Response(404, content_type="text/plain")
 
 

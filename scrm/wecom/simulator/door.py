@@ -13,7 +13,6 @@ from scrm.wecom.simulator.response import Response, as_json
 from scrm.wecom.simulator.world import World
 
 LARGEST_BODY = 64_000_000
-HTML = "text/html; charset=utf-8"
 REFUSED_HERE = "这个请求来自别的网站，已拒绝。"
 
 
@@ -23,7 +22,8 @@ def respond(world: World, environ: dict[str, Any]) -> Response:
     if not is_ours(environ):
         return Response(403, as_json({"error": REFUSED_HERE}))
     form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
-    if form or "text/html" in environ.get("HTTP_ACCEPT", ""):
+    picture = path.startswith("images/")
+    if form or picture or "text/html" in environ.get("HTTP_ACCEPT", ""):
         return page.respond(world, environ["REQUEST_METHOD"], path, fields_of(environ))
     return json_response(world, environ, path)
 
@@ -82,9 +82,12 @@ def arguments_of(environ: dict[str, Any]) -> dict[str, Any]:
 
 
 def fields_of(environ: dict[str, Any]) -> dict[str, str]:
-    """Of the form in the body, or of the query."""
+    """Of the form in the body, or of the query; a name given twice has both, with a comma."""
     if environ["REQUEST_METHOD"] == "POST":
         text = body_of(environ).decode(errors="replace")
     else:
         text = environ.get("QUERY_STRING", "")
-    return {name: value.strip() for name, value in parse_qsl(text)}
+    fields: dict[str, str] = {}
+    for name, value in parse_qsl(text):
+        fields[name] = f"{fields[name]},{value.strip()}" if name in fields else value.strip()
+    return fields

@@ -43,10 +43,11 @@ def upload_attachment(call: Call) -> Answer:
 
 @endpoint("POST", "media/uploadimg")
 def uploadimg(call: Call) -> Answer:
-    _, content = uploaded(call, "image")
+    name, content = uploaded(call, "image")
     if len(content) > UPLOADED_IMAGE:
         raise Refused(45001)
-    return {"url": f"{call.origin}/_sim/images/{call.corp.new_id('p')}"}
+    kept = call.corp.keep_media("image", name, content)
+    return {"url": f"{call.origin}/_sim/images/{kept.media_id}"}
 
 
 @endpoint("GET", "media/get")

@@ -1,8 +1,42 @@
+import fcntl
+import os
+from pathlib import Path
+
 import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.utils import translation
+
+from tests.engines import template_note
+
+TEMPLATE = "template_of_tests"
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests mostly wait. They come first and, as work is stolen from the end of a worker's
+    list, one after the other in one worker, while the others have the processors."""
+    items.sort(key=lambda item: not any(item.iter_markers("slow")))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings, django_db_blocker):
+    """The migrations run once; every worker's database is a copy of the result."""
+    with template_note(Path(os.environ["SCRM_TEST_ENGINES"])).open("a+") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+        if not note.seek(0, os.SEEK_END):
+            with django_db_blocker.unblock():
+                make_template()
+            note.write("made")
+    connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
+
+
+def make_template():
+    own = connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"]
+    connection.settings_dict["TEST"]["NAME"] = TEMPLATE
+    connection.creation.create_test_db(verbosity=0)
+    connection.close()
+    connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"] = own
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,29 @@
 
 Called by tests/settings.py, because a database must be known before Django's settings are read.
 Parallel workers inherit the two variables and start nothing. The pair dies with this process.
+
+A cluster in which the migrations have run is kept in the virtual environment, under a digest of
+the migrations: the next run with the same ones begins with a copy of it.
 """
 
 import atexit
 import fcntl
+import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from scrm.embedded import Engines, locate
+import django
+
+from scrm.embedded import Engines, Place, locate, versions
 
 PREFIX = "scrm-test-"
+KEPT = Path(sys.prefix) / "scrm-tests"
+KEPT_CLUSTERS = 3
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def own_engines() -> None:
@@ -25,6 +36,7 @@ def own_engines() -> None:
     lock = (folder / "alive").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     place = locate(folder / "data")
+    _begin_with_a_kept_cluster(place)
     engines = Engines(place, durable=False).start()
     os.environ["SCRM_TEST_ENGINES"] = str(place.data)
     os.environ["SCRM_DATA_DIR"] = str(place.data)
@@ -36,8 +48,53 @@ def own_engines() -> None:
 def _stop(engines, folder, lock, owner):
     if os.getpid() == owner:  # a forked child runs the same exit functions
         engines.stop()
+        _keep_cluster(engines.place)
         lock.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def template_note(place_data: Path) -> Path:
+    """Not empty when the cluster has a migrated database to copy; locked while one is made."""
+    return place_data / "template.note"
+
+
+def _kept_cluster() -> Path:
+    digest = hashlib.sha256(f"{django.VERSION} {versions()}".encode())
+    for path in sorted([*ROOT.glob("*/migrations/*.py"), *ROOT.glob("scrm/*/migrations/*.py")]):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return KEPT / digest.hexdigest()[:20]
+
+
+def _begin_with_a_kept_cluster(place: Place) -> None:
+    kept = _kept_cluster()
+    if not kept.exists() or place.postgres.exists():
+        return
+    place.postgres.parent.mkdir(parents=True, exist_ok=True)
+    if _copy(kept, place.postgres):
+        template_note(place.data).write_text("kept")
+
+
+def _keep_cluster(place: Place) -> None:
+    kept, note = _kept_cluster(), template_note(place.data)
+    if kept.exists() or not note.exists() or not note.read_text():
+        return
+    try:
+        KEPT.mkdir(exist_ok=True)
+    except OSError:
+        return
+    partial = KEPT / f"{kept.name}.{os.getpid()}"
+    if _copy(place.postgres, partial):
+        partial.rename(kept)
+    for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_CLUSTERS]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """With owners and modes, or not at all."""
+    done = subprocess.run(["cp", "-a", source, target], capture_output=True, check=False)
+    if done.returncode:
+        shutil.rmtree(target, ignore_errors=True)
+    return done.returncode == 0
 
 
 def _remove_leftovers() -> None:

@@ -134,7 +134,7 @@ def receiver(settings):
     settings.CHANNEL_LOOPBACK_ALLOWED = True
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     server.received, server.answer = [], all_delivered
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield server
     server.shutdown()

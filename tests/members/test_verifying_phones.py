@@ -51,7 +51,7 @@ def receiver(settings):
         settings.VERIFICATION_URL = f"http://127.0.0.1:{server.server_port}/sms"
         settings.VERIFICATION_SECRET = "geheim"
         settings.CHANNEL_LOOPBACK_ALLOWED = True
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()

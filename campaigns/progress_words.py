@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.rules.status import BroadcastStatus
+from scrm.wecom.client.codes import words_of
 
 NOTHING = "—"
 
@@ -33,6 +34,10 @@ REASONS = {
     "channel_is_off": gettext_lazy("渠道账号已停用"),
     "platform_greets": gettext_lazy("平台用群欢迎语模板自动发送"),
     "channel_cannot_send": gettext_lazy("这个渠道不能由系统直接发送"),
+    "code_expired": gettext_lazy("超过 20 秒或凭证已用过，平台不再允许发送"),
+    "already_talking": gettext_lazy("员工与客户已开始聊天，或欢迎语已发送"),
+    "another_app_greets": gettext_lazy("别的应用已在发送欢迎语"),
+    "bad_content": gettext_lazy("内容不符合平台要求"),
     "imported": gettext_lazy("由导入入群，不欢迎"),
     "too_late": gettext_lazy("入群太久，不再欢迎"),
     "render_error": gettext_lazy("内容无法生成"),
@@ -54,7 +59,12 @@ REASONS = {
 }
 
 
+PLATFORM_CODE = "wecom_"
+
+
 def reason_in_words(code: str) -> str:
+    if code.startswith(PLATFORM_CODE):
+        return words_of(int(code.removeprefix(PLATFORM_CODE)))
     return str(REASONS.get(code, code)) if code else NOTHING
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 
 from django.db import transaction
 from django.dispatch import receiver
 
 from campaigns import tasks
+from campaigns.services.contact_welcoming import plan_contact_welcome
 from campaigns.services.split_invitations import draft_split_broadcast
 from campaigns.services.welcoming import plan_welcome
 from campaigns.signals import (
@@ -16,10 +17,11 @@ from campaigns.signals import (
     broadcast_cancelled,
     broadcast_resumed,
     broadcast_started,
+    contact_welcome_planned,
     segment_draw_asked,
     welcome_planned,
 )
-from members.signals import churn_scored, member_joined, split_invited
+from members.signals import churn_scored, contact_added, member_joined, split_invited
 from scrm.accounts.models import User
 
 
@@ -27,6 +29,16 @@ from scrm.accounts.models import User
 def welcome_newcomer(*, stay_id: int | None = None, **_: object) -> None:
     if stay_id is not None:
         plan_welcome(stay_id)
+
+
+@receiver(contact_added)
+def greet_contact(*, follow_id: int, welcome_code: str, occurred_at: datetime, **_: object) -> None:
+    plan_contact_welcome(follow_id, code=welcome_code, occurred_at=occurred_at)
+
+
+@receiver(contact_welcome_planned)
+def hurry_contact_welcomes(**_: object) -> None:
+    transaction.on_commit(partial(tasks.wake, tasks.send_contact_welcomes), robust=True)
 
 
 @receiver(welcome_planned)

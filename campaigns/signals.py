@@ -20,5 +20,8 @@ broadcast_cancelled = Signal()
 # welcome_id: int
 welcome_planned = Signal()
 
+# welcome_id: int; of a new contact
+contact_welcome_planned = Signal()
+
 # segment_id: int; its list is wanted anew
 segment_draw_asked = Signal()

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
 
-from campaigns.selectors.work import drains_needed, has_due_welcomes
-from campaigns.services import churn_alerts
+from campaigns.selectors.work import drains_needed, has_due_welcomes, has_planned_contact_welcomes
+from campaigns.services import churn_alerts, contact_welcoming
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
 from campaigns.services.segmenting import draw_asked_segment, segments_to_draw
@@ -32,6 +32,19 @@ def drain_dispatches() -> None:
 def send_due_welcomes() -> None:
     if send_welcomes():
         wake(send_due_welcomes)
+
+
+@shared_task(name="campaigns.send_contact_welcomes")
+def send_contact_welcomes() -> None:
+    if contact_welcoming.send_contact_welcomes():
+        wake(send_contact_welcomes)
+
+
+@shared_task(name="campaigns.sweep_contact_welcomes")
+def sweep_contact_welcomes() -> None:
+    contact_welcoming.give_up_contact_welcomes()
+    if has_planned_contact_welcomes():
+        wake(send_contact_welcomes)
 
 
 @shared_task(name="campaigns.sweep_due_broadcasts")

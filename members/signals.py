@@ -46,8 +46,3 @@ tiering_begun = Signal()
 
 # tag_id: int, member_ids: list[int]; put on or taken off, at most some thousands at once
 tags_swept = Signal()
-
-# follow_id: int, welcome_code: str, state: str, occurred_at: datetime; a customer and a member of
-# staff became contacts just now, and the platform allows one message within 20 seconds. Sent only
-# where there is a code. ``state`` is the parameter of the way by which they came
-contact_added = Signal()

@@ -104,6 +104,7 @@ GROUPS = (
             Entry("campaigns.run", "play_circle"),
             Entry("campaigns.welcomepolicy", "waving_hand"),
             Entry("campaigns.welcomedelivery", "mark_email_read"),
+            Entry("campaigns.contactwelcome", "contact_mail"),
         ),
     ),
     Group(

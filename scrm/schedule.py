@@ -28,6 +28,8 @@ SCHEDULE: dict[str, Entry] = {
     "dispatches": every(2, "campaigns.sweep_dispatches"),
     # A newcomer whose wake-up was lost still reads the welcome while looking at the chat.
     "welcomes": every(5, "campaigns.sweep_welcomes"),
+    # A code of the platform lasts 20 seconds, so a lost wake-up leaves time for another.
+    "contact welcomes": every(5, "campaigns.sweep_contact_welcomes"),
     # Alerts end by whole days; hourly, because the day of each time zone ends at its own hour.
     "churn alerts": at(crontab(minute=20), "campaigns.tend_churn_alerts"),
     # How long an approved member waits once a chat has room again.

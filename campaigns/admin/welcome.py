@@ -15,6 +15,13 @@ from campaigns.services.welcoming import create_welcome_policy, edit_welcome_pol
 from scrm.accounts.admin_scope import EnterpriseModelAdmin, HistoryModelAdmin
 from scrm.accounts.rules.roles import Capability
 
+STATUS_LABELS = {
+    WelcomeStatus.SENT: "success",
+    WelcomeStatus.SENDING: "info",
+    WelcomeStatus.FAILED: "danger",
+    WelcomeStatus.SKIPPED: "warning",
+}
+
 
 @admin.register(WelcomePolicy)
 class WelcomePolicyAdmin(EnterpriseModelAdmin[WelcomePolicy]):
@@ -72,12 +79,7 @@ class WelcomeDeliveryAdmin(HistoryModelAdmin[WelcomeDelivery]):
     @display(
         description=_("状态"),
         ordering="status",
-        label={
-            WelcomeStatus.SENT: "success",
-            WelcomeStatus.SENDING: "info",
-            WelcomeStatus.FAILED: "danger",
-            WelcomeStatus.SKIPPED: "warning",
-        },
+        label=STATUS_LABELS,
     )
     def status_label(self, welcome: WelcomeDelivery) -> tuple[str, str]:
         return welcome.status, welcome.get_status_display()

@@ -2,6 +2,7 @@ from django.urls import path
 
 from campaigns.api.broadcast import BroadcastViewSet
 from campaigns.api.churn_alert import ChurnAlertViewSet
+from campaigns.api.contact_welcome import ContactWelcomeViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
 from campaigns.api.sandbox import SandboxMessageViewSet
 from campaigns.api.segment import SegmentMemberViewSet, SegmentViewSet
@@ -13,6 +14,7 @@ router.register("broadcasts", BroadcastViewSet, basename="broadcast")
 router.register("runs", RunViewSet, basename="run")
 router.register("welcome-policies", WelcomePolicyViewSet, basename="welcome-policy")
 router.register("welcome-deliveries", WelcomeDeliveryViewSet, basename="welcome-delivery")
+router.register("contact-welcomes", ContactWelcomeViewSet, basename="contact-welcome")
 router.register("sandbox-messages", SandboxMessageViewSet, basename="sandbox-message")
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.db import connection
 
+from campaigns.models import ContactWelcome
+from campaigns.rules.status import WelcomeStatus
+
 # Dispatches that a drain could take now, runs to freeze, cancel or finish; and the live leases.
 DRAIN_WORK = """
 SELECT
@@ -45,3 +48,7 @@ def has_due_welcomes() -> bool:
         )
         (is_due,) = cursor.fetchone()
     return bool(is_due)
+
+
+def has_planned_contact_welcomes() -> bool:
+    return ContactWelcome.objects.filter(status=WelcomeStatus.PLANNED).exists()

@@ -2,13 +2,13 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from campaigns.models import Delivery, Run, SandboxMessage, SegmentMember, WelcomeDelivery
+from campaigns.models import ContactWelcome, Delivery, Run, SandboxMessage, SegmentMember, WelcomeDelivery
 from campaigns.rules.status import BroadcastStatus, RunStatus
 from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
-from tests.members.factories import MemberFactory
+from tests.members.factories import FollowFactory, MemberFactory
 
 
 def build(world):
@@ -19,6 +19,19 @@ def build(world):
     policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
     world.rows["welcome policy"] = policy
     world.rows["welcome"] = WelcomeDelivery.objects.create(stay=stay, policy=policy)
+    world.rows["contact welcome"] = ContactWelcome.objects.create(
+        enterprise=world.enterprise,
+        follow=FollowFactory(
+            enterprise=world.enterprise,
+            member=world.rows["member"],
+            staff=world.rows["staff"],
+            channel_account=world.rows["channel account"],
+        ),
+        policy=policy,
+        code=f"{world.mark}凭证",
+        occurred_at=timezone.now(),
+        expires_at=timezone.now() + timedelta(seconds=20),
+    )
     world.rows["sandbox message"] = SandboxMessage.objects.create(
         channel_account=world.rows["channel account"],
         key=f"{world.mark}-1",
@@ -120,6 +133,8 @@ API = {
     },
     "welcome-delivery-list": {"get": Call()},
     "welcome-delivery-detail": {"get": Call(row="welcome")},
+    "contact-welcome-list": {"get": Call()},
+    "contact-welcome-detail": {"get": Call(row="contact welcome")},
     "segment-list": {
         "get": Call(),
         "post": Call(body=lambda w: {"code": "new", "name": "新人群包"}, answers=(201,)),
@@ -146,6 +161,7 @@ ADMIN: dict[str, str | None] = {
     "campaigns.run": "run",
     "campaigns.welcomepolicy": "welcome policy",
     "campaigns.welcomedelivery": "welcome",
+    "campaigns.contactwelcome": "contact welcome",
     "campaigns.sandboxmessage": "sandbox message",
 }
 

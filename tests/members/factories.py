@@ -11,6 +11,7 @@ from members.models import (
     ChurnScore,
     EntryApplication,
     Evidence,
+    Follow,
     ImportRun,
     Member,
     MemberDay,
@@ -25,8 +26,9 @@ from members.rules.churn import RiskBand
 from members.rules.standing import TierCause
 from members.rules.status import ApplicationStatus, JoinSource, LeaveReason, ObservedBy
 from members.services.partitions import ensure_partitions, month_of
-from tests.accounts.factories import EnterpriseFactory
+from tests.accounts.factories import EnterpriseFactory, StaffFactory
 from tests.communities.factories import (
+    ChannelAccountFactory,
     ClassificationValueFactory,
     CommunityFactory,
     EntryPolicyFactory,
@@ -210,3 +212,16 @@ class EvidenceFactory(DjangoModelFactory):
     byte_count = 60_000
     file_digest = Sequence(lambda n: f"file {n}")
     picture_digest = Sequence(lambda n: f"picture {n}")
+
+
+class FollowFactory(DjangoModelFactory):
+    """A customer and a colleague who are contacts."""
+
+    class Meta:
+        model = Follow
+
+    member = SubFactory(MemberFactory)
+    enterprise = SelfAttribute("member.enterprise")
+    channel_account = SubFactory(ChannelAccountFactory, enterprise=SelfAttribute("..enterprise"))
+    staff = SubFactory(StaffFactory, enterprise=SelfAttribute("..enterprise"))
+    external_userid = Sequence(lambda n: f"wm{n:030d}")

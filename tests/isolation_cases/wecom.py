@@ -93,7 +93,7 @@ ADMIN = {
 ADMIN_URLS = {
     "wecom_channelaccount_activate": Call(row="channel account"),
     "wecom_channelaccount_deactivate": Call(row="channel account"),
-    "wecom_wecomconnection_check": Call(row="wecom connection"),
+    "wecom_wecomconnection_try_out": Call(row="wecom connection"),
     "wecom_wecomconnection_sync_now": Call(
         row="wecom connection", body=lambda w: {"scope": "full"}
     ),

@@ -126,7 +126,7 @@ class WecomConnectionAdmin(SetupPages, EnterpriseModelAdmin[WecomConnection]):
     list_select_related = ("account",)
     search_fields = ("corp_id", "account__name")
     ordering = ("pk",)
-    actions_detail = ("check", "sync_now", "rotate", "resume", "pause")
+    actions_detail = ("try_out", "sync_now", "rotate", "resume", "pause")
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["shared/facts.css", "wecom/setup.css"]}
@@ -213,7 +213,7 @@ class WecomConnectionAdmin(SetupPages, EnterpriseModelAdmin[WecomConnection]):
 
     def idle_buttons(self, row: WecomConnection) -> set[str]:
         if row.state == ConnectionState.PAUSED:
-            return {"check", "sync_now", "rotate", "pause"}
+            return {"try_out", "sync_now", "rotate", "pause"}
         return {"resume"}
 
     @action(
@@ -227,7 +227,7 @@ class WecomConnectionAdmin(SetupPages, EnterpriseModelAdmin[WecomConnection]):
             submit=_("测试"),
         ),
     )
-    def check(self, request: HttpRequest, form: object, object_id: str) -> Any:
+    def try_out(self, request: HttpRequest, form: object, object_id: str) -> Any:
         connection = self.row(request, object_id)
         self.run_checks(request, connection)
         return self.back_to(request, connection)

@@ -29,6 +29,7 @@ FULL_INITS = {
     "scrm/__init__.py",  # loads the Celery application
     "members/criteria/__init__.py",  # an engine with one face: what other rooms may use of it
     "members/metrics/__init__.py",  # likewise
+    "scrm/wecom/client/__init__.py",  # likewise: a client, and what it may answer
 }
 READS_ENVIRONMENT = {
     "scrm/env.py",

@@ -29,6 +29,7 @@ logger = logging.getLogger("scrm.wecom.client")
 MAX_TRIES = 3
 FIRST_PAUSE = 0.3  # of which a random part is waited; each further one is twice as long
 LONGEST_PAUSE = 4.0
+LAST_TRY_SECONDS = 20.0  # no try begins later: whoever calls holds a lease
 TOKEN_SECONDS = 7200
 
 GET_TOKEN = reading(GETTOKEN, method="GET")
@@ -87,6 +88,7 @@ class Calls:
         """The answer, its errcode 0. Raises ``WecomRefusal``."""
         _refuse_inside_transaction()
         attempt, refused_token = 1, None
+        deadline = time.monotonic() + LAST_TRY_SECONDS
         while True:
             token: Token | None = None
             try:
@@ -103,7 +105,8 @@ class Calls:
             if token is not None and refused_token is None and failure.code in TOKEN_REFUSED:
                 refused_token = token
                 continue
-            if attempt == MAX_TRIES or not _may_repeat(failure):
+            is_late = attempt == MAX_TRIES or time.monotonic() > deadline
+            if is_late or not _may_repeat(failure):
                 raise failure
             self._sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))
             attempt += 1

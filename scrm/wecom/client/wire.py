@@ -21,7 +21,7 @@ from scrm.wecom.rules.status import Platform
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 WRITE_SECONDS = 60.0  # a file of 20 MB
-ANSWER_SECONDS = 30.0  # for the whole of an answer
+ANSWER_SECONDS = 20.0  # for the whole of an answer
 MAX_ANSWER_BYTES = 32_000_000
 
 _TIMEOUTS = httpx.Timeout(

@@ -1,0 +1,6 @@
+"""For the workers of tests that count effects."""
+
+from tests.settings import *  # noqa: F403
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.wecom.effects.EffectsConfig"]  # noqa: F405
+LEASE_SECONDS = 0.5

@@ -16,6 +16,8 @@ from members.criteria import matching
 from members.models import EntryApplication, MemberDay, Membership
 from scrm.accounts.models import OperatorTask, User
 from scrm.shared.criteria import InvalidCriterion, parse_criterion
+from scrm.wecom.models import InboundEvent, WecomConnection
+from scrm.wecom.rules.status import ConnectionState, EventState
 
 WEEK = timedelta(days=7)
 CHART_DAYS = 14
@@ -289,3 +291,14 @@ def most_at_stake(desk: Desk) -> list[ChurnAlert]:
     """The open alerts by value times risk: what it would cost to do nothing."""
     alerts = ChurnAlert.objects.visible_to(desk.user).open().by_stake()
     return list(alerts.select_related("member", "community", "assignee")[:TOP_ALERTS])
+
+
+def failing_connections(desk: Desk) -> int:
+    connections = WecomConnection.objects.visible_to(desk.user)
+    return connections.filter(state=ConnectionState.FAILING).count()
+
+
+def failed_callbacks(desk: Desk) -> int:
+    """At most a thousand are counted."""
+    events = InboundEvent.objects.visible_to(desk.user).filter(state=EventState.FAILED)
+    return events[:1000].count()

@@ -40,6 +40,8 @@ def todos(desk: Desk) -> Iterator[Todo]:
         yield from failures(desk)
     if desk.user.can(Capability.MANAGE_COMMUNITIES):
         yield from chats(desk)
+    if desk.user.can(Capability.MANAGE_ACCOUNTS):
+        yield from wecom(desk)
 
 
 def applications(desk: Desk) -> Iterator[Todo]:
@@ -130,6 +132,25 @@ def chats(desk: Desk) -> Iterator[Todo]:
             icon="link_off",
             tone="info",
             link=changelist("communities.groupchat", "assigned=no"),
+        )
+
+
+def wecom(desk: Desk) -> Iterator[Todo]:
+    if failing := numbers.failing_connections(desk):
+        yield Todo(
+            title=_("%(count)d 个企业微信连接异常") % {"count": failing},
+            note=_("在修复之前不能读取，也不能发送"),
+            icon="link_off",
+            tone="danger",
+            link=changelist("wecom.wecomconnection", "state__exact=failing"),
+        )
+    if failed := numbers.failed_callbacks(desk):
+        yield Todo(
+            title=_("%(count)d 条平台回调处理失败") % {"count": failed},
+            note=_("查看原因后可以重新处理"),
+            icon="inbox",
+            tone="warning",
+            link=changelist("wecom.inboundevent", "state__exact=failed"),
         )
 
 

@@ -30,6 +30,7 @@ from tests.members.factories import (
     PurchaseFactory,
     StayFactory,
 )
+from tests.wecom.factories import InboundEventFactory, WecomConnectionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -343,3 +344,15 @@ def test_the_desk_works_without_the_cache(client, administrator, settings):
     }
 
     assert page_of(client, administrator).status_code == 200
+
+
+def test_what_fails_on_wecom_is_shown_to_whom_can_set_it_right(client, enterprise, administrator):
+    failing = WecomConnectionFactory(enterprise=enterprise, state="failing")
+    InboundEventFactory(connection=failing, state="failed")
+    InboundEventFactory(state="failed")  # of another enterprise
+    shown = page_of(client, administrator).content.decode()
+    assert "1 个企业微信连接异常" in shown
+    assert "1 条平台回调处理失败" in shown
+    cache.clear()
+    operator = UserFactory(enterprise=enterprise, role=Role.OPERATOR)
+    assert "企业微信连接异常" not in page_of(client, operator).content.decode()

@@ -37,6 +37,8 @@ KIND_COLOURS = {
     TaskKind.REQUALIFICATION: "warning",
     TaskKind.CAPACITY: "warning",
     TaskKind.MERGE: "info",
+    TaskKind.CONNECTION_FAILING: "danger",
+    TaskKind.STILL_IN_CHAT: "warning",
 }
 
 

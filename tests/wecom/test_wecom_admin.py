@@ -70,7 +70,7 @@ def test_the_page_of_a_connection_tells_whether_it_works(desk, connection):
         "读取失败 1",
         "被拒 3 次",
         "读到 20，新增 1",
-        "回调没有告诉我们：新增 1。",
+        "新增 1：回调丢失或没有说明。",
         "下次自动同步",
     ):
         assert words in shown

@@ -171,6 +171,17 @@ def test_no_secret_stands_in_a_log_line_or_an_exception(caplog):
     assert TOKEN not in written
 
 
+def test_every_try_leaves_one_line_in_the_log(caplog):
+    caplog.set_level(logging.DEBUG, logger="scrm.wecom.client")
+    client_on(Network({"errcode": -1, "errmsg": "system busy"}, GROUP)).group("wr1")
+    lines = [record for record in caplog.records if getattr(record, "api", "") != "gettoken"]
+    assert [(line.api, line.errcode, line.attempt) for line in lines] == [
+        ("externalcontact/groupchat/get", -1, 1),
+        ("externalcontact/groupchat/get", 0, 2),
+    ]
+    assert all(line.ms >= 0 and line.connection_id for line in lines)
+
+
 def test_the_platform_is_not_called_inside_a_transaction():
     network = Network(GROUP)
     with transaction.atomic(), pytest.raises(RuntimeError):

@@ -1,4 +1,5 @@
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -6,8 +7,8 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
-from scrm.wecom.client import Kind, Outcome, WecomRefusal, client_for
-from scrm.wecom.client.limiters import AloneLimiter
+from scrm.wecom.client import Kind, Outcome, WecomClient, WecomRefusal, client_for
+from scrm.wecom.client.limiters import AloneLimiter, Turn
 from scrm.wecom.client.throttle import Throttle, _limiter_at
 from scrm.wecom.models import ApiQuota
 from scrm.wecom.rules.limits import (
@@ -17,8 +18,8 @@ from scrm.wecom.rules.limits import (
     Window,
     windows_of,
 )
-from tests.wecom.calling import Network, client_on
-from tests.wecom.simulated import simulated_corp
+from tests.wecom.calling import Counting, Network, client_on, unsaved_connection
+from tests.wecom.simulated import served_world, simulated_corp
 
 NARROW = (Window(40, 1.0), Window(4000, 60))
 
@@ -86,20 +87,52 @@ def test_a_second_refusal_after_the_rest_makes_it_an_hour(settings):
     assert shared.park("x") == PARKED_AGAIN_SECONDS
 
 
-def test_too_many_at_once_halves_the_pace_which_then_recovers(limiter):
+def test_too_many_at_once_halves_the_pace_and_one_crowd_halves_it_once(limiter):
     windows = (Window(1200, 60),)
-    while time.time() % 6 > 5:  # not at the edge between two of the window's tenths
-        time.sleep(0.1)
-    for _ in range(60):
+    for _ in range(16):
         assert limiter.take("x", windows, 0).wait == 0
-    limiter.slow_down("x", windows)
+    limiter.slow_down("x")
+    limiter.slow_down("x")
     turns = [limiter.take("x", windows, 10) for _ in range(4)]
-    assert all(turn.taken for turn in turns)
     gaps = [after.wait - before.wait for before, after in pairwise(turns)]
-    assert all(gap >= 0.03 for gap in gaps), gaps
-    limiter.slow_down("x", windows)  # of another call of the same crowd: not once more
-    assert limiter.take("x", windows, 10).wait < 10
+    assert all(0.1 < gap < 0.26 for gap in gaps), gaps  # eight a second, or four of two seconds
     assert not limiter.take("x", windows, 0).taken
+
+
+def test_the_pace_recovers_until_there_is_none(limiter):
+    windows = (Window(60, 60),)
+    assert limiter.take("x", windows, 0).taken
+    limiter.slow_down("x")
+    assert limiter.take("x", windows, 0).wait > 1
+    time.sleep(1.05)
+    assert limiter.take("x", windows, 0) == Turn(taken=True)
+
+
+@pytest.mark.django_db
+def test_a_crowd_gets_through_a_platform_that_allows_only_some_at_once():
+    corp = served_world().world.create_corp("某公司")
+    corp.add_staff("lin.qiao", "林乔")
+    corp.faults.concurrent_calls = 4
+    corp.faults.slow("user/get", 0.02)
+    connection = unsaved_connection(
+        corp_id=corp.corp_id, agent_id=corp.agent_id, app_secret=corp.secret
+    )
+    network = Counting()
+    told = Counter()
+
+    def work(_):
+        client = WecomClient(connection, transport=network)
+        for _ in range(2):
+            try:
+                client.staff("lin.qiao")
+                told["read"] += 1
+            except WecomRefusal as refusal:
+                told[refusal.kind] += 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert set(told) <= {"read", Kind.TRANSIENT, Kind.RATE}
+    assert told["read"] >= 10, told
 
 
 def test_the_limits_leave_room_for_other_tools_of_the_company():

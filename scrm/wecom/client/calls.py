@@ -65,9 +65,9 @@ class Calls:
         self.close()
 
     def close(self) -> None:
-        """Tell how much was used since the last time."""
+        """Tell how much was used since the last time, unless the company is only tried out."""
         usages, self._usages = self._usages, {}
-        if usages:
+        if usages and self.connection.pk is not None:
             apis_used.send(
                 sender=type(self), connection_id=self.connection.pk, usages=[*usages.values()]
             )

@@ -1,7 +1,8 @@
 """The decisions about turns, as Valkey takes them: each script is one atomic step.
 
 State of an interface is a hash: ``parked`` (until when), ``pace`` (calls a second, as of
-``since``), ``next`` (when the next call at that pace is due). Each window is a hash of counts by
+``since``), ``next`` (when the next call at that pace is due), ``second`` (the one we are in), its
+``count`` of calls and that of the second ``before``. Each window is a hash of counts by
 tenths of its length, of which eleven are summed: at no moment more than its count in its seconds.
 """
 
@@ -18,7 +19,8 @@ local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 TAKE: Final = (
     _CLOCK
     + """
-local state = redis.call('HMGET', KEYS[1], 'parked', 'pace', 'since', 'next')
+local state = redis.call('HMGET', KEYS[1],
+  'parked', 'pace', 'since', 'next', 'second', 'count', 'before')
 local parked = tonumber(state[1] or 0)
 if parked > now then return {'parked', string.format('%.3f', parked - now)} end
 
@@ -60,6 +62,15 @@ for i = 2, #KEYS do
   redis.call('HINCRBY', KEYS[i], string.format('%d', buckets[i]), 1)
   redis.call('EXPIRE', KEYS[i], math.ceil(tonumber(ARGV[2 * i]) * 1.2) + 1)
 end
+local second, count, before = math.floor(now), tonumber(state[6] or 0), tonumber(state[7] or 0)
+local known = tonumber(state[5] or 0)
+if second > known then
+  before = (second == known + 1) and count or 0
+  count = 0
+end
+redis.call('HSET', KEYS[1], 'second', string.format('%d', second),
+  'count', string.format('%d', count + 1), 'before', string.format('%d', before))
+if known == 0 then redis.call('EXPIRE', KEYS[1], 7200) end
 return {'taken', string.format('%.3f', wait)}
 """
 )
@@ -78,17 +89,16 @@ return string.format('%.3f', seconds)
 """
 )
 
-#: KEYS: state, first window.  ARGV: floor, recovery, seconds of the window.
+#: KEYS: state.  ARGV: floor, recovery. The pace we had is the busier one of two seconds.
 SLOW_DOWN: Final = (
     _CLOCK
     + """
-local state = redis.call('HMGET', KEYS[1], 'pace', 'since')
+local state = redis.call('HMGET', KEYS[1], 'pace', 'since', 'second', 'count', 'before')
 if state[2] and now - tonumber(state[2]) < 1 then return end
-local width = tonumber(ARGV[3]) / 10
-local bucket = math.floor(now / width)
-local recent = redis.call('HMGET', KEYS[2],
-  string.format('%d', bucket), string.format('%d', bucket - 1))
-local pace = (tonumber(recent[1] or 0) + tonumber(recent[2] or 0)) / (now - (bucket - 1) * width)
+local pace = 0
+if tonumber(state[3] or 0) >= math.floor(now) - 1 then
+  pace = math.max(tonumber(state[4]), tonumber(state[5]))
+end
 if state[1] then
   pace = math.min(pace, tonumber(state[1]) + tonumber(ARGV[2]) * (now - tonumber(state[2])))
 end

@@ -44,7 +44,7 @@ class Limiter(Protocol):
 
     def park(self, key: str) -> float: ...
 
-    def slow_down(self, key: str, windows: tuple[Window, ...]) -> None: ...
+    def slow_down(self, key: str) -> None: ...
 
 
 class SharedLimiter:
@@ -69,11 +69,8 @@ class SharedLimiter:
         )
         return float(answer)
 
-    def slow_down(self, key: str, windows: tuple[Window, ...]) -> None:
-        self._slow_down(
-            keys=[key, *_window_keys(key, windows[:1])],
-            args=[PACE_FLOOR, PACE_RECOVERY, windows[0].seconds],
-        )
+    def slow_down(self, key: str) -> None:
+        self._slow_down(keys=[key], args=[PACE_FLOOR, PACE_RECOVERY])
 
 
 def _window_keys(key: str, windows: tuple[Window, ...]) -> list[str]:
@@ -93,6 +90,9 @@ class _State:
     pace: float = math.inf
     since: float = 0.0
     due: float = 0.0
+    second: int = 0
+    count: int = 0  # of calls in that second
+    before: int = 0  # and in the one before it
     counts: dict[float, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
 
 
@@ -121,6 +121,7 @@ class AloneLimiter:
             for each in windows:
                 counts, bucket = state.counts[each.seconds], _bucket(each, now)
                 counts[bucket] = counts.get(bucket, 0) + 1
+            _count_second(state, now)
             return Turn(taken=True, wait=wait)
 
     def park(self, key: str) -> float:
@@ -133,17 +134,22 @@ class AloneLimiter:
             state.parked = now + seconds
             return seconds
 
-    def slow_down(self, key: str, windows: tuple[Window, ...]) -> None:
+    def slow_down(self, key: str) -> None:
         with self._lock:
             state, now = self._states[key], time.monotonic()
             if now - state.since < 1:
                 return
-            bucket, counts = _bucket(windows[0], now), state.counts[windows[0].seconds]
-            width = windows[0].seconds / BUCKETS
-            recent = counts.get(bucket, 0) + counts.get(bucket - 1, 0)
-            measured = recent / (now - (bucket - 1) * width)
-            state.pace = max(PACE_FLOOR, min(measured, _pace_at(state, now)) / 2)
+            had = max(state.count, state.before) if state.second >= int(now) - 1 else 0
+            state.pace = max(PACE_FLOOR, min(had, _pace_at(state, now)) / 2)
             state.since, state.due = now, now + 1 / state.pace
+
+
+def _count_second(state: _State, now: float) -> None:
+    second = int(now)
+    if second > state.second:
+        state.before = state.count if second == state.second + 1 else 0
+        state.second, state.count = second, 0
+    state.count += 1
 
 
 def _bucket(window: Window, now: float) -> int:

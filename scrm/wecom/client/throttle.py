@@ -56,8 +56,8 @@ class Throttle:
 
     def slow_down(self, api: str) -> None:
         """The platform says "too many at once"."""
-        key, windows = self._key(api), self._windows(api)
-        _shared_or_alone(lambda limiter: limiter.slow_down(key, windows))
+        key = self._key(api)
+        _shared_or_alone(lambda limiter: limiter.slow_down(key))
 
     def _take(self, api: str, patience: float) -> Turn:
         key, windows = self._key(api), self._windows(api)

@@ -1,4 +1,6 @@
-"""`make up`: engines, migrations, demonstration data, web, workers and beat, from one terminal.
+"""`make up`: engines, migrations, demonstration data, the simulated WeCom, web, workers and beat.
+
+All of it from one terminal.
 
 Everything started here is a child bound to this process: it ends with it, however it ends. The
 data folder has one lock, so a second start says where the first one is. Run again, it continues.
@@ -20,6 +22,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from rich.console import Console
@@ -36,6 +39,7 @@ STOP_PATIENCE = 30.0
 STEADY_AFTER = 60.0  # a process that ran this long and dies starts again at once
 LONGEST_PAUSE = 30.0
 STEPS = 6
+HEARTBEATS = 4  # of each of two workers, of beat, and of a task that beat sent
 LOG_LIMIT = 10_000_000
 
 DJANGO = (sys.executable, "-m", "django")  # unlike manage.py it leaves the engines to us
@@ -78,7 +82,12 @@ def services() -> list[Service]:
     it was doing is a row that the next start finds."""
     python = (sys.executable, "-m")
     celery = (*python, "celery", "-A", "scrm")
+    simulator = service("simulator", *DJANGO, "wecom_simulator",
+                        "--port", str(settings.SIMULATOR_PORT),
+                        "--state", str(settings.DATA_DIR / "simulator" / "world.json"),
+                        pid_option="--pid-file")  # fmt: skip
     return [
+        *([simulator] if has_simulator() else []),
         service("web", *python, "granian", "--interface", "wsgi", "scrm.wsgi:application",
                 "--host", settings.BIND, "--port", str(settings.PORT), "--no-ws",
                 "--workers", str(settings.WEB_WORKERS), "--blocking-threads", "4",
@@ -95,6 +104,13 @@ def services() -> list[Service]:
         service("beat", *celery, "beat", "-S", "scrm.beat.BeatingScheduler",
                 pid_option="--pidfile"),
     ]  # fmt: skip
+
+
+def has_simulator() -> bool:
+    """Whether WeCom is simulated, and by a program that we start: not one that runs elsewhere."""
+    address = urlsplit(settings.WECOM_SIMULATOR_URL)
+    is_here = f"[{address.hostname}]" in settings.LOOPBACK or address.hostname in settings.LOOPBACK
+    return settings.EMBEDDED and is_here and address.port == settings.SIMULATOR_PORT
 
 
 def service(
@@ -133,7 +149,7 @@ class Launcher:
             signal.signal(signum, self.ask_to_stop)
         try:
             with self.only_one():
-                self.make_sure_the_port_is_free()
+                self.make_sure_the_ports_are_free()
                 try:
                     self.bring_up()
                     self.watch()
@@ -210,18 +226,23 @@ class Launcher:
                 )
             self.breathe()
 
-    def make_sure_the_port_is_free(self) -> None:
-        """A killed predecessor may need a moment to let go of it."""
+    def make_sure_the_ports_are_free(self) -> None:
+        """A killed predecessor may need a moment to let go of them."""
         for leftover in services():
             self.end_leftover(leftover)
+        self.wait_for_port(settings.BIND, settings.PORT, variable="SCRM_PORT")
+        if has_simulator():
+            self.wait_for_port("127.0.0.1", settings.SIMULATOR_PORT, variable="SCRM_SIMULATOR_PORT")
+
+    def wait_for_port(self, host: str, port: int, *, variable: str) -> None:
         deadline = time.monotonic() + PORT_PATIENCE
-        while not port_is_free(settings.BIND, settings.PORT):
+        while not port_is_free(host, port):
             if time.monotonic() > deadline:
                 raise CannotStart(
                     say(
-                        f"端口 {settings.PORT} 已被别的程序占用。换一个：SCRM_PORT=8001 make up",
-                        f"Port {settings.PORT} is taken by another program."
-                        " Choose another: SCRM_PORT=8001 make up",
+                        f"端口 {port} 已被别的程序占用。换一个：{variable}={port + 1} make up",
+                        f"Port {port} is taken by another program."
+                        f" Choose another: {variable}={port + 1} make up",
                     )
                 )
             self.breathe()
@@ -337,7 +358,7 @@ class Launcher:
 
     def wait_until_healthy(self) -> None:
         deadline = time.monotonic() + HEALTHY_WITHIN
-        while not (answers(f"{self.address()}/readyz") and self.signs_of_life()):
+        while not (self.doors_answer() and self.signs_of_life()):
             for each in self.running:
                 if not each.child.is_alive():
                     raise CannotStart(self.died(each))
@@ -350,8 +371,13 @@ class Launcher:
                 )
             self.breathe()
 
+    def doors_answer(self) -> bool:
+        if has_simulator() and not answers(f"{settings.WECOM_SIMULATOR_URL}/_sim/"):
+            return False
+        return answers(f"{self.address()}/readyz")
+
     def signs_of_life(self) -> bool:
-        """Since the start: one from each worker, one from beat, one from a task that beat sent."""
+        """Since the start: from each worker, from beat, and from a task that beat sent."""
         import psycopg  # noqa: PLC0415 - the launcher is to start fast and to say so when it cannot
 
         age = time.monotonic() - self.running[0].started_at
@@ -361,7 +387,7 @@ class Launcher:
         )
         with psycopg.connect(settings.DATABASE_URL, connect_timeout=5) as connection:
             row = connection.execute(query, [age]).fetchone()
-        return row is not None and row[0] >= len(self.running)
+        return row is not None and row[0] >= HEARTBEATS
 
     def died(self, each: Supervised) -> str:
         path = self.log_path(each.service.name)
@@ -402,6 +428,10 @@ class Launcher:
         ]
         if key := self.access.get("api_key"):
             lines.append(f"      {say('演示令牌', 'demo key')} {key} {once}")
+        if has_simulator():
+            lines.append(
+                f"{say('模拟企业微信', 'Simulated WeCom')}  {settings.WECOM_SIMULATOR_URL}/_sim/"
+            )
         lines += [
             f"{say('日志', 'Logs ')}  {settings.DATA_DIR / 'logs'}",
             "",

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def environment(data, port):
+def environment(data, port, simulator_port=None):
     kept = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     return {
         **kept,
         "SCRM_DATA_DIR": str(data),
         "SCRM_PORT": str(port),
+        "SCRM_SIMULATOR_PORT": str(simulator_port or free_port()),
         "SCRM_WEB_WORKERS": "1",
         "SCRM_DEMO": "false",
         "LANG": "zh_CN.UTF-8",
@@ -43,13 +45,13 @@ def environment(data, port):
 class Up:
     """One `make up`, and what it has said so far."""
 
-    def __init__(self, data, port):
-        self.data, self.port = data, port
+    def __init__(self, data, port, simulator_port):
+        self.data, self.port, self.simulator_port = data, port, simulator_port
         self.log = (data.parent / "up.log").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scrm.launcher"],
             cwd=ROOT,
-            env=environment(data, port),
+            env=environment(data, port, simulator_port),
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
@@ -90,10 +92,10 @@ def up():
     started = []
     with tempfile.TemporaryDirectory(prefix="scrm-up-", dir="/tmp") as folder:
         Path(folder).chmod(0o711)
-        data, port = Path(folder) / "data", free_port()
+        data, ports = Path(folder) / "data", (free_port(), free_port())
 
         def start():
-            started.append(Up(data, port))
+            started.append(Up(data, *ports))
             return started[-1]
 
         yield start
@@ -104,11 +106,11 @@ def up():
             each.log.close()
 
 
-def launch(data, port):
+def launch(data, port, simulator_port=None):
     return subprocess.run(
         [sys.executable, "-m", "scrm.launcher"],
         cwd=ROOT,
-        env=environment(data, port),
+        env=environment(data, port, simulator_port),
         capture_output=True,
         text=True,
         timeout=60,
@@ -126,6 +128,10 @@ def test_make_up_from_the_first_start_to_the_last_stop(up):
     with urllib.request.urlopen(first.address("/readyz")) as response:
         assert json.load(response) == {"status": "ready"}
     assert re.search(r"密码 \S{16}", first.said())
+    simulated = f"http://127.0.0.1:{first.simulator_port}/_sim/"
+    assert f"模拟企业微信  {simulated}" in first.said()
+    with urllib.request.urlopen(f"{simulated}corps") as response:
+        assert json.load(response) == {"corps": []}
     key = re.search(r"scrm_\S{20,}", first.said())[0]
     request = urllib.request.Request(
         first.address("/api/v1/me/"), headers={"Authorization": f"Bearer {key}"}
@@ -137,10 +143,15 @@ def test_make_up_from_the_first_start_to_the_last_stop(up):
     second = launch(first.data, free_port())
     assert (second.returncode, str(first.process.pid) in second.stdout) == (1, True)
     assert first.address("/admin/") in second.stdout.replace("\n", "")
-    elsewhere = launch(first.data.parent / "other", first.port)
-    assert elsewhere.returncode == 1
-    assert f"端口 {first.port} 已被" in elsewhere.stdout
-    assert "SCRM_PORT=" in elsewhere.stdout
+    other = first.data.parent / "other"
+    with ThreadPoolExecutor() as pool:
+        elsewhere = pool.submit(launch, other, first.port)
+        beside = pool.submit(launch, other.with_name("beside"), free_port(), first.simulator_port)
+    assert (elsewhere.result().returncode, beside.result().returncode) == (1, 1)
+    assert f"端口 {first.port} 已被" in elsewhere.result().stdout
+    assert "SCRM_PORT=" in elsewhere.result().stdout
+    assert f"端口 {first.simulator_port} 已被" in beside.result().stdout
+    assert "SCRM_SIMULATOR_PORT=" in beside.result().stdout
 
     # a command works beside it, on the same engines
     doctor = subprocess.run(

@@ -74,17 +74,19 @@ class DirectoryStep:
     )
 
     def pages(self, run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> Iterator[Page]:
+        if cursor.get("is_done"):
+            return
         if not cursor:
             cursor = {"since": database_now().isoformat(), "after": 0}
             yield Page(partial(_write_departments, run, client.departments()), cursor)
         since = datetime.fromisoformat(cursor["since"])
         for department in _departments_after(run, cursor["after"]):
             yield from _pages_of(department, client, since)
-        followers = client.follow_users()
-        cursor = {"since": cursor["since"], "after": MAX_ID, "asked": cursor.get("asked", "")}
-        yield Page(partial(_write_followers, run, followers), cursor)
-        yield from _asked_one_by_one(run, followers, cursor)
-        yield _unseen_page(run, cursor)
+        if "asked" not in cursor:
+            cursor = {"since": cursor["since"], "after": MAX_ID, "asked": ""}
+            yield Page(partial(_write_followers, run, client.follow_users()), cursor)
+        yield from _asked_one_by_one(run, client.follow_users(), cursor)
+        yield _unseen_page(run, {**cursor, "is_done": True})
 
 
 MAX_ID = 2**63 - 1

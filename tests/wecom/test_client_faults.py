@@ -130,8 +130,9 @@ def test_a_company_of_the_real_platform_is_called_by_https_only():
     assert network.requests[0].url.host == "qyapi.weixin.qq.com"
 
 
-def test_without_a_simulator_nothing_is_called(settings):
-    settings.WECOM_SIMULATOR_URL = ""
+@pytest.mark.parametrize("address", ["", "http://simulator:port"])
+def test_without_a_simulator_nothing_is_called(settings, address):
+    settings.WECOM_SIMULATOR_URL = address
     client = client_on(None)
     with pytest.raises(WecomRefusal) as refused:
         client.group("wr1")

@@ -79,13 +79,15 @@ class Wire:
         if not self._base:
             return NoAnswer(NO_ADDRESS, sent=False)
         transport = self._transport or _pool(os.getpid(), keeps_connections=repeatable)
-        request = _request(f"{self._base}/cgi-bin/{name}", params, method, body, file)
         try:
+            request = _request(f"{self._base}/cgi-bin/{name}", params, method, body, file)
             response = transport.handle_request(request)
             try:
                 return _whole(response)
             finally:
                 response.close()
+        except httpx.InvalidURL:
+            return NoAnswer(NO_ADDRESS, sent=False)
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,

@@ -23,6 +23,8 @@ from scrm.wecom.simulator.world import World
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 LARGEST_BODY = 1_000_000
+WRONG_SECRETS = 2000  # an hour
+OF_CONTACT_SYNC = {"user/list_id", "department/simplelist", "user/simplelist", "getcallbackip"}
 
 
 def make_app(world: World) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
@@ -98,7 +100,7 @@ class PlatformCall:
             answer = self.run(endpoint, corp, app, troubles, crowd)
         except Refused as refused:
             return self.refusal(endpoint, refused)
-        response = answer if isinstance(answer, Response) else self.success(answer)
+        response = answer if isinstance(answer, Response) else self.success(corp, answer)
         if lost := by_kind.get("lost_answer"):
             return Response(lost.code, b"<html>Gateway Time-out</html>", "text/html")
         if "truncate" in by_kind:
@@ -154,9 +156,10 @@ class PlatformCall:
         """The same while it has life left, unless a new one is to end the old one."""
         secret = self.query["corpsecret"]
         app = next((each for each in corp.apps if each.secret == secret), None)
-        if app is None or app.disabled:
-            raise Refused(40001)
         now = corp.clock.time()
+        if app is None or app.disabled:
+            often = corp.limiter.refuses("wrong secret", now, WRONG_SECRETS, WRONG_SECRETS)
+            raise Refused(45009 if often else 40001)
         own = [each for each in corp.tokens.values() if each.agent_id == app.agent_id]
         good = [each for each in own if not each.ended_with and each.expires_at > now]
         if good and not corp.faults.new_token_ends_old:
@@ -194,8 +197,10 @@ class PlatformCall:
             raise Refused(50003)
         if not app.trusted_ip:
             raise Refused(60020)
-        if endpoint.for_customers and not app.may_call_customers:
+        if endpoint.for_customers and (app.contact_sync or not app.may_call_customers):
             raise Refused(48002)
+        if app.contact_sync and endpoint.api not in OF_CONTACT_SYNC:
+            raise Refused(48009)
 
     # What it says -----------------------------------------------------------------------------
 
@@ -215,8 +220,9 @@ class PlatformCall:
     # Answers ----------------------------------------------------------------------------------
 
     @staticmethod
-    def success(answer: Answer) -> Response:
-        return Response(body=as_json({"errcode": 0, "errmsg": "ok", **answer}))
+    def success(corp: Corp, answer: Answer) -> Response:
+        envelope = {} if corp.faults.no_errcode else {"errcode": 0, "errmsg": "ok"}
+        return Response(body=as_json({**envelope, **answer}))
 
     def refusal(self, endpoint: Endpoint, refused: Refused) -> Response:
         hint = f"hint: [{int(time.time())}_{secrets.token_hex(16)}]"

@@ -44,6 +44,7 @@ class Faults:
     # reads
     read_lag: float = 0.0
     resigned_owner_filter_refused: bool = False
+    no_errcode: bool = False  # successes without errcode and errmsg, as older endpoints answer
     # tokens
     expired_token_code: int = 42001
     new_token_ends_old: bool = False

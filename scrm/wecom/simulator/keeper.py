@@ -44,7 +44,9 @@ class Keeper:
             return True
 
     def close(self) -> None:
+        """Written down before and after the last callbacks end: we may not live that long."""
         self.ended.set()
+        self.keep()
         self.world.close()
         self.keep()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import logging
 import threading
 import time
 from collections import deque
@@ -16,6 +17,9 @@ from scrm.wecom.simulator.callbacks import Callback
 from scrm.wecom.simulator.faults import Settings
 
 LOGGED = 200
+STOP_PATIENCE = 6.0  # longer than one try
+
+logger = logging.getLogger(__name__)
 TRANSIENT = {"kept": False}
 
 
@@ -118,7 +122,7 @@ class Outbox:
             self.closing = True
             self.wake.notify_all()
         if self.thread is not None:
-            self.thread.join(10)
+            self.thread.join(STOP_PATIENCE)
 
     def idle(self, within: float = 10.0) -> bool:
         """Wait until everything due was posted; whether that came true in time."""
@@ -133,15 +137,19 @@ class Outbox:
     def _run(self) -> None:
         with httpx.Client(timeout=self.settings.callback_timeout) as client:
             while not self.closing:
-                callback = self._next()
-                if callback is None:
-                    if self.tick is not None:
-                        self.tick()
-                    continue
                 try:
-                    self._post(client, callback)
+                    self._step(client)
+                except Exception:
+                    logger.exception("a callback could not be made or posted")
                 finally:
                     self.posting = 0
+
+    def _step(self, client: httpx.Client) -> None:
+        callback = self._next()
+        if callback is not None:
+            self._post(client, callback)
+        elif self.tick is not None:
+            self.tick()
 
     def _next(self) -> Callback | None:
         with self.wake:

@@ -54,9 +54,7 @@ def companies(world: World, note: str) -> str:
     return document(
         "模拟企业微信",
         note,
-        SafeString(
-            "<p>这里代替企业微信：在这里发生的事，系统会像从真的企业微信那里一样知道。</p>"
-        ),
+        SafeString("<p>这里代替企业微信：在这里发生的事，系统会像从真的企业微信那里一样知道。</p>"),
         table(("企业", "corpid", "群"), rows),
         section("新建企业", form("/_sim/corps", "", "新建", field("text", "name", hint="名称"))),
     )

@@ -25,7 +25,7 @@ class World:
             raise Impossible(f"企业 {new_id} 已存在")
         corp = new_corp(new_id, name)
         corp.outbox.mode = self.mode
-        self.corps[new_id] = corp
+        self.corps = {**self.corps, new_id: corp}  # whoever goes through them goes on
         return corp
 
     @property

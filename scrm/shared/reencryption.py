@@ -151,10 +151,15 @@ def _exchange(column: Column, changes: list[tuple[Any, str, str]]) -> set[Any]:
 def _rows(statement: Sql) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _names(column: Column) -> tuple[Sql, Sql, Sql]:
     quote = connection.ops.quote_name
     meta = column.model._meta
-    return Sql(quote(meta.db_table)), Sql(quote(meta.pk.column)), Sql(quote(column.field.column))
+    return (
+        Sql(quote(meta.db_table)),
+        Sql(quote(str(meta.pk.column))),
+        Sql(quote(str(column.field.column))),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
@@ -72,7 +73,8 @@ def companies_are_read() -> Finding:
     )
     connections = WecomConnection.objects.filter(state__in=WORKING).order_by("pk")
     now = database_now()
-    for each in connections.annotate(read_at=Max("sync_runs__finished_at", filter=ended)):
+    read: Any = connections.annotate(read_at=Max("sync_runs__finished_at", filter=ended))
+    for each in read:
         began = each.read_at or each.created_at
         if now - began > OLD_AFTER:
             hours = (now - began).total_seconds() // 3600

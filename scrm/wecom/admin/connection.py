@@ -137,7 +137,7 @@ class WecomConnectionAdmin(SetupPages, EnterpriseModelAdmin[WecomConnection]):
     @display(description=_("名称"), ordering="account__name", header=True)
     def title(self, connection: WecomConnection) -> list[str]:
         name = connection.account.name
-        return [name, f"{connection.corp_id} · {connection.agent_id}", name[:1]]
+        return [name, str(connection), name[:1]]
 
     @display(description=_("状态"), ordering="state", label=CONNECTION_COLOURS)
     def state_label(self, connection: WecomConnection) -> tuple[str, str]:
@@ -192,7 +192,11 @@ class WecomConnectionAdmin(SetupPages, EnterpriseModelAdmin[WecomConnection]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        context = {**(extra_context or {}), "show_save_and_add_another": False}
+        context = {
+            **(extra_context or {}),
+            "show_save_and_add_another": False,
+            "show_save_and_continue": object_id is not None,
+        }
         connection = self.get_object(request, object_id) if object_id else None
         if connection is not None:
             context |= {

@@ -82,7 +82,7 @@ class InboundEventAdmin(HistoryModelAdmin[InboundEvent]):
         ("subject", "connection"),
         ("occurred_at", "received_at", "settled_at"),
         ("attempt_count", "reason"),
-        ("event", "change_type", "detail"),
+        "platform_name",
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[InboundEvent]:
@@ -94,7 +94,7 @@ class InboundEventAdmin(HistoryModelAdmin[InboundEvent]):
         return (*self.facts, *document)
 
     def get_readonly_fields(self, request: HttpRequest, obj: InboundEvent | None = None) -> Any:
-        return ("what", "document")
+        return ("what", "platform_name", "document")
 
     def idle_buttons(self, row: InboundEvent) -> set[str]:
         return set() if row.state in REPLAYABLE else {"replay"}
@@ -107,6 +107,10 @@ class InboundEventAdmin(HistoryModelAdmin[InboundEvent]):
     def what(self, event: InboundEvent) -> str:
         return event_in_words(event.event, event.change_type, event.detail)
 
+    @display(description=_("平台名称"))
+    def platform_name(self, event: InboundEvent) -> str:
+        return " · ".join(filter(None, [event.event, event.change_type, event.detail]))
+
     @display(description=_("状态"), ordering="state", label=EVENT_COLOURS)
     def state_label(self, event: InboundEvent) -> tuple[str, str]:
         return event.state, event.get_state_display()
@@ -117,7 +121,7 @@ class InboundEventAdmin(HistoryModelAdmin[InboundEvent]):
             return gettext("个人信息保存期已过，原文已清除。")
         if not event.payload:
             return NOTHING
-        block = '<pre class="whitespace-pre-wrap break-all text-xs">{}</pre>'
+        block = '<pre class="whitespace-pre-wrap break-all" style="width:0;min-width:100%">{}</pre>'
         return format_html(block, masked(event.payload))
 
     @admin.action(description=_("重新处理所选"), permissions=["manage"])

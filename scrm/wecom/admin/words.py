@@ -42,6 +42,8 @@ def moment(when: datetime | None) -> str:
 
 
 def ago(when: datetime, now: datetime) -> str:
+    if now - when < timedelta(minutes=1):
+        return _("刚刚")
     return _("%(time)s前") % {"time": timesince(when, now, depth=1)}
 
 

@@ -92,4 +92,4 @@ class WecomConnection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.corp_id} · {self.agent_id}"
+        return f"{self.agent_id} · {self.corp_id}"

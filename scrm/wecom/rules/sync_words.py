@@ -61,13 +61,13 @@ def counts_in_words(counts: Counts) -> list[tuple[str, str]]:
     """One line per step: its name and what it counted. What came to nothing is left out, except
     how many were read."""
     return [
-        (str(STEP_WORDS.get(step, step)), "，".join(_told(counted)))
-        for step, counted in counts.items()
+        (str(STEP_WORDS.get(step, step)), "，".join(_told(counts[step])))
+        for step in _in_order(counts, STEP_WORDS)
     ]
 
 
 def _told(counted: Mapping[str, int]) -> Iterator[str]:
-    for name in _in_order(counted):
+    for name in _in_order(counted, COUNT_WORDS):
         number = counted[name]
         if number or name in {"seen", "chats"}:
             yield filled(COUNT_WORDS.get(name), name, number)
@@ -76,10 +76,10 @@ def _told(counted: Mapping[str, int]) -> Iterator[str]:
 def drift_in_words(drift: Counts) -> str:
     """One sentence, empty when the events had told everything."""
     told = [
-        filled(DRIFT_WORDS.get((step, name), COUNT_WORDS.get(name)), name, counted[name])
-        for step, counted in drift.items()
-        for name in _in_order(counted)
-        if counted[name]
+        filled(DRIFT_WORDS.get((step, name), COUNT_WORDS.get(name)), name, drift[step][name])
+        for step in _in_order(drift, STEP_WORDS)
+        for name in _in_order(drift[step], COUNT_WORDS)
+        if drift[step][name]
     ]
     if not told:
         return ""
@@ -90,6 +90,7 @@ def filled(words: Text | None, name: str, number: int) -> str:
     return f"{name} {number}" if words is None else str(words) % {"n": number}
 
 
-def _in_order(counted: Mapping[str, int]) -> list[str]:
-    known = [name for name in COUNT_WORDS if name in counted]
-    return [*known, *sorted(set(counted) - set(known))]
+def _in_order(found: Mapping[str, object], words: Mapping[str, Text]) -> list[str]:
+    """What is stored keeps no order."""
+    known = [name for name in words if name in found]
+    return [*known, *sorted(set(found) - set(known))]

@@ -8,7 +8,7 @@ class MembersConfig(AppConfig):
 
     def ready(self) -> None:
         from communities.selectors import count_people_by  # noqa: PLC0415 - needs the models
-        from members import receivers  # noqa: F401, PLC0415 - connects them
+        from members import receivers  # noqa: PLC0415 - connects them
         from members.metrics import register_metrics  # noqa: PLC0415 - models are loaded only now
         from members.references import register_references  # noqa: PLC0415 - likewise
         from members.rules.audit_words import AUDIT_WORDS  # noqa: PLC0415 - likewise
@@ -19,3 +19,5 @@ class MembersConfig(AppConfig):
         register_metrics()
         register_references()
         name_verbs(AUDIT_WORDS)
+        receivers.follow_customers()
+        receivers.sync_groups()

@@ -21,6 +21,14 @@ from members.services.closing import dissolve_memberships, end_open_applications
 from members.services.deciding import apply_policy_to_undecided
 from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
+from members.services.platform_customers.events import (
+    CUSTOMER_CHANGES,
+    CUSTOMER_EVENT,
+    CustomerReader,
+    take_customer_events,
+)
+from members.services.platform_customers.step import CustomersStep
+from members.services.platform_groups import GroupsStep
 from members.services.proposing_merges import drop_merge_proposal
 from members.services.settling_evidence import settle_evidence_of
 from members.services.tier_marks import (
@@ -44,6 +52,8 @@ from members.signals import (
     tiers_changed,
     tiers_due,
 )
+from scrm.wecom import handlers
+from scrm.wecom.rules.status import ReadKind
 
 
 @receiver(community_moved)
@@ -140,3 +150,15 @@ def hurry_the_tiers(**_: object) -> None:
 def hurry_the_tiering(*, scheme_id: int, day: date, **_: object) -> None:
     enqueue = partial(tasks.tier_scheme.delay, scheme_id, day.isoformat())
     transaction.on_commit(enqueue, robust=True)
+
+
+def follow_customers() -> None:
+    """Once, when the app is ready."""
+    handlers.on_event(CUSTOMER_EVENT, CUSTOMER_CHANGES, take_customer_events)
+    handlers.on_read(ReadKind.CUSTOMER, CustomerReader())
+    handlers.add_sync_step(CustomersStep())
+
+
+def sync_groups() -> None:
+    """Once, when the app is ready and customers are followed: groups come after them in a sync."""
+    handlers.add_sync_step(GroupsStep())

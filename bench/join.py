@@ -42,16 +42,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def web_server(port: int) -> Child:
+def web_server(port: int, *, settings: str = "bench._join_settings") -> Child:
     """As the product runs it, with as many processes and threads."""
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "scrm.wsgi:application",
         "--host", "127.0.0.1", "--port", str(port), "--no-ws",
         "--workers", "2", "--blocking-threads", "4",
     ]  # fmt: skip
-    settings = {"DJANGO_SETTINGS_MODULE": "bench._join_settings", "PYTHONPATH": ROOT}
+    chosen = {"DJANGO_SETTINGS_MODULE": settings, "PYTHONPATH": ROOT}
     with (Path(os.environ["SCRM_DATA_DIR"]) / "logs" / "web.log").open("ab") as log:
-        return start("web", command, log=log, environment={**os.environ, **settings})
+        return start("web", command, log=log, environment={**os.environ, **chosen})
 
 
 def wait_until(condition: Callable[[], bool], *, within: float) -> None:

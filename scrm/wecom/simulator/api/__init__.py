@@ -1,1 +1,0 @@
-"""The platform's endpoints, grouped as its manual groups them."""

@@ -56,13 +56,13 @@ class PlatformCall:
     """One request to the platform: token, then scope, then limits, then parameters."""
 
     def __init__(self, world: World, environ: Environ, api: str) -> None:
-        self.world, self.environ, self.api = world, environ, api
+        self.world, self.request, self.api = world, environ, api
         self.query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
 
     def origin(self) -> str:
         """How the caller calls us, for links that lead back here."""
-        scheme = self.environ.get("wsgi.url_scheme", "http")
-        return f"{scheme}://{self.environ.get('HTTP_HOST', 'localhost')}"
+        scheme = self.request.get("wsgi.url_scheme", "http")
+        return f"{scheme}://{self.request.get('HTTP_HOST', 'localhost')}"
 
     def response(self) -> Response:
         if self.api == "gettoken":
@@ -120,7 +120,7 @@ class PlatformCall:
             if app is None:
                 return self.give_token(corp)
             self.check_scope(endpoint, app)
-            if endpoint.method == "POST" and self.environ["REQUEST_METHOD"] != "POST":
+            if endpoint.method == "POST" and self.request["REQUEST_METHOD"] != "POST":
                 raise Refused(40050 if "groupchat/" in self.api else 40058)
             call = Call(corp, app, self.api, self.query, origin=self.origin(), troubles=troubles)
             self.read_body(call)
@@ -205,15 +205,15 @@ class PlatformCall:
     # What it says -----------------------------------------------------------------------------
 
     def read_body(self, call: Call) -> None:
-        if self.environ["REQUEST_METHOD"] != "POST":
+        if self.request["REQUEST_METHOD"] != "POST":
             return
-        form = self.environ.get("CONTENT_TYPE", "").startswith("multipart/")
-        length = int(self.environ.get("CONTENT_LENGTH") or 0)
+        form = self.request.get("CONTENT_TYPE", "").startswith("multipart/")
+        length = int(self.request.get("CONTENT_LENGTH") or 0)
         if length > (LARGEST if form else LARGEST_BODY):
             raise Refused(45001 if form else 40206)
-        body = self.environ["wsgi.input"].read(length)
+        body = self.request["wsgi.input"].read(length)
         if form:
-            call.files = read_uploads(self.environ.get("CONTENT_TYPE", ""), body)
+            call.files = read_uploads(self.request.get("CONTENT_TYPE", ""), body)
         elif body:
             call.body = read_json(body)
 
@@ -226,7 +226,7 @@ class PlatformCall:
 
     def refusal(self, endpoint: Endpoint, refused: Refused) -> Response:
         hint = f"hint: [{int(time.time())}_{secrets.token_hex(16)}]"
-        address = self.environ.get("REMOTE_ADDR") or "127.0.0.1"
+        address = self.request.get("REMOTE_ADDR") or "127.0.0.1"
         more = f"https://open.work.weixin.qq.com/devtool/query?e={refused.code}"
         message = f"{refused.text}, {hint}, from ip: {address}, more info at {more}"
         answer = {"errcode": refused.code, "errmsg": message}

@@ -59,6 +59,10 @@ def field(kind: str, name: str, value: object = "", hint: str = "") -> SafeStrin
     )
 
 
+def labelled(label: str, part: SafeString) -> SafeString:
+    return format_html("<label>{} {}</label>", label, part)
+
+
 def choice(name: str, options: Iterable[tuple[str, str]]) -> SafeString:
     inner = format_html_join("", '<option value="{}">{}</option>', options)
     return format_html('<select name="{}">{}</select> ', name, inner)

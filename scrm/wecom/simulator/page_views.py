@@ -14,6 +14,7 @@ from scrm.wecom.simulator.html import (
     document,
     field,
     form,
+    labelled,
     link,
     section,
     table,
@@ -112,7 +113,7 @@ def groups_section(corp: Corp, back: str) -> SafeString:
             "建群",
             choice("userid", working(corp)),
             field("text", "name", hint="群名"),
-            field("number", "count", 5),
+            labelled("成员数", field("number", "count", 5)),
         ),
     )
 
@@ -187,6 +188,30 @@ def waiting_section(corp: Corp, back: str) -> SafeString:
 
 
 def faults_section(corp: Corp, back: str) -> SafeString:
+    troubles = [
+        (KINDS.get(each.kind, each.kind), each.api, each.code or "", each.times)
+        for each in corp.faults.troubles
+    ]
+    return section(
+        "故障",
+        form(f"{back}/set_faults", back, "保存", *fault_inputs(corp)),
+        form(
+            f"{back}/add_trouble",
+            back,
+            "加接口故障",
+            choice("kind", KINDS.items()),
+            labelled("接口", field("text", "api", "*")),
+            labelled("代码", field("number", "code", 45009)),
+            labelled("次数", field("number", "times", 1)),
+            labelled("慢几秒", field("number", "seconds", 0)),
+        ),
+        form(f"{back}/end_tokens", back, "让 access_token 提前失效"),
+        form(f"{back}/clear_faults", back, "清除全部故障"),
+        table(("接口故障", "接口", "代码", "剩余次数"), troubles) if troubles else SafeString(""),
+    )
+
+
+def fault_inputs(corp: Corp) -> tuple[SafeString, SafeString, SafeString]:
     rates = together(
         format_html(
             '<label>{} <input type="number" name="{}" value="{}" min="0" max="100">%</label> ',
@@ -210,27 +235,7 @@ def faults_section(corp: Corp, back: str) -> SafeString:
         ' step="0.5"> 秒</label> ',
         corp.faults.read_lag,
     )
-    troubles = [
-        (KINDS.get(each.kind, each.kind), each.api, each.code or "", each.times)
-        for each in corp.faults.troubles
-    ]
-    return section(
-        "故障",
-        form(f"{back}/set_faults", back, "保存", rates, lag, switches),
-        form(
-            f"{back}/add_trouble",
-            back,
-            "加接口故障",
-            choice("kind", KINDS.items()),
-            field("text", "api", "*"),
-            field("number", "code", 45009),
-            field("number", "times", 1),
-            field("number", "seconds", 0),
-        ),
-        form(f"{back}/end_tokens", back, "让 access_token 提前失效"),
-        form(f"{back}/clear_faults", back, "清除全部故障"),
-        table(("接口故障", "接口", "代码", "剩余次数"), troubles) if troubles else SafeString(""),
-    )
+    return rates, switches, lag
 
 
 def callbacks_section(corp: Corp, back: str) -> SafeString:
@@ -261,21 +266,6 @@ def callbacks_section(corp: Corp, back: str) -> SafeString:
 def group(corp: Corp, group: Group, note: str) -> str:
     up = f"/_sim/corps/{corp.corp_id}"
     back, chat = f"{up}/groups/{group.chat_id}", group.chat_id
-    rows = [
-        (
-            member_name(corp, each.id),
-            each.id,
-            clock_text(each.joined_at),
-            {1: "邀请", 2: "链接", 3: "扫码"}.get(each.scene, ""),
-            ""
-            if each.id == group.owner
-            else together(
-                form(f"{up}/{verb}", back, label, chat_id=chat, ids=each.id)
-                for verb, label in (("leave", "退群"), ("remove", "移出"))
-            ),
-        )
-        for each in list(group.members.values())[:SHOWN]
-    ]
     facts = format_html(
         "<p>群主 {} · {} 人 · {} · {}</p>",
         owner_name(corp, group),
@@ -297,8 +287,28 @@ def group(corp: Corp, group: Group, note: str) -> str:
         link(up, corp.name),
         facts,
         SafeString("") if group.dissolved_at else together(actions),
-        section("成员", table(("名字", "编号", "进群时间", "方式", "操作"), rows)),
+        members_section(corp, group, back),
     )
+
+
+def members_section(corp: Corp, group: Group, back: str) -> SafeString:
+    up = f"/_sim/corps/{corp.corp_id}"
+    rows = [
+        (
+            member_name(corp, each.id),
+            each.id,
+            clock_text(each.joined_at),
+            {1: "邀请", 2: "链接", 3: "扫码"}.get(each.scene, ""),
+            ""
+            if each.id == group.owner
+            else together(
+                form(f"{up}/{verb}", back, label, chat_id=group.chat_id, ids=each.id)
+                for verb, label in (("leave", "退群"), ("remove", "移出"))
+            ),
+        )
+        for each in list(group.members.values())[:SHOWN]
+    ]
+    return section("成员", table(("名字", "编号", "进群时间", "方式", "操作"), rows))
 
 
 def member_name(corp: Corp, member_id: str) -> str:

@@ -202,6 +202,7 @@ CELERY_TASK_DEFAULT_QUEUE = "sweep"
 CELERY_TASK_ROUTES = {  # the first pattern that fits
     "*.sweep_*": {"queue": "sweep"},
     "wecom.advance_sync": {"queue": "bulk"},
+    "wecom.read_objects": {"queue": "bulk"},  # waits for the platform; callbacks must not
     "wecom.*": {"queue": "callbacks"},
     "campaigns.send_*welcome*": {"queue": "welcome"},
     "campaigns.drain_*": {"queue": "drain"},
@@ -437,6 +438,10 @@ SIMULATOR_PORT = env.integer(
 WECOM_SIMULATOR_URL = env.text(  # empty: there is no simulator, and nothing can connect to one
     "SCRM_SIMULATOR_URL", default=f"http://127.0.0.1:{SIMULATOR_PORT}" if EMBEDDED else ""
 ).rstrip("/")
+SIMULATOR_STATE = DATA_DIR / "simulator" / "world.json"
+SIMULATOR_IS_OURS = EMBEDDED and WECOM_SIMULATOR_URL in {  # `make up` runs it
+    f"http://{host}:{SIMULATOR_PORT}" for host in LOOPBACK
+}
 WECOM_PAYLOAD_DAYS = env.integer("SCRM_WECOM_PAYLOAD_DAYS", default=30, minimum=1, maximum=3650)
 WECOM_CLOCK_SKEW = env.integer(  # seconds that a callback's signature stays good
     "SCRM_WECOM_CLOCK_SKEW", default=300, minimum=10, maximum=86_400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from celery import Task, shared_task
+from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
 
@@ -12,7 +13,7 @@ from scrm.wecom.services import advancing, payloads
 from scrm.wecom.services.bell import Bell
 from scrm.wecom.services.event_claims import has_due_events
 from scrm.wecom.services.processing import process_slice
-from scrm.wecom.services.read_claims import has_due_reads
+from scrm.wecom.services.read_claims import reader_is_needed
 from scrm.wecom.services.rereading import read_slice
 from scrm.wecom.services.syncing import start_nightly_syncs, waiting_syncs
 
@@ -53,7 +54,7 @@ def read_objects() -> None:
 
 @shared_task(name="wecom.sweep_reads")
 def sweep_reads() -> None:
-    if has_due_reads():
+    if reader_is_needed(max(1, settings.DRAIN_WORKERS - 1)):
         wake(read_objects)
 
 

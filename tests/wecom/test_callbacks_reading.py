@@ -12,7 +12,7 @@ from scrm.wecom import handlers
 from scrm.wecom.client.errors import Kind, Outcome, WecomRefusal
 from scrm.wecom.errors import ReadHasNotFailed
 from scrm.wecom.models import ReadRequest
-from scrm.wecom.services.read_claims import claim_lost_read, claim_reads
+from scrm.wecom.services.read_claims import claim_lost_read, claim_reads, reader_is_needed
 from scrm.wecom.services.reading import replay_read, request_read, request_reads
 from scrm.wecom.services.rereading import read_slice, read_waiting
 from scrm.wecom.tasks import sweep_reads
@@ -305,6 +305,15 @@ def test_a_paused_connection_reads_nothing(listener, platform, asked):
     assert read_waiting() == 0
     sweep_reads()
     assert platform.fetched == []
+
+
+def test_one_reader_that_waits_for_a_slow_platform_draws_in_no_other(listener, platform, asked):
+    assert not reader_is_needed(1)
+    asked(*[f"wr{n}" for n in range(9)])
+    assert reader_is_needed(1)
+    assert claim_reads(listener.pk, most=8)
+    assert not reader_is_needed(1)
+    assert reader_is_needed(2)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,6 +22,11 @@ WHERE connection.state <> 'paused' AND EXISTS (
 ORDER BY random()
 """
 
+READERS = """
+SELECT count(DISTINCT token) FROM wecom_readrequest
+WHERE state = 'waiting' AND token IS NOT NULL AND due_at > statement_timestamp()
+"""
+
 BURY = """
 WITH lost AS MATERIALIZED (
     SELECT id FROM wecom_readrequest
@@ -130,11 +135,13 @@ def connections_with_reads() -> list[int]:
         return [connection_id for (connection_id,) in cursor.fetchall()]
 
 
-def has_due_reads() -> bool:
+def reader_is_needed(workers: int) -> bool:
+    """Whether something is due and fewer than so many workers are at it: one that waits for a slow
+    platform must not draw in the others."""
     with database.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({WITH_WORK})")
-        (found,) = cursor.fetchone()
-    return bool(found)
+        cursor.execute(f"SELECT EXISTS ({WITH_WORK}), ({READERS})")
+        is_due, readers = cursor.fetchone()
+    return bool(is_due) and int(readers) < workers
 
 
 def claim_reads(connection_id: int, *, most: int) -> Claim | None:

@@ -42,7 +42,7 @@ from scrm.wecom.services.read_claims import (
 
 logger = logging.getLogger(__name__)
 
-SLICE_SECONDS = 10.0
+SLICE_SECONDS = 5.0
 AT_ONCE = 4
 BATCH = 2 * AT_ONCE  # so that the last of them begins while the lease still holds
 PATIENCE = 6  # so often may the platform show an older state than the event spoke of

@@ -76,6 +76,7 @@ GROUPS = (
         (
             Entry("members.member", "person"),
             Entry("members.membership", "badge"),
+            Entry("members.follow", "contacts"),
             Entry("members.entryapplication", "assignment_ind"),
             Entry("members.evidence", "photo_library"),
             Entry("members.memberclassification", "label"),

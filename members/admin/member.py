@@ -23,6 +23,7 @@ from unfold.widgets import (
 from communities.models import Community
 from members.admin.classification import Classifications, ClassifiedAsFilter, ClassifyButton
 from members.admin.consent import ConsentButton, Consents
+from members.admin.follow import Follows
 from members.admin.membership import PRESENCE_COLOURS, presence
 from members.admin.tag import TagActions, TagFilter, Tags
 from members.admin.tier import TierButtons, TierPeriods
@@ -168,6 +169,7 @@ class MemberAdmin(
         Tags,
         Consents,
         Stays,
+        Follows,
         RecentDays,
     )
     actions_detail = ("apply", "change_phone", "classify", "consent", "lock_tier", "retier")

@@ -13,6 +13,7 @@ from members.api.criteria import (
 )
 from members.api.entry_application import EntryApplicationViewSet
 from members.api.evidence import EvidenceViewSet
+from members.api.follow import FollowViewSet
 from members.api.import_run import ImportRunViewSet
 from members.api.join_way import CapacityViewSet, JoinWayFiguresViewSet
 from members.api.member import MemberViewSet
@@ -32,6 +33,7 @@ router.register("evidence", EvidenceViewSet, basename="evidence")
 router.register("blocklist", BlocklistViewSet, basename="blocklist-entry")
 router.register("memberships", MembershipViewSet, basename="membership")
 router.register("stays", StayViewSet, basename="stay")
+router.register("follows", FollowViewSet, basename="follow")
 router.register("member-days", MemberDayViewSet, basename="member-day")
 router.register("import-runs", ImportRunViewSet, basename="import-run")
 router.register("split-plans", SplitPlanViewSet, basename="split-plan")

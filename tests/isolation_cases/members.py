@@ -15,6 +15,7 @@ from tests.members.factories import (
     ChurnScoreFactory,
     EntryApplicationFactory,
     EvidenceFactory,
+    FollowFactory,
     ImportRunFactory,
     MemberDayFactory,
     MemberFactory,
@@ -40,6 +41,9 @@ def build(world):
         community=world.rows["community"], member=world.rows["member"]
     )
     world.rows["stay"] = StayFactory(membership=world.rows["membership"], chat=world.rows["chat"])
+    world.rows["follow"] = FollowFactory(
+        member=world.rows["member"], staff__name=f"{world.mark}跟进人", remark=f"{world.mark}备注"
+    )
     world.rows["application"] = EntryApplicationFactory(
         community=world.rows["community"],
         member__nickname=f"{world.mark}申请人",
@@ -236,6 +240,8 @@ API = {
     "membership-list": {"get": Call()},
     "membership-detail": {"get": Call(row="membership")},
     "membership-leave": {"post": Call(row="membership", body=lambda w: {"reason": "self"})},
+    "follow-list": {"get": Call()},
+    "follow-detail": {"get": Call(row="follow")},
     "stay-list": {"get": Call()},
     "stay-detail": {"get": Call(row="stay")},
     "activity-list": {"get": Call()},
@@ -261,6 +267,7 @@ ADMIN = {
     "members.tag": "tag",
     "members.consent": "consent",
     "members.membership": "membership",
+    "members.follow": "follow",
     "members.stay": "stay",
     "members.entryapplication": "application",
     "members.blocklistentry": "block",

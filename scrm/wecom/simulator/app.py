@@ -58,6 +58,9 @@ class PlatformCall:
     def __init__(self, world: World, environ: Environ, api: str) -> None:
         self.world, self.request, self.api = world, environ, api
         self.query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        self.form = environ.get("CONTENT_TYPE", "").startswith("multipart/")
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        self.body = environ["wsgi.input"].read(min(length, self.longest_body + 1))
 
     def origin(self) -> str:
         """How the caller calls us, for links that lead back here."""
@@ -204,18 +207,17 @@ class PlatformCall:
 
     # What it says -----------------------------------------------------------------------------
 
+    @property
+    def longest_body(self) -> int:
+        return LARGEST if self.form else LARGEST_BODY
+
     def read_body(self, call: Call) -> None:
-        if self.request["REQUEST_METHOD"] != "POST":
-            return
-        form = self.request.get("CONTENT_TYPE", "").startswith("multipart/")
-        length = int(self.request.get("CONTENT_LENGTH") or 0)
-        if length > (LARGEST if form else LARGEST_BODY):
-            raise Refused(45001 if form else 40206)
-        body = self.request["wsgi.input"].read(length)
-        if form:
-            call.files = read_uploads(self.request.get("CONTENT_TYPE", ""), body)
-        elif body:
-            call.body = read_json(body)
+        if len(self.body) > self.longest_body:
+            raise Refused(45001 if self.form else 40206)
+        if self.form:
+            call.files = read_uploads(self.request["CONTENT_TYPE"], self.body)
+        elif self.body:
+            call.body = read_json(self.body)
 
     # Answers ----------------------------------------------------------------------------------
 

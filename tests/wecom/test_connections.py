@@ -6,13 +6,19 @@ from scrm.wecom.errors import (
     ChannelNameTaken,
     CompanyIsInUse,
     ConnectionIsNotPaused,
+    ConnectionIsPaused,
     InvalidCredential,
     SimulatorMissing,
+    UnknownChannelKind,
 )
 from scrm.wecom.models import ChannelAccount, ChannelKind, WecomConnection
 from scrm.wecom.rules.callback_crypto import is_aes_key
 from scrm.wecom.rules.credentials import is_token
 from scrm.wecom.rules.status import ConnectionState, Platform
+from scrm.wecom.services.channel_accounts import (
+    activate_channel_account,
+    create_channel_account,
+)
 from scrm.wecom.services.connections import (
     callback_url,
     callback_verified,
@@ -196,3 +202,11 @@ def test_a_draft_that_fails_stays_a_draft_and_asks_nobody(boss):
 def test_a_stranger_changes_nothing(connection, verb):
     with pytest.raises(WecomConnection.DoesNotExist):
         verb(connection.pk, actor=UserFactory())
+
+
+def test_a_channel_account_of_wecom_comes_and_goes_with_its_connection(boss, connection):
+    with pytest.raises(UnknownChannelKind):
+        create_channel_account(actor=boss, name="企业微信", kind="wecom")
+    pause_connection(connection.pk, actor=boss)
+    with pytest.raises(ConnectionIsPaused):
+        activate_channel_account(connection.account_id, actor=boss)

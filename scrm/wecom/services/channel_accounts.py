@@ -7,8 +7,14 @@ from django.utils.translation import gettext as _
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.errors import refusing
-from scrm.wecom.errors import ChannelNameTaken, EndpointMissing, UnknownChannelKind
-from scrm.wecom.models import ChannelAccount, ChannelKind
+from scrm.wecom.errors import (
+    ChannelNameTaken,
+    ConnectionIsPaused,
+    EndpointMissing,
+    UnknownChannelKind,
+)
+from scrm.wecom.models import ChannelAccount, ChannelKind, WecomConnection
+from scrm.wecom.rules.status import ConnectionState
 
 FIELDS = ("name", "endpoint", "secret", "delay_ms", "failure_percent")
 
@@ -59,7 +65,11 @@ def edit_channel_account(account_id: int, *, actor: User, **changes: object) -> 
 
 @transaction.atomic
 def activate_channel_account(account_id: int, *, actor: User) -> ChannelAccount:
-    return switch(locked(account_id, actor), actor=actor, active=True)
+    """Send through it again. The account of a paused connection comes back with that."""
+    account = locked(account_id, actor)
+    if WecomConnection.objects.filter(account=account, state=ConnectionState.PAUSED).exists():
+        raise ConnectionIsPaused(_("这个渠道的企业微信连接已停用，请启用那个连接。"))
+    return switch(account, actor=actor, active=True)
 
 
 @transaction.atomic

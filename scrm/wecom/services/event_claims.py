@@ -24,19 +24,21 @@ MOST_ATTEMPTS = 5
 #: A lease only has to last from the claim to the transaction that locks the rows.
 LONGEST_LEASE = 10.0
 
+# The first of each index, so that no plan ever reads what was settled.
 WITH_WORK = """
 SELECT connection.id FROM wecom_wecomconnection connection
-WHERE connection.state <> 'paused' AND (
-    EXISTS (
-        SELECT FROM wecom_inboundevent event
+WHERE connection.state <> 'paused' AND least(
+    (
+        SELECT min(event.due_at) FROM wecom_inboundevent event
         WHERE event.connection_id = connection.id AND event.state = 'waiting'
-          AND event.attempt_count = 0 AND event.due_at <= statement_timestamp()
-    ) OR EXISTS (
-        SELECT FROM wecom_inboundevent event
+          AND event.attempt_count = 0
+    ),
+    (
+        SELECT min(event.due_at) FROM wecom_inboundevent event
         WHERE event.connection_id = connection.id AND event.state = 'waiting'
-          AND event.attempt_count > 0 AND event.due_at <= statement_timestamp()
+          AND event.attempt_count > 0
     )
-)
+) <= statement_timestamp()
 ORDER BY random()
 """
 

@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin.choice_filters import RadioFilter
@@ -16,9 +18,28 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 
 from communities.admin.community import CHAT_COLOURS
 from communities.models import Community, GroupChat
+from communities.rules.status import ChatPlatformStatus
 from communities.services.chats import assign_chat, edit_group_chat, register_group_chat
 from scrm.accounts.admin_scope import EnterpriseModelAdmin, admin_user, confirm
 from scrm.accounts.rules.roles import Capability
+
+
+NEVER = "—"
+PLATFORM_COLOURS = {
+    ChatPlatformStatus.NORMAL: "default",
+    ChatPlatformStatus.OWNER_RESIGNED: "danger",
+    ChatPlatformStatus.INHERITING: "warning",
+    ChatPlatformStatus.INHERITED: "info",
+}
+PLATFORM_FACTS = (
+    "platform_label",
+    "staff_count",
+    "owner_userid",
+    "founded_at",
+    "read_at",
+    "dissolution",
+    "notice",
+)
 
 
 class AssignmentFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
@@ -26,7 +47,7 @@ class AssignmentFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
     parameter_name = "assigned"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("no", _("未分配")), ("yes", _("已分配"))]
+        return [("no", _("未归属")), ("yes", _("已归属"))]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[GroupChat]
@@ -73,11 +94,21 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
     change_capability = Capability.MANAGE_COMMUNITIES
     create_verb = register_group_chat
     update_verb = edit_group_chat
-    list_display = ("title", "carries", "state_label", "people", "owner", "channel_account")
+    list_display = (
+        "title",
+        "carries",
+        "state_label",
+        "platform_label",
+        "people",
+        "owner",
+        "read_at",
+        "channel_account",
+    )
     list_filter = (
         AssignmentFilter,
         CrowdFilter,
         ("state", MultipleChoicesDropdownFilter),
+        ("platform_status", MultipleChoicesDropdownFilter),
         "community",
         "owner",
         "channel_account",
@@ -91,13 +122,18 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
         ("owner", "capacity"),
         "join_url",
         ("people", "state"),
+        ("platform_label", "staff_count", "owner_userid"),
+        ("founded_at", "read_at", "dissolution"),
+        "notice",
     )
     ordering = ("-pk",)
     actions_detail = ("assign",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: GroupChat | None = None) -> Any:
-        settled = () if obj is None else ("external_id", "channel_account", "community")
-        return ("people", "state", *settled)
+        settled: tuple[str, ...] = (
+            () if obj is None else ("external_id", "channel_account", "community")
+        )
+        return ("people", "state", *PLATFORM_FACTS, *settled)
 
     @display(description=_("客户群"), ordering="name", header=True)
     def title(self, chat: GroupChat) -> list[str]:
@@ -106,7 +142,7 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
     @display(description=_("所属社群"), ordering="community__name", label={"unassigned": "warning"})
     def carries(self, chat: GroupChat) -> tuple[str, str]:
         if chat.community is None:
-            return "unassigned", gettext("未分配")
+            return "unassigned", gettext("未归属")
         return "assigned", chat.community.name
 
     @display(description=_("状态"), ordering="state", label=CHAT_COLOURS)
@@ -115,7 +151,19 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
 
     @display(description=_("人数 / 容量"), ordering="member_count")
     def people(self, chat: GroupChat) -> str:
-        return f"{chat.member_count} / {chat.capacity}"
+        staff = f"+{chat.staff_count}" if chat.staff_count else ""
+        return f"{chat.member_count}{staff} / {chat.capacity}"
+
+    @display(description=_("平台状态"), ordering="platform_status", label=PLATFORM_COLOURS)
+    def platform_label(self, chat: GroupChat) -> tuple[str, str]:
+        return chat.platform_status, chat.get_platform_status_display()
+
+    @display(description=_("解散时间"))
+    def dissolution(self, chat: GroupChat) -> str:
+        if chat.dissolved_at is None:
+            return NEVER
+        at = date_format(localtime(chat.dissolved_at), "DATETIME_FORMAT")
+        return gettext("%(at)s（推断）") % {"at": at} if chat.is_dissolution_inferred else at
 
     @action(
         description=_("分配到社群"),

@@ -18,7 +18,7 @@ from communities.models import (
     TierScheme,
 )
 from communities.rules.kinds import Circle, CommunityKind, EntryMode
-from communities.rules.status import ChatState, CommunityStatus
+from communities.rules.status import ChatPlatformStatus, ChatState, CommunityStatus
 from communities.selectors import undersized
 from scrm.accounts.models import Staff
 from scrm.shared.api.filters import VisibleModelChoiceFilter
@@ -120,6 +120,7 @@ class GroupChatFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstr
     channel_account = VisibleModelChoiceFilter(model=ChannelAccount)
     owner = VisibleModelChoiceFilter(model=Staff)
     state = filters.MultipleChoiceFilter(choices=ChatState.choices)
+    platform_status = filters.MultipleChoiceFilter(choices=ChatPlatformStatus.choices)
     external_id = filters.CharFilter()
     name = filters.CharFilter(lookup_expr="icontains")
 

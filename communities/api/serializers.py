@@ -198,7 +198,15 @@ class GroupChatSerializer(StrictModelSerializer[GroupChat]):
             "join_url",
             "capacity",
             "member_count",
+            "staff_count",
             "state",
+            "platform_status",
+            "owner_userid",
+            "notice",
+            "founded_at",
+            "read_at",
+            "dissolved_at",
+            "is_dissolution_inferred",
             "created_at",
         )
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from communities.models.community import Community
@@ -148,4 +149,4 @@ class GroupChat(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or gettext("未读取的群 %(id)s") % {"id": self.external_id}

@@ -12,6 +12,8 @@ AUDIT_WORDS = {
     "register_group_chat": _("登记客户群"),
     "edit_group_chat": _("修改客户群"),
     "assign_chat": _("分配客户群"),
+    "follow_owner_change": _("平台换了群主"),
+    "follow_dissolution": _("平台上群已解散"),
     "create_axis": _("新建分类维度"),
     "edit_axis": _("修改分类维度"),
     "create_value": _("新建分类值"),

@@ -10,6 +10,9 @@ from django.db.models.functions import Greatest
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
 
+#: Instead of the platform's version of the members: the next reading compares them one by one.
+CHANGED_BY_US = ""
+
 
 def take_seat(community: Community, *, prefer: Sequence[int] = ()) -> GroupChat | None:
     """Count one person more into a chat with room; None when no chat has any.
@@ -25,6 +28,7 @@ def take_seat(community: Community, *, prefer: Sequence[int] = ()) -> GroupChat 
             .filter(pk=chat.pk, community=community)
             .update(
                 member_count=F("member_count") + 1,
+                member_version=CHANGED_BY_US,
                 state=Case(
                     When(member_count__gte=F("capacity") - 1, then=Value(ChatState.FULL)),
                     default=F("state"),
@@ -49,6 +53,7 @@ def count_in(chat_id: int) -> None:
     had a place for them."""
     GroupChat.objects.filter(pk=chat_id).update(
         member_count=F("member_count") + 1,
+        member_version=CHANGED_BY_US,
         capacity=Greatest(F("capacity"), F("member_count") + 1),
         state=Case(
             When(
@@ -65,6 +70,7 @@ def release_seat(chat_id: int) -> None:
     """Count one person out of a chat; a full chat has room again."""
     GroupChat.objects.filter(pk=chat_id, member_count__gt=0).update(
         member_count=F("member_count") - 1,
+        member_version=CHANGED_BY_US,
         state=Case(When(Q(state=ChatState.FULL), then=Value(ChatState.ACTIVE)), default=F("state")),
     )
 
@@ -72,5 +78,5 @@ def release_seat(chat_id: int) -> None:
 def release_all_seats(community_id: int) -> None:
     """Nobody is left in the chats of a dissolved community, and nobody enters them again."""
     GroupChat.objects.live().filter(community=community_id).update(
-        member_count=0, state=ChatState.DISSOLVED
+        member_count=0, member_version=CHANGED_BY_US, state=ChatState.DISSOLVED
     )

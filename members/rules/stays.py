@@ -15,6 +15,8 @@ from members.rules.status import Confidence, LeaveReason
 
 #: How far a reading may be behind what has happened.
 LAG = timedelta(seconds=10)
+#: How far our clock may be from the platform's, and how long a reading may take.
+SKEW = timedelta(seconds=3)
 
 EXACT, INFERRED, CLAIMED = Confidence.EXACT.value, Confidence.INFERRED.value, ""
 #: Of two reasons told for one leaving, the one that says more.
@@ -157,9 +159,18 @@ class _Walk:
         self.now = Period(instant, EXACT, _unless(self.joins[instant], instant))
 
     def _leave(self, instant: datetime) -> None:
+        if self.now is None and self._just_missed(instant):
+            self.now = self.done.pop()
         if self.now is None:  # the joining was lost
             self.now = Period(instant, INFERRED)
         self._end(instant, self.leaves[instant], EXACT)
+
+    def _just_missed(self, instant: datetime) -> bool:
+        """A reading right before, by our clock, showed that leaving already."""
+        if not self.done or self.done[-1].left_exactly:
+            return False
+        missed_at = self.done[-1].left_at
+        return missed_at in self.missing and instant - missed_at <= SKEW
 
     def _see(self, read_at: datetime) -> None:
         if self.now is not None:

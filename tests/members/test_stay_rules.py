@@ -95,6 +95,8 @@ OPEN = (None, False, "")
             [joined(5), missing(60), left(90)],
             [(5, True, 60, False, "unknown"), (90, False, 90, True, "self")],
         ),
+        # a reading in the very moment of the leaving
+        ([joined(5), missing(60), left(62)], [(5, True, 62, True, "self")]),
         # a reading that had not heard of the leaving yet
         ([joined(5), left(58, "removed"), seen(60, 5)], [(5, True, 58, True, "removed")]),
         ([left(58), seen(60)], [(58, False, 58, True, "self")]),

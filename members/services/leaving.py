@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -14,7 +16,7 @@ from members.signals import member_left
 from scrm.accounts.models import User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
-from scrm.accounts.services.operator_tasks import settle_task
+from scrm.accounts.services.operator_tasks import settle_tasks
 
 #: What somebody may have been asked to decide about a member of a community.
 ABOUT_MEMBERSHIPS = (TaskKind.UNGATED_JOIN, TaskKind.REQUALIFICATION)
@@ -43,7 +45,16 @@ def leave_community(membership_id: int, *, reason: str, actor: User | None) -> M
         before={"left_at": None},
         after={"left_at": membership.left_at, "leave_reason": reason},
     )
-    for kind in ABOUT_MEMBERSHIPS:
-        settle_task(kind, subject=membership)
-    member_left.send(sender=Membership, membership_id=membership.pk)
+    announce_departures([membership.pk])
     return membership
+
+
+def announce_departures(membership_ids: Sequence[int]) -> None:
+    """These memberships have ended: nobody has to decide about them any more."""
+    if not membership_ids:
+        return
+    ended = Membership.objects.filter(pk__in=membership_ids)
+    for kind in ABOUT_MEMBERSHIPS:
+        settle_tasks(kind, subjects=ended)
+    for membership_id in membership_ids:
+        member_left.send(sender=Membership, membership_id=membership_id)

@@ -11,21 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from communities.models import Community, GroupChat
-from communities.rules.kinds import EntryMode
 from communities.services.seating import count_in
-from members.criteria import explain, names_of
 from members.errors import BelongsElsewhere, ChatWithoutCommunity, InTheFuture
-from members.models import EntryApplication, Member, Membership, Stay
-from members.rules.status import ApplicationStatus, JoinSource, ObservedBy
-from members.selectors.blocklist import is_blocked
-from members.services.admitting import enter_chat
-from members.services.applications import announce
-from members.services.judging import Clauses, standing_of
-from members.signals import member_joined
+from members.models import Member, Membership, Stay
+from members.rules.status import JoinSource, ObservedBy
+from members.services.entering import Arrival, announce_arrival, let_in
 from scrm.accounts.models import User
-from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
-from scrm.accounts.services.operator_tasks import open_task
 
 CLOCK_SKEW = timedelta(minutes=5)  # between the platform's clock and ours
 
@@ -49,7 +41,7 @@ def observe_join(
         raise InTheFuture(_("入群时间在未来，请检查来源的时钟和时区。"))
     community = _locked_community(member, chat)
     known = _known_stay(member, chat, joined_at)
-    if known is not None:
+    if known is not None and known.membership is not None:
         return known.membership
     membership = _membership(member, community)
     if membership is not None:
@@ -100,40 +92,22 @@ def _enter(
     observed_by: str,
     joined_at: datetime | None,
 ) -> Membership:
-    application = (
-        EntryApplication.objects.select_for_update(no_key=True, of=("self",))
-        .filter(member=member, community=community, status=ApplicationStatus.APPROVED)
-        .first()
-    )
-    blocked = is_blocked(member.pk, community.pk)
-    is_ungated = blocked or (application is None and _is_gated(community))
     came_by = JoinSource.IMPORT if observed_by == ObservedBy.IMPORT else JoinSource.PLATFORM
-    membership = Membership.objects.create(
-        enterprise_id=community.enterprise_id,
-        member=member,
-        community=community,
-        source=application.source if application else came_by,
-        joined_at=joined_at or Now(),
-        is_ungated=is_ungated,
-        qualified_at=None if is_ungated else Now(),
-    )
+    arrival = Arrival(community, member.pk, came_by, joined_at)
+    let_in([arrival])
+    membership = arrival.membership
+    assert membership is not None
+    membership.member = member
+    application = arrival.application
     stay = _open_stay(
-        membership, chat, observed_by=observed_by, joined_at=joined_at, application=application
+        membership,
+        chat,
+        observed_by=observed_by,
+        joined_at=joined_at,
+        join_way_id=application.join_way_id if application else None,
     )
-    if is_ungated:
-        _ask_somebody(membership, community, chat, is_blocked=blocked)
-    if application is None or blocked:
-        member_joined.send(sender=Membership, membership_id=membership.pk, stay_id=stay.pk)
-    else:
-        _fulfil(application, stay)
+    announce_arrival(arrival, stay)
     return membership
-
-
-def _fulfil(application: EntryApplication, stay: Stay) -> None:
-    """What was approved has happened, so it can no longer be undone either."""
-    if application.settles_at is not None:
-        announce(application)
-    enter_chat(application, stay)
 
 
 def _open_stay(
@@ -142,7 +116,7 @@ def _open_stay(
     *,
     observed_by: str,
     joined_at: datetime | None,
-    application: EntryApplication | None = None,
+    join_way_id: int | None = None,
 ) -> Stay:
     count_in(chat.pk)
     return Stay.objects.create(
@@ -151,40 +125,6 @@ def _open_stay(
         member_id=membership.member_id,
         chat=chat,
         observed_by=observed_by,
-        join_way_id=application.join_way_id if application else None,
+        join_way_id=join_way_id,
         joined_at=joined_at or Now(),
-    )
-
-
-def _is_gated(community: Community) -> bool:
-    if community.minimum_tier_id is not None:
-        return True
-    policy = community.entry_policies.active().first()
-    if policy is None:
-        return False
-    return policy.mode != EntryMode.OPEN or policy.evidence_axes.exists()
-
-
-def _ask_somebody(
-    membership: Membership, community: Community, chat: GroupChat, *, is_blocked: bool
-) -> None:
-    member = membership.member
-    policy = community.entry_policies.active().first()
-    clauses: Clauses = []
-    if policy is not None:
-        clauses = standing_of(member, community, policy, now=timezone.now()).clauses
-    names = names_of(clauses, enterprise_id=community.enterprise_id)
-    words = {"name": member.nickname, "community": community.name}
-    open_task(
-        TaskKind.UNGATED_JOIN,
-        subject=membership,
-        title=_("%(name)s 未经准入进了“%(community)s”：请补办申请或请其离开") % words,
-        details={
-            "member": member.pk,
-            "community": community.pk,
-            "chat": chat.name,
-            "is_blocked": is_blocked,
-            "clauses": [explain(clause, names=names) for clause in clauses],
-        },
-        assignee=community.owner,
     )

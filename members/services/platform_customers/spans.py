@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from members.models import Follow, Member
 from members.rules.follows import Span, facts_of, spans
-from members.rules.stays import Fact, Missing
+from members.rules.stays import Fact
 from scrm.wecom.models import WecomConnection
 
 SPAN = (
@@ -104,11 +104,8 @@ def span_of(row: Follow) -> Span:
 def _spans(rows: Sequence[Follow], each: Told) -> list[Span]:
     known = [span_of(row) for row in rows]
     halves = each.halves | {span.began_at for span in known if not span.is_mutual}
-    told = each.facts
-    if known and known[-1].ended_at is None and not known[-1].is_mutual:
-        told = [fact for fact in told if not isinstance(fact, Missing)]  # no list shows it
     facts = [fact for span in known for fact in facts_of(span)]
-    return spans([*facts, *told], halves=halves)
+    return spans([*facts, *each.facts], halves=halves)
 
 
 def _matched(rows: Sequence[Follow], found: Sequence[Span]) -> list[tuple[Follow | None, Span]]:

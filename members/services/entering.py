@@ -1,0 +1,197 @@
+"""What it means for a community that people are in its chats now, whoever let them in.
+
+Set by set, because a first reading of a chat finds hundreds at once. Call it with the communities
+locked: they are the queue that everybody stands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from communities.models import Community, EntryPolicy, GroupChat
+from communities.rules.kinds import EntryMode
+from members.criteria import explain, names_of
+from members.models import BlocklistEntry, EntryApplication, Membership, Stay
+from members.rules.status import ApplicationStatus
+from members.services.admitting import enter_chat
+from members.services.applications import announce
+from members.services.judging import Clauses, standing_of
+from members.signals import member_joined
+from scrm.accounts.rules.operator_tasks import TaskKind
+from scrm.accounts.services.operator_tasks import open_task
+
+type Pair = tuple[int, int]  # community, member
+
+
+@dataclass(slots=True)
+class Arrival:
+    """Somebody who belongs to a community since ``joined_at`` (None: now), by what was seen.
+
+    Who has left again was there all the same. ``application`` is what thereby comes true.
+    """
+
+    community: Community
+    member_id: int
+    source: str
+    joined_at: datetime | None = None
+    left_at: datetime | None = None
+    leave_reason: str = ""
+    application: EntryApplication | None = None
+    is_blocked: bool = False
+    membership: Membership | None = None
+
+    @property
+    def pair(self) -> Pair:
+        return self.community.pk, self.member_id
+
+
+def let_in(arrivals: Sequence[Arrival]) -> None:
+    """Give each arrival a membership, marked where the community has a gate and they did not pass
+    it. Announce them with ``announce_arrival`` once they have a stay."""
+    if not arrivals:
+        return
+    here = [arrival for arrival in arrivals if arrival.left_at is None]
+    applications, blocked = _approved(here), _blocked(here)
+    gates = _gates({arrival.community.pk: arrival.community for arrival in arrivals}.values())
+    for arrival in arrivals:
+        arrival.is_blocked = arrival.pair in blocked
+        if arrival.left_at is None:
+            arrival.application = applications.get(arrival.pair)
+        arrival.membership = _membership(arrival, gates)
+    Membership.objects.bulk_create(
+        arrival.membership for arrival in arrivals if arrival.membership is not None
+    )
+
+
+def announce_arrival(arrival: Arrival, stay: Stay, *, is_news: bool = True) -> bool:
+    """Ask somebody about who passed no gate, fulfil the application that waited, tell the others.
+
+    What happened long ago is no news: nobody is greeted for it. Whether it was announced.
+    """
+    membership = arrival.membership
+    assert membership is not None
+    if membership.is_ungated:
+        _ask_somebody(membership, arrival.community, stay.chat, is_blocked=arrival.is_blocked)
+    if arrival.application is not None and not arrival.is_blocked:
+        _fulfil(arrival.application, stay)
+        return True
+    if is_news:
+        member_joined.send(sender=Membership, membership_id=membership.pk, stay_id=stay.pk)
+    return is_news
+
+
+def _membership(arrival: Arrival, gates: dict[int, datetime | None]) -> Membership:
+    is_ungated = arrival.is_blocked or (
+        arrival.application is None and _passed_a_gate(arrival, gates)
+    )
+    application = arrival.application
+    return Membership(
+        enterprise_id=arrival.community.enterprise_id,
+        member_id=arrival.member_id,
+        community=arrival.community,
+        source=application.source if application else arrival.source,
+        joined_at=arrival.joined_at or Now(),
+        is_ungated=is_ungated,
+        qualified_at=None if is_ungated else Now(),
+        left_at=arrival.left_at,
+        leave_reason=arrival.leave_reason,
+    )
+
+
+def _passed_a_gate(arrival: Arrival, gates: dict[int, datetime | None]) -> bool:
+    """There was a gate when they came. Whoever was there before it did nothing wrong."""
+    if arrival.community.pk not in gates:
+        return False
+    since = gates[arrival.community.pk]
+    return since is None or arrival.joined_at is None or arrival.joined_at >= since
+
+
+def _gates(communities: Iterable[Community]) -> dict[int, datetime | None]:
+    """The communities that do not let everybody in, and since when they have had rules at all."""
+    axes = EntryPolicy.evidence_axes.through.objects.filter(entrypolicy=OuterRef("pk"))
+    everybody = list(communities)
+    policies = EntryPolicy.objects.filter(community__in=[each.pk for each in everybody])
+    gated = set(
+        policies.active()
+        .filter(~Q(mode=EntryMode.OPEN) | Exists(axes))
+        .values_list("community", flat=True)
+    )
+    gated |= {each.pk for each in everybody if each.minimum_tier_id is not None}
+    if not gated:
+        return {}
+    since = dict(
+        policies.filter(community__in=gated)
+        .values_list("community")
+        .annotate(since=Min("created_at"))
+    )
+    return {community: since.get(community) for community in gated}
+
+
+def _approved(arrivals: Collection[Arrival]) -> dict[Pair, EntryApplication]:
+    if not arrivals:
+        return {}
+    applications = (
+        EntryApplication.objects.select_for_update(no_key=True, of=("self",))
+        .filter(
+            community__in={arrival.community.pk for arrival in arrivals},
+            member__in={arrival.member_id for arrival in arrivals},
+            status=ApplicationStatus.APPROVED,
+        )
+        .order_by("pk")
+    )
+    return {(each.community_id, each.member_id): each for each in applications}
+
+
+def _blocked(arrivals: Collection[Arrival]) -> set[Pair]:
+    if not arrivals:
+        return set()
+    communities = {arrival.community.pk for arrival in arrivals}
+    entries = (
+        BlocklistEntry.objects.in_force(timezone.now())
+        .filter(Q(community=None) | Q(community__in=communities))
+        .filter(member__in={arrival.member_id for arrival in arrivals})
+    )
+    return {
+        (community, member_id)
+        for only, member_id in entries.values_list("community", "member")
+        for community in ([only] if only is not None else communities)
+    }
+
+
+def _fulfil(application: EntryApplication, stay: Stay) -> None:
+    """What was approved has happened, so it can no longer be undone either."""
+    if application.settles_at is not None:
+        announce(application)
+    enter_chat(application, stay)
+
+
+def _ask_somebody(
+    membership: Membership, community: Community, chat: GroupChat, *, is_blocked: bool
+) -> None:
+    member = membership.member
+    policy = community.entry_policies.active().first()
+    clauses: Clauses = []
+    if policy is not None:
+        clauses = standing_of(member, community, policy, now=timezone.now()).clauses
+    names = names_of(clauses, enterprise_id=community.enterprise_id)
+    words = {"name": member.nickname, "community": community.name}
+    open_task(
+        TaskKind.UNGATED_JOIN,
+        subject=membership,
+        title=_("%(name)s 未经准入进了“%(community)s”：请补办申请或请其离开") % words,
+        details={
+            "member": member.pk,
+            "community": community.pk,
+            "chat": str(chat),
+            "is_blocked": is_blocked,
+            "clauses": [explain(clause, names=names) for clause in clauses],
+        },
+        assignee=community.owner,
+    )

@@ -65,6 +65,12 @@ class Follow(models.Model):
     end_reason = models.CharField(
         _("结束原因"), max_length=20, choices=FollowEnd.choices, blank=True, default=""
     )
+    cleared_at = models.DateTimeField(
+        _("员工随后删除"),
+        null=True,
+        blank=True,
+        help_text=_("客户删除员工后仍在员工的列表里，员工再删除的时间。"),
+    )
     end_confidence = models.CharField(
         _("结束时间可信度"),
         max_length=20,

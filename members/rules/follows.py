@@ -6,7 +6,7 @@ goes on showing them. A contact that only the customer has added is in no list a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,6 +25,7 @@ class Span:
     ended_at: datetime | None = None
     end_reason: str = ""
     end_confidence: str = ""
+    cleared_at: datetime | None = None  # when the colleague let go of a customer who had gone
 
 
 def facts_of(span: Span) -> list[Fact]:
@@ -42,23 +43,28 @@ def facts_of(span: Span) -> list[Fact]:
         facts.append(Left(span.ended_at, span.end_reason))
     else:
         facts.append(Missing(span.ended_at))
+    if span.cleared_at is not None:
+        facts.append(Left(span.cleared_at, FollowEnd.BY_STAFF))
     return facts
 
 
 def spans(facts: Iterable[Fact], *, halves: Collection[datetime]) -> list[Span]:
     """The periods, earliest first, whatever the order and repetition of the facts. ``halves`` are
     the joins that only the customer has made."""
-    found = periods(_believable(list(facts)))
+    believed, cleared = _believable(list(facts), halves)
+    found = periods(believed)
     made = [_span(period, is_half=period.joined_at in halves) for period in found]
     return [
-        _ended_mutually(span) if _became_mutual(span, after) else span
-        for span, after in zip(made, [*made[1:], None], strict=True)
+        _completed(span, after, cleared)
+        for span, after in zip(made, [*made[1:], None], strict=False)
     ]
 
 
-def _believable(facts: list[Fact]) -> list[Fact]:
-    """Without what only looks like a fact: the colleague clearing away a customer who had gone
-    before, and the sight of one who has."""
+def _believable(
+    facts: list[Fact], halves: Collection[datetime]
+) -> tuple[list[Fact], list[datetime]]:
+    """Without what only looks like a fact: the sight of a customer who has gone, and the absence of
+    one who is in no list. And apart from them when a colleague let go of one who had gone."""
     ended = [fact.at for fact in facts if _is_by_customer(fact)]
     joined = [fact.at for fact in facts if isinstance(fact, Joined)]
     joined += [fact.joined_at for fact in facts if isinstance(fact, Seen) and fact.joined_at]
@@ -68,15 +74,22 @@ def _believable(facts: list[Fact]) -> list[Fact]:
         left = [at for at in ended if at <= moment and (since is None or at >= since)]
         return bool(left) and not any(max(left) < at <= moment for at in joined)
 
+    def is_half(moment: datetime) -> bool:
+        return max((at for at in joined if at <= moment), default=None) in halves
+
     kept: list[Fact] = []
+    cleared: list[datetime] = []
     for fact in facts:
         match fact:
-            case Left(at, reason) if reason != FollowEnd.BY_CUSTOMER and gone_at(at):
-                continue
+            case Left(at, FollowEnd.BY_STAFF) if gone_at(at):
+                cleared.append(at)
             case Seen(read_at, joined_at) if gone_at(read_at, since=joined_at):
-                continue
-        kept.append(fact)
-    return kept
+                kept += [Joined(joined_at)] if joined_at else []
+            case Missing(read_at) if is_half(read_at):
+                pass
+            case _:
+                kept.append(fact)
+    return kept, cleared
 
 
 def _is_by_customer(fact: Fact) -> bool:
@@ -106,5 +119,13 @@ def _became_mutual(span: Span, after: Span | None) -> bool:
     )
 
 
-def _ended_mutually(span: Span) -> Span:
-    return replace(span, end_reason=FollowEnd.MUTUAL, end_confidence=Confidence.EXACT)
+def _completed(span: Span, after: Span | None, cleared: Sequence[datetime]) -> Span:
+    """With what only shows beside the next period. That it became mutual then is the latest that it
+    can have been: an addition between may have been lost."""
+    if _became_mutual(span, after):
+        return replace(span, end_reason=FollowEnd.MUTUAL)
+    if span.ended_at is None or span.end_reason != FollowEnd.BY_CUSTOMER:
+        return span
+    until = after.began_at if after is not None else None
+    let_go = [at for at in cleared if at >= span.ended_at and (until is None or at < until)]
+    return replace(span, cleared_at=min(let_go, default=None))

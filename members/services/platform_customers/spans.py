@@ -22,6 +22,7 @@ SPAN = (
     "ended_at",
     "end_reason",
     "end_confidence",
+    "cleared_at",
 )
 NOTES = ("remark", "add_way", "state")
 

@@ -22,7 +22,6 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from rich.console import Console
@@ -84,10 +83,10 @@ def services() -> list[Service]:
     celery = (*python, "celery", "-A", "scrm")
     simulator = service("simulator", *DJANGO, "wecom_simulator",
                         "--port", str(settings.SIMULATOR_PORT),
-                        "--state", str(settings.DATA_DIR / "simulator" / "world.json"),
+                        "--state", str(settings.SIMULATOR_STATE),
                         pid_option="--pid-file")  # fmt: skip
     return [
-        *([simulator] if has_simulator() else []),
+        *([simulator] if settings.SIMULATOR_IS_OURS else []),
         service("web", *python, "granian", "--interface", "wsgi", "scrm.wsgi:application",
                 "--host", settings.BIND, "--port", str(settings.PORT), "--no-ws",
                 "--workers", str(settings.WEB_WORKERS), "--blocking-threads", "4",
@@ -104,13 +103,6 @@ def services() -> list[Service]:
         service("beat", *celery, "beat", "-S", "scrm.beat.BeatingScheduler",
                 pid_option="--pidfile"),
     ]  # fmt: skip
-
-
-def has_simulator() -> bool:
-    """Whether WeCom is simulated, and by a program that we start: not one that runs elsewhere."""
-    address = urlsplit(settings.WECOM_SIMULATOR_URL)
-    is_here = f"[{address.hostname}]" in settings.LOOPBACK or address.hostname in settings.LOOPBACK
-    return settings.EMBEDDED and is_here and address.port == settings.SIMULATOR_PORT
 
 
 def service(
@@ -231,7 +223,7 @@ class Launcher:
         for leftover in services():
             self.end_leftover(leftover)
         self.wait_for_port(settings.BIND, settings.PORT, variable="SCRM_PORT")
-        if has_simulator():
+        if settings.SIMULATOR_IS_OURS:
             self.wait_for_port("127.0.0.1", settings.SIMULATOR_PORT, variable="SCRM_SIMULATOR_PORT")
 
     def wait_for_port(self, host: str, port: int, *, variable: str) -> None:
@@ -372,7 +364,7 @@ class Launcher:
             self.breathe()
 
     def doors_answer(self) -> bool:
-        if has_simulator() and not answers(f"{settings.WECOM_SIMULATOR_URL}/_sim/"):
+        if settings.SIMULATOR_IS_OURS and not answers(f"{settings.WECOM_SIMULATOR_URL}/_sim/"):
             return False
         return answers(f"{self.address()}/readyz")
 
@@ -428,7 +420,7 @@ class Launcher:
         ]
         if key := self.access.get("api_key"):
             lines.append(f"      {say('演示令牌', 'demo key')} {key} {once}")
-        if has_simulator():
+        if settings.SIMULATOR_IS_OURS:
             lines.append(
                 f"{say('模拟企业微信', 'Simulated WeCom')}  {settings.WECOM_SIMULATOR_URL}/_sim/"
             )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from campaigns.models import WelcomeDelivery, WelcomePolicy
-from campaigns.progress_words import reason_in_words
+from campaigns.progress_words import NOTHING, reason_in_words
 from campaigns.rules.status import WelcomeStatus
 from campaigns.services.welcoming import create_welcome_policy, edit_welcome_policy
 from scrm.accounts.admin_scope import EnterpriseModelAdmin, HistoryModelAdmin
@@ -74,7 +74,8 @@ class WelcomeDeliveryAdmin(HistoryModelAdmin[WelcomeDelivery]):
 
     @display(description=_("社群"))
     def community(self, welcome: WelcomeDelivery) -> str:
-        return welcome.stay.membership.community.name
+        membership = welcome.stay.membership
+        return membership.community.name if membership else NOTHING
 
     @display(
         description=_("状态"),

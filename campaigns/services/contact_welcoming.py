@@ -188,4 +188,4 @@ def give_up_contact_welcomes() -> int:
     """Settle those that can no longer be sent; how many."""
     with connection.cursor() as cursor:
         cursor.execute(GIVE_UP, {"call": CALL_ENDS_WITHIN})
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -131,6 +131,8 @@ def plan_welcome(stay_id: int) -> WelcomeDelivery | None:
     stay = Stay.objects.select_related("membership__community", "chat__channel_account").get(
         pk=stay_id
     )
+    if stay.membership is None:  # the chat carries no community
+        return None
     policy = WelcomePolicy.objects.for_community(stay.membership.community).first()
     if policy is None or database_now() - stay.joined_at > WELCOME_WINDOW:
         return None
@@ -292,11 +294,13 @@ def reason_to_skip(welcome: WelcomeDelivery, lease: Lease) -> str:
 
 
 def rendered(welcome: WelcomeDelivery) -> str:
+    membership = welcome.stay.membership
+    assert membership is not None  # nobody is welcomed outside of a community
     template = parse_template(welcome.policy.body, allowed=WELCOME_VARIABLES)
     return template.render(
         {
             Variable.NICKNAME: welcome.stay.member.nickname,
-            Variable.COMMUNITY: welcome.stay.membership.community.name,
+            Variable.COMMUNITY: membership.community.name,
             Variable.CHAT: welcome.stay.chat.name,
         }
     )

@@ -23,7 +23,6 @@ from communities.services.chats import assign_chat, edit_group_chat, register_gr
 from scrm.accounts.admin_scope import EnterpriseModelAdmin, admin_user, confirm
 from scrm.accounts.rules.roles import Capability
 
-
 NEVER = "—"
 PLATFORM_COLOURS = {
     ChatPlatformStatus.NORMAL: "default",

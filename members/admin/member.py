@@ -24,11 +24,11 @@ from communities.models import Community
 from members.admin.classification import Classifications, ClassifiedAsFilter, ClassifyButton
 from members.admin.consent import ConsentButton, Consents
 from members.admin.follow import Follows
-from members.admin.membership import PRESENCE_COLOURS, presence
+from members.admin.stay import PRESENCE_COLOURS, StayInline, presence
 from members.admin.tag import TagActions, TagFilter, Tags
 from members.admin.tier import TierButtons, TierPeriods
 from members.admin.words import NOTHING, clause_table
-from members.models import EntryApplication, Member, MemberDay, Membership, Stay
+from members.models import EntryApplication, Member, MemberDay, Membership
 from members.rules.phones import masked
 from members.rules.status import ApplicationStatus, JoinSource
 from members.services.joining import apply_for_entry, invite_member
@@ -60,13 +60,7 @@ class Memberships(EnterpriseTabularInline[Membership, Member]):
         return presence(membership)
 
 
-class Stays(EnterpriseTabularInline[Stay, Member]):
-    model = Stay
-    view_capability = Capability.VIEW_MEMBERS
-    fields = ("chat", "joined_at", "left_at", "leave_reason", "observed_by")
-    readonly_fields = fields
-    ordering = ("-pk",)
-    show_title = False
+class Stays(StayInline[Member]):
     tab = True
 
 

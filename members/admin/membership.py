@@ -16,33 +16,14 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from members.models import Membership, Stay
+from members.admin.stay import PRESENCE_COLOURS, PresenceFilter, StayInline, presence
+from members.models import Membership
 from members.rules.status import LeaveReason
 from members.services.leaving import leave_community
-from scrm.accounts.admin_scope import EnterpriseTabularInline, HistoryModelAdmin, confirm
+from scrm.accounts.admin_scope import HistoryModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
 
-PRESENCE_COLOURS = {"in": "success", "left": "default"}
 GATE_COLOURS = {"ungated": "danger", "gated": "default"}
-
-
-def presence(row: Membership | Stay) -> tuple[str, str]:
-    if row.left_at is None:
-        return "in", gettext("在")
-    return "left", gettext("已离开：%(reason)s") % {"reason": row.get_leave_reason_display()}
-
-
-class PresenceFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
-    title = _("在不在")
-    parameter_name = "present"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("yes", _("在")), ("no", _("已离开"))]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
-        if self.value() is None:
-            return queryset
-        return queryset.filter(left_at__isnull=self.value() == "yes")
 
 
 class GateFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
@@ -60,13 +41,8 @@ class GateFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
         return queryset.filter(is_ungated=self.value() == "yes")
 
 
-class Stays(EnterpriseTabularInline[Stay, Membership]):
-    model = Stay
-    view_capability = Capability.VIEW_MEMBERS
-    fields = ("chat", "joined_at", "left_at", "leave_reason", "observed_by")
-    readonly_fields = fields
-    ordering = ("-pk",)
-    show_title = False
+class Stays(StayInline[Membership]):
+    pass
 
 
 class LeaveDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
@@ -149,35 +125,3 @@ class MembershipAdmin(HistoryModelAdmin[Membership]):
         return self.run_on_row(
             request, object_id, leave_community, done=gettext("已离开社群。"), reason=reason
         )
-
-
-@admin.register(Stay)
-class StayAdmin(HistoryModelAdmin[Stay]):
-    view_capability = Capability.VIEW_MEMBERS
-    list_display = ("who", "chat", "presence_label", "joined_at", "left_at", "observed_by")
-    list_filter = (PresenceFilter, "chat", ("joined_at", RangeDateFilter))
-    list_select_related = ("member", "chat")
-    search_fields = ("member__nickname", "member__external_id", "chat__name")
-    fields = (
-        ("member", "chat"),
-        ("joined_at", "left_at", "leave_reason"),
-        ("observed_by", "membership"),
-    )
-    readonly_fields = (
-        "member",
-        "chat",
-        "joined_at",
-        "left_at",
-        "leave_reason",
-        "observed_by",
-        "membership",
-    )
-    ordering = ("-pk",)
-
-    @display(description=_("成员"), ordering="member__nickname", header=True)
-    def who(self, stay: Stay) -> list[str]:
-        return [stay.member.nickname, stay.member.external_id, stay.member.nickname[:1]]
-
-    @display(description=_("状态"), ordering="left_at", label=PRESENCE_COLOURS)
-    def presence_label(self, stay: Stay) -> tuple[str, str]:
-        return presence(stay)

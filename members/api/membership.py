@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from communities.models import Community, GroupChat
 from members.models import Member, Membership, Stay
-from members.rules.status import JoinSource, LeaveReason, ObservedBy
+from members.rules.status import JoinScene, JoinSource, LeaveReason, ObservedBy
 from members.services.leaving import leave_community
 from members.services.observing import observe_join
 from scrm.accounts.api.permissions import Required, acting_user
@@ -60,8 +60,15 @@ class StaySerializer(StrictModelSerializer[Stay]):
             "chat_name",
             "observed_by",
             "joined_at",
+            "join_confidence",
+            "join_scene",
+            "join_state",
+            "join_way",
+            "inviter",
+            "seen_at",
             "left_at",
             "leave_reason",
+            "leave_confidence",
         )
 
 
@@ -98,6 +105,9 @@ class StayFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     chat = VisibleModelChoiceFilter(model=GroupChat)
     member = VisibleModelChoiceFilter(model=Member)
     membership = VisibleModelChoiceFilter(model=Membership)
+    join_scene = filters.MultipleChoiceFilter(
+        choices=[choice for choice in JoinScene.choices if choice[0]]
+    )
     open = filters.BooleanFilter(field_name="left_at", lookup_expr="isnull")
 
     class Meta:
@@ -130,7 +140,11 @@ class MembershipViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
 
 
 class StayViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[Stay]):
-    """在群时段：只增不删。"""
+    """在群时段：只增不删。
+
+    时间可信度为 inferred 的是推断：那次进群或退群的回调没有收到，时间是最晚可能的时刻，
+    seen_at 是最近一次读到此人在群里。observed_by 为 product 且还在的，是已留好、还没进群的位置。
+    """
 
     queryset = Stay.objects.none()
     serializer_class = StaySerializer

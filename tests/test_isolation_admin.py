@@ -117,17 +117,19 @@ def test_the_administrator_opens_every_page_of_his_own(worlds):
     ours, _theirs = worlds
     client = client_of(ours.administrator)
     failures = []
+    before = fingerprint()
     for model_admin, row in admin_pages():
-        urls = [admin_url(model_admin, "changelist")]
+        pages = [("changelist", [])]
         if row:
-            urls += [admin_url(model_admin, page, ours[row].pk) for page in ("change", "history")]
-        for url in urls:
-            response = client.get(url)
+            pages += [("change", [ours[row].pk]), ("history", [ours[row].pk])]
+        for page, arguments in pages:
+            response = client.get(admin_url(model_admin, page, *arguments))
             if response.status_code != 200:
-                failures.append(f"{url}: {response.status_code}")
-        if row and OURS not in text_of(client.get(admin_url(model_admin, "change", ours[row].pk))):
-            failures.append(f"{model_admin}: the page of our own row does not show it")
+                failures.append(f"{model_admin} {page}: {response.status_code}")
+            if page == "change" and OURS not in text_of(response):
+                failures.append(f"{model_admin}: the page of our own row does not show it")
     assert failures == []
+    assert moved(before, fingerprint()) == []
 
 
 def test_an_add_page_opens_or_is_forbidden(worlds):
@@ -141,7 +143,7 @@ def test_an_add_page_opens_or_is_forbidden(worlds):
     assert 200 in answers.values()
 
 
-@pytest.mark.parametrize("role", Role.values)
+@pytest.mark.parametrize("role", sorted({*Role.values} - {Role.ADMINISTRATOR}))
 def test_a_role_sees_the_pages_of_its_capabilities_and_no_other(worlds, role):
     ours, _theirs = worlds
     client = client_of(ours.users[role])

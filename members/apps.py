@@ -20,4 +20,4 @@ class MembersConfig(AppConfig):
         register_references()
         name_verbs(AUDIT_WORDS)
         receivers.follow_customers()
-        receivers.sync_groups()
+        receivers.follow_groups()

@@ -21,6 +21,8 @@ from members.services.closing import dissolve_memberships, end_open_applications
 from members.services.deciding import apply_policy_to_undecided
 from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
+from members.services.platform.chat_events import CHAT_CHANGES, CHAT_EVENT, take_chat_events
+from members.services.platform.chat_reader import ChatReader
 from members.services.platform_customers.events import (
     CUSTOMER_CHANGES,
     CUSTOMER_EVENT,
@@ -159,6 +161,8 @@ def follow_customers() -> None:
     handlers.add_sync_step(CustomersStep())
 
 
-def sync_groups() -> None:
+def follow_groups() -> None:
     """Once, when the app is ready and customers are followed: groups come after them in a sync."""
+    handlers.on_event(CHAT_EVENT, CHAT_CHANGES, take_chat_events)
+    handlers.on_read(ReadKind.CHAT, ChatReader())
     handlers.add_sync_step(GroupsStep())

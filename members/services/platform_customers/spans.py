@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from members.models import Follow, Member
-from members.rules.follows import Span, facts_of, spans
+from members.rules.follows import Span, assigned, facts_of, spans
 from members.rules.stays import Fact
 from scrm.wecom.models import WecomConnection
 
@@ -67,14 +67,15 @@ def record_follows(
     counts: Counter[str] = Counter(added=0, changed=0, closed=0)
     for pair, each in told.items():
         rows = stored.setdefault(pair, [])
-        for row, span in _matched(rows, _spans(rows, each)):
-            if row is None:
-                row = _new(connection, pair, each)
-                rows.append(row)
-                new.append(row)
+        begins = [row.began_at for row in rows]
+        for place, span in assigned(begins, _spans(rows, each)):
+            if place is None:
+                rows.append(_new(connection, pair, each))
+                _write(rows[-1], span, each.notes.get(span.began_at))
+                new.append(rows[-1])
                 counts["added"] += 1
-                _write(row, span, each.notes.get(span.began_at))
                 continue
+            row = rows[place]
             was_open = row.ended_at is None
             names = _write(row, span, each.notes.get(span.began_at))
             if names == {"seen_at"} and row.seen_at is not None:
@@ -107,15 +108,6 @@ def _spans(rows: Sequence[Follow], each: Told) -> list[Span]:
     halves = each.halves | {span.began_at for span in known if not span.is_mutual}
     facts = [fact for span in known for fact in facts_of(span)]
     return spans([*facts, *each.facts], halves=halves)
-
-
-def _matched(rows: Sequence[Follow], found: Sequence[Span]) -> list[tuple[Follow | None, Span]]:
-    """Which row tells of which period: the one that began then, and what is left in order."""
-    by_begin = {row.began_at: row for row in rows}
-    exact = {span.began_at: by_begin[span.began_at] for span in found if span.began_at in by_begin}
-    taken = {row.pk for row in exact.values()}
-    rest = iter([row for row in rows if row.pk not in taken])
-    return [(exact.get(span.began_at) or next(rest, None), span) for span in found]
 
 
 def _new(connection: WecomConnection, pair: Pair, each: Told) -> Follow:

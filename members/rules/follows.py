@@ -65,35 +65,52 @@ def _believable(
 ) -> tuple[list[Fact], list[datetime]]:
     """Without what only looks like a fact: the sight of a customer who has gone, and the absence of
     one who is in no list. And apart from them when a colleague let go of one who had gone."""
-    ended = [fact.at for fact in facts if _is_by_customer(fact)]
-    joined = [fact.at for fact in facts if isinstance(fact, Joined)]
-    joined += [fact.joined_at for fact in facts if isinstance(fact, Seen) and fact.joined_at]
-
-    def gone_at(moment: datetime, *, since: datetime | None = None) -> bool:
-        """The customer had left by then, and had not come back."""
-        left = [at for at in ended if at <= moment and (since is None or at >= since)]
-        return bool(left) and not any(max(left) < at <= moment for at in joined)
-
-    def is_half(moment: datetime) -> bool:
-        return max((at for at in joined if at <= moment), default=None) in halves
-
+    joined = {fact.at for fact in facts if isinstance(fact, Joined)}
+    joined |= {fact.joined_at for fact in facts if isinstance(fact, Seen) and fact.joined_at}
+    gone, cleared = _customers_leaves({f for f in facts if isinstance(f, Left)}, joined)
     kept: list[Fact] = []
-    cleared: list[datetime] = []
     for fact in facts:
         match fact:
-            case Left(at, FollowEnd.BY_STAFF) if gone_at(at):
-                cleared.append(at)
-            case Seen(read_at, joined_at) if gone_at(read_at, since=joined_at):
+            case Left(at) if at in cleared:
+                pass
+            case Seen(read_at, joined_at) if _is_within(gone, read_at, since=joined_at):
                 kept += [Joined(joined_at)] if joined_at else []
-            case Missing(read_at) if is_half(read_at):
+            case Missing(read_at) if max(filter(read_at.__ge__, joined), default=None) in halves:
                 pass
             case _:
                 kept.append(fact)
     return kept, cleared
 
 
-def _is_by_customer(fact: Fact) -> bool:
-    return isinstance(fact, Left) and fact.reason == FollowEnd.BY_CUSTOMER
+type _Times = list[tuple[datetime, datetime | None]]
+
+
+def _customers_leaves(
+    leaves: set[Left], joined: Collection[datetime]
+) -> tuple[_Times, list[datetime]]:
+    """The times in which a customer had gone and nothing had come of it yet, and those that ended
+    because the colleague let go of them."""
+    gone: _Times = []
+    cleared: list[datetime] = []
+    since: datetime | None = None
+    moves = [(at, "") for at in joined] + [(fact.at, fact.reason) for fact in leaves]
+    for at, reason in sorted(moves):
+        if since is not None:
+            gone.append((since, at))
+            if reason == FollowEnd.BY_STAFF:
+                cleared.append(at)
+        since = at if reason == FollowEnd.BY_CUSTOMER else None
+    if since is not None:
+        gone.append((since, None))
+    return gone, cleared
+
+
+def _is_within(gone: _Times, read_at: datetime, *, since: datetime | None) -> bool:
+    return any(
+        began <= read_at and (ended is None or read_at < ended)
+        for began, ended in gone
+        if since is None or began >= since
+    )
 
 
 def _span(period: Period, *, is_half: bool) -> Span:
@@ -129,3 +146,16 @@ def _completed(span: Span, after: Span | None, cleared: Sequence[datetime]) -> S
     until = after.began_at if after is not None else None
     let_go = [at for at in cleared if at >= span.ended_at and (until is None or at < until)]
     return replace(span, cleared_at=min(let_go, default=None))
+
+
+def assigned(begins: Sequence[datetime], found: Sequence[Span]) -> list[tuple[int | None, Span]]:
+    """Which stored period, by its place, each one is: the one that began then, or else the first
+    that is left; None for a new one. A stored one that is left over stays as it is, because its
+    facts may still find their place."""
+    places = {began: place for place, began in enumerate(begins)}
+    exact = {span.began_at: places[span.began_at] for span in found if span.began_at in places}
+    rest = iter([place for place in range(len(begins)) if place not in exact.values()])
+    return [
+        (exact[span.began_at] if span.began_at in exact else next(rest, None), span)
+        for span in found
+    ]

@@ -180,11 +180,8 @@ def _says_more(member: GroupMember, entry: Entry, row: Inside) -> bool:
         return False
     if (row.joined_at, row.join_confidence) != (member.joined_at, EXACT):
         return True
-    return (entry.scene, entry.state, entry.inviter_id) != (
-        row.join_scene,
-        row.join_state,
-        row.inviter_id,
-    )
+    known = Entry(row.join_scene, row.join_state, row.inviter_id)
+    return entry.added_to(known) != known
 
 
 def _seen(member: GroupMember, entry: Entry, read_at: datetime) -> Told:

@@ -55,11 +55,13 @@ class Entry:
     inviter_id: int | None = None
     was_read: bool = False
 
-    def adds_to(self, stay: Stay) -> bool:
-        return self.was_read and (self.scene, self.state, self.inviter_id) != (
-            stay.join_scene,
-            stay.join_state,
-            stay.inviter_id,
+    def added_to(self, known: Entry) -> Entry:
+        """With what was known before where this says less."""
+        finer = self.scene and (self.was_read or not known.scene)
+        return Entry(
+            scene=self.scene if finer else known.scene,
+            state=self.state or known.state,
+            inviter_id=self.inviter_id or known.inviter_id,
         )
 
 
@@ -121,10 +123,7 @@ def _changes(told: Mapping[Pair, Told], telling: Telling) -> list[Change]:
     for pair, heard in told.items():
         found = _retold(pair, heard, stays.get(pair, []), telling)
         for change in found.values():
-            entry = _entry_of(change.stay, heard)
-            if entry is not None and (change.is_new or entry.adds_to(change.stay)):
-                _enter(change.stay, entry, ways)
-                change.is_written = True
+            change.is_written |= _enter(change.stay, heard, ways)
         changes += [change for change in found.values() if change.is_written]
     return changes
 
@@ -171,16 +170,15 @@ def _rewrite(stay: Stay, row: Row, observed_by: str) -> None:
         stay.observed_by = observed_by
 
 
-def _entry_of(stay: Stay, heard: Told) -> Entry | None:
-    return heard.entries.get(stay.joined_at) if stay.join_confidence == EXACT else None
-
-
-def _enter(stay: Stay, entry: Entry, ways: Mapping[str, int]) -> None:
-    stay.join_scene = entry.scene
-    stay.join_state = entry.state
-    stay.inviter_id = entry.inviter_id
-    if entry.state in ways:
-        stay.join_way_id = ways[entry.state]
+def _enter(stay: Stay, heard: Told, ways: Mapping[str, int]) -> bool:
+    """Write how they came in; whether that is new."""
+    if stay.join_confidence != EXACT or stay.joined_at not in heard.entries:
+        return False
+    known = Entry(stay.join_scene, stay.join_state, stay.inviter_id)
+    entry = heard.entries[stay.joined_at].added_to(known)
+    stay.join_scene, stay.join_state, stay.inviter_id = entry.scene, entry.state, entry.inviter_id
+    stay.join_way_id = ways.get(entry.state, stay.join_way_id)
+    return entry != known
 
 
 # --- Rows -----------------------------------------------------------------------------------------

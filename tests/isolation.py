@@ -205,26 +205,73 @@ def admin_url(model_admin: admin.ModelAdmin, page: str, *arguments: object) -> s
 UNIMPORTANT = {"django_session", "django_admin_log"}  # a sign-in, and the admin's own diary
 
 
+# How often each table was written to in this transaction, undone or not; a partition counts for its
+# table.
+WRITES = """
+SELECT pg_current_xact_id_if_assigned()::text, coalesce(parent.relname, written.relname),
+       sum(written.n_tup_ins + written.n_tup_upd + written.n_tup_del)
+FROM pg_stat_xact_user_tables written
+LEFT JOIN pg_inherits ON pg_inherits.inhrelid = written.relid
+LEFT JOIN pg_class parent ON parent.oid = pg_inherits.inhparent
+GROUP BY 2
+"""
+
+#: By transaction and enterprise: the digest of each table, and how often it had been written to.
+_known: dict[tuple[str, int | None], dict[str, tuple[int, str]]] = {}
+
+
 def fingerprint(enterprise: Enterprise | None = None) -> dict[str, str]:
-    """A digest of every table, or of one enterprise's rows in it."""
-    parts, params = [], []
+    """A digest of every table, or of one enterprise's rows in it.
+
+    What was not written to since it was last looked at is not looked at again.
+    """
+    transaction_id, writes = written()
+    key = transaction_id, enterprise.pk if enterprise else None
+    if not transaction_id or any(known != transaction_id for known, _ in _known):
+        _known.clear()
+    known = _known.setdefault(key, {})
+    stale = [
+        (table, condition)
+        for table, condition in watched_tables(enterprise)
+        if table not in known or known[table][0] != writes.get(table, 0)
+    ]
+    for table, digest in digests(stale, enterprise).items():
+        known[table] = writes.get(table, 0), digest
+    return {table: digest for table, (_, digest) in known.items()}
+
+
+def written() -> tuple[str, dict[str, int]]:
+    """The transaction, and how often each table was written to in it."""
+    with connection.cursor() as cursor:
+        cursor.execute(WRITES)
+        rows = cursor.fetchall()
+    return (rows[0][0] or "") if rows else "", {table: int(count) for _, table, count in rows}
+
+
+def watched_tables(enterprise: Enterprise | None) -> Iterator[tuple[str, str]]:
+    """Each with the condition on its rows."""
     for model in apps.get_models(include_auto_created=True):
         table = model._meta.db_table
         if table in UNIMPORTANT or not model._meta.managed:
             continue
         columns = {field.column for field in model._meta.local_concrete_fields}
-        condition = "true"
-        if enterprise is not None:
-            if "enterprise_id" not in columns:
-                continue
-            condition, params = "enterprise_id = %s", [*params, enterprise.pk]
-        ignored = "- 'last_used_at' - 'last_login'"
-        row = f"(to_jsonb(t) {ignored})::text"
-        parts.append(
-            f"SELECT '{table}', md5(coalesce(string_agg({row}, '|' ORDER BY {row}), ''))"
-            f' FROM "{table}" t WHERE {condition}'
-        )
+        if enterprise is None:
+            yield table, "true"
+        elif "enterprise_id" in columns:
+            yield table, "enterprise_id = %s"
+
+
+def digests(tables: list[tuple[str, str]], enterprise: Enterprise | None) -> dict[str, str]:
+    if not tables:
+        return {}
+    row = "(to_jsonb(t) - 'last_used_at' - 'last_login')::text"
+    parts = [
+        f"SELECT '{table}', md5(coalesce(string_agg({row}, '|' ORDER BY {row}), ''))"
+        f' FROM "{table}" t WHERE {condition}'
+        for table, condition in tables
+    ]
     with connection.cursor() as cursor:
+        params = [enterprise.pk for _ in tables] if enterprise else None
         cursor.execute(" UNION ALL ".join(parts), params)
         return dict(cursor.fetchall())
 
@@ -236,6 +283,15 @@ def moved(before: dict[str, str], after: dict[str, str]) -> list[str]:
 @contextmanager
 def undone() -> Iterator[None]:
     """Whatever happens inside has not happened afterwards."""
+    _, before = written()
+    kept = {key: dict(known) for key, known in _known.items()}
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
+    _, after = written()
+    for key, known in kept.items():
+        _known[key] = {
+            table: (after.get(table, 0), digest)
+            for table, (count, digest) in known.items()
+            if count == before.get(table, 0)
+        }

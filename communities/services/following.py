@@ -16,12 +16,25 @@ from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
 from scrm.accounts.models import Staff
 from scrm.accounts.services.audit import record_audit
+from scrm.shared.rows import write_rows
 from scrm.wecom.client.results import GroupDetail
 from scrm.wecom.models import WecomConnection
 
 STAFF = 1  # the type of a member of the company
 LONGEST_NAME, LONGEST_ID = 120, 128
-SHOWN = ("name", "owner", "owner_userid", "notice", "founded_at", "staff_count", "member_version")
+SHOWN = (
+    "name",
+    "owner",
+    "owner_userid",
+    "notice",
+    "founded_at",
+    "staff_count",
+    "member_version",
+    "read_at",
+    "state",
+    "dissolved_at",
+    "is_dissolution_inferred",
+)
 
 # A chat that holds somebody has a place for them, whatever capacity was written down.
 RECOUNT = """
@@ -117,9 +130,7 @@ def follow_chats(
                 before={"owner": former},
                 after={"owner": chat.owner or chat.owner_userid},
             )
-    GroupChat.objects.bulk_update(
-        chats, [*SHOWN, "state", "read_at", "dissolved_at", "is_dissolution_inferred"]
-    )
+    write_rows(chats, SHOWN)
 
 
 def dissolve_followed_chat(chat: GroupChat, *, at: datetime, exact: bool) -> bool:

@@ -25,6 +25,7 @@ from members.services.tier_marks import BELONGING, mark_tiers_due
 from members.signals import member_joined
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.operator_tasks import open_task, settle_tasks
+from scrm.shared.rows import write_rows
 
 type Pair = tuple[int, int]  # community, member
 
@@ -372,8 +373,7 @@ def _spell_of(change: Change) -> Spell:
 def _write(rewritten: Rewritten) -> None:
     """What ends is written before what begins: nobody belongs to a community twice."""
     for rows in (rewritten.closed, rewritten.changed):
-        if rows:
-            Membership.objects.bulk_update(list(rows.values()), FIELDS, batch_size=500)
+        write_rows(list(rows.values()), FIELDS)
     let_in([arrival for arrival, _ in rewritten.arrivals])
     for arrival, run in rewritten.arrivals:
         assert arrival.membership is not None

@@ -1,5 +1,6 @@
 """The demonstration customer, small: every state that an operator should meet is there."""
 
+import socket
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from campaigns.models import (
     Broadcast,
     ChurnAlert,
+    ContactWelcome,
     Delivery,
     Run,
     SandboxMessage,
@@ -22,6 +24,13 @@ from scrm.demo.arriving import NEARLY
 from scrm.demo.history import activity_of, purchases_of
 from scrm.demo.people import people
 from scrm.demo.seeding import seed_demo
+from scrm.demo.simulating import simulated_wecom
+from scrm.wecom.models import ApiQuota, InboundEvent, ReadRequest, SyncRun, WecomConnection
+from scrm.wecom.services.advancing import advance_sync
+from scrm.wecom.services.syncing import start_sync
+
+PLATFORM_NEWCOMERS = 6 + 3 + 1  # by lost callbacks, by others, and as a contact only
+MOVED = ("added", "changed", "closed", "new_chats", "joined", "left", "corrected")
 
 
 def small_demo():
@@ -48,13 +57,24 @@ def test_nothing_happens_in_the_future():
 
 
 @pytest.fixture
-def demo(db):
+def simulator(settings, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        settings.SIMULATOR_PORT = probe.getsockname()[1]
+    settings.WECOM_SIMULATOR_URL = f"http://127.0.0.1:{settings.SIMULATOR_PORT}"
+    settings.SIMULATOR_IS_OURS = True
+    settings.SIMULATOR_STATE = tmp_path / "world.json"
+
+
+@pytest.fixture
+def demo(db, simulator):
     seed_demo(members=220, now=timezone.now(), report=lambda text: None)
 
 
 @pytest.mark.slow
 def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsys):
     every_state_is_there()
+    the_company_is_on_wecom()
     the_pet_case_is_there()
     the_books_agree()
     assert not User.objects.get(username="admin").has_usable_password()
@@ -63,7 +83,7 @@ def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsy
     call_command("seed_demo")
 
     assert "没有改动" in capsys.readouterr().out
-    assert Member.objects.count() == before == 220 + len(NEARLY)
+    assert Member.objects.count() == before == 220 + len(NEARLY) + PLATFORM_NEWCOMERS
 
 
 def every_state_is_there():
@@ -71,10 +91,33 @@ def every_state_is_there():
     assert {"in_review", "rejected", "joined"} <= statuses(EntryApplication)
     assert {"paused", "scheduled", "in_review", "draft"} < statuses(Broadcast)
     assert {"open", "acknowledged", "intervening"} <= statuses(ChurnAlert)
-    assert "sent" in statuses(WelcomeDelivery)
+    assert statuses(WelcomeDelivery) == {"skipped"}  # in chats of WeCom the platform greets
+    assert statuses(ContactWelcome) == {"sent"}
     assert SandboxMessage.objects.exists()
     refused = EntryApplication.objects.filter(status="rejected", decided_by=None).first()
     assert [clause for clause in refused.clauses if not clause["passed"]]
+
+
+def the_company_is_on_wecom():
+    connection = WecomConnection.objects.get()
+    assert (connection.platform, connection.state) == ("simulator", "connected")
+    first, second = SyncRun.objects.order_by("pk")
+    assert (first.state, second.state) == ("completed", "completed")
+    for step in (first.counts["customers"], first.counts["groups"]):
+        assert not any(step.get(name) for name in MOVED), step
+    assert second.drift["groups"] == {"joined": 6, "left": 2}
+    inbox = InboundEvent.objects.values_list("state", flat=True)
+    assert {"processed", "ignored"} == set(inbox)
+    assert not ReadRequest.objects.exists()
+    assert ApiQuota.objects.filter(call_count__gt=0).exists()
+    with simulated_wecom() as world:
+        (corp,) = world.corps.values()
+        assert corp.receiver.url.endswith(connection.callback_key)
+        again = start_sync(connection.pk, scope="full", actor=None)
+        while advance_sync(again.pk):
+            pass
+    again.refresh_from_db()
+    assert (again.state, again.drift) == ("completed", {})
 
 
 def the_pet_case_is_there():

@@ -18,8 +18,11 @@ from scrm.accounts.services.staff import create_staff
 from scrm.accounts.services.users import create_user_account, edit_user
 from scrm.demo import world
 from scrm.shared.criteria import parse_criterion
-from scrm.wecom.models import ChannelAccount
+from scrm.wecom.models import ChannelAccount, WecomConnection
+from scrm.wecom.rules.status import Platform
 from scrm.wecom.services.channel_accounts import create_channel_account
+from scrm.wecom.services.connections import connect_company
+from scrm.wecom.simulator.corp import Corp
 
 
 @dataclass
@@ -36,9 +39,11 @@ class Founded:
     scheme: TierScheme = field(init=False)
     communities: dict[str, Community] = field(default_factory=dict)
     sandbox: ChannelAccount = field(init=False)
+    carrier: ChannelAccount = field(init=False)  # of the chats: WeCom where it is simulated
+    connection: WecomConnection = field(init=False)  # only where it is simulated
 
 
-def found(now: datetime) -> Founded:
+def found(now: datetime, *, corp: Corp | None) -> Founded:
     enterprise = Enterprise.objects.create(name=world.ENTERPRISE_NAME, slug=world.ENTERPRISE_SLUG)
     admin = create_user_account(
         actor=None,
@@ -51,17 +56,34 @@ def found(now: datetime) -> Founded:
     found_organisation(founded)
     found_axes(founded)
     found_communities(founded, found_tiers(founded))
-    founded.sandbox = create_channel_account(
+    founded.sandbox = founded.carrier = create_channel_account(
         actor=admin, name="沙盒渠道", kind="sandbox", failure_percent=3
     )
+    if corp is not None:
+        connect(founded, corp)
     return founded
+
+
+def connect(founded: Founded, corp: Corp) -> None:
+    founded.connection = connect_company(
+        actor=founded.admin,
+        corp_id=corp.corp_id,
+        agent_id=corp.agent_id,
+        app_secret=corp.secret,
+        name="企业微信（模拟）",
+        platform=Platform.SIMULATOR,
+    )
+    founded.carrier = founded.connection.account
 
 
 def found_organisation(founded: Founded) -> None:
     departments: dict[str, Department] = {}
-    for spec in world.DEPARTMENTS:
+    for number, spec in enumerate(world.DEPARTMENTS, start=1):
         departments[spec.key] = create_department(
-            actor=founded.admin, name=spec.name, parent=departments.get(spec.parent)
+            actor=founded.admin,
+            name=spec.name,
+            parent=departments.get(spec.parent),
+            external_id=str(number),
         )
     for person in world.STAFF:
         founded.staff[person.key] = create_staff(

@@ -19,6 +19,7 @@ from members.models import Member, MemberIdentity, Membership, Stay
 from members.models.member import IdentityKind
 from members.rules.status import JoinSource, LeaveReason, ObservedBy
 from scrm.demo.founding import Founded
+from scrm.demo.moving_in import chat_id_of
 from scrm.demo.people import Belonging, Person
 from scrm.demo.world import COMMUNITIES, CommunitySpec
 from scrm.shared.crypto import lookup_digest
@@ -117,8 +118,8 @@ def settle_community(founded: Founded, spec: CommunitySpec, arrivals: list[Arriv
 
 def open_chat(founded: Founded, spec: CommunitySpec, number: int) -> GroupChat:
     return register_group_chat(
-        channel_account=founded.sandbox,
-        external_id=f"wr-{spec.code}-{number}",
+        channel_account=founded.carrier,
+        external_id=chat_id_of(spec.code, number),
         actor=founded.admin,
         community=founded.communities[spec.code],
         name=f"{spec.name} {number} 群",

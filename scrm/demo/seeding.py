@@ -18,9 +18,12 @@ from scrm.demo.arriving import (
 )
 from scrm.demo.founding import Founded, found
 from scrm.demo.growing import hang_up_codes, look_at_sizes
+from scrm.demo.happening import let_it_happen
 from scrm.demo.inhabiting import register_people, settle_people
 from scrm.demo.living import record_activity, record_orders, talk_to_people, watch_for_churn
+from scrm.demo.moving_in import move_in
 from scrm.demo.people import people
+from scrm.demo.simulating import simulated_wecom
 from scrm.demo.standing import (
     ask_for_consent,
     classify_people,
@@ -28,6 +31,7 @@ from scrm.demo.standing import (
     rank_people,
     tag_people,
 )
+from scrm.wecom.simulator.corp import Corp
 
 SEED = 20260101
 SIZES = {"small": 1500, "medium": 6000}
@@ -44,13 +48,24 @@ def seed_demo(*, members: int, now: datetime, report: Report) -> None:
 
     The same number gives the same people and the same behaviour, counted back from today.
     """
+    with simulated_wecom() as simulated:
+        corp = simulated.create_corp(world.ENTERPRISE_NAME) if simulated else None
+        founded = seed_history(members, now=now, corp=corp, report=report)
+        if corp:
+            customers, chats = move_in(founded, corp)
+            runs = let_it_happen(founded, corp)
+            missed = sum(sum(step.values()) for run in runs for step in run.drift.values())
+            report(f"企业微信：{customers:,} 位客户 · {chats} 个群 · 同步差异 {missed} 处")
+
+
+def seed_history(members: int, *, now: datetime, corp: Corp | None, report: Report) -> Founded:
     crowd = list(people(members, seed=SEED))
     with transaction.atomic():
         with connection.cursor() as cursor:
             # big batches, and long thinking between them, on slow machines
             cursor.execute("SET LOCAL statement_timeout = 0")
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        founded = found(now)
+        founded = found(now, corp=corp)
         report(f"{len(founded.communities)} 个社群")
         rows = register_people(founded, crowd)
         memberships = settle_people(founded, crowd, rows)
@@ -67,6 +82,7 @@ def seed_demo(*, members: int, now: datetime, report: Report) -> None:
     let_people_in(founded, report)
     report(f"{hang_up_codes(founded, seed=SEED)} 个群活码 · {look_at_sizes(founded)} 个并群建议")
     report(f"{talk_to_people(founded)} 个群发")
+    return founded
 
 
 def tell_the_planner() -> None:

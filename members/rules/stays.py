@@ -119,11 +119,11 @@ class _Walk:
                     walk.joins.setdefault(at, None)
                 case Left(at, reason):
                     walk.leaves[at] = weightier(walk.leaves.get(at, ""), reason)
-                case Seen(read_at, None):
-                    walk.sightings.add(read_at)
-                case Seen(read_at, joined_at):
+                case Seen(read_at, joined_at) if joined_at is not None:
                     seen_at = certainly_there(read_at, joined_at)
                     walk.joins[joined_at] = latest(walk.joins.get(joined_at), seen_at)
+                case Seen(read_at):
+                    walk.sightings.add(read_at)
                 case Missing(read_at):
                     walk.missing.add(read_at)
                 case Dissolved():
@@ -170,13 +170,13 @@ class _Walk:
         if not self.done or self.done[-1].left_exactly:
             return False
         missed_at = self.done[-1].left_at
-        return missed_at in self.missing and instant - missed_at <= SKEW
+        return missed_at in self.missing and instant <= missed_at + SKEW
 
     def _see(self, read_at: datetime) -> None:
         if self.now is not None:
-            seen_at = certainly_there(read_at, self.now.joined_at)
-            seen_at = latest(self.now.seen_at, seen_at)
-            self.now = replace(self.now, seen_at=_unless(seen_at, self.now.joined_at))
+            there = certainly_there(read_at, self.now.joined_at)
+            seen_at = _unless(latest(self.now.seen_at, there), self.now.joined_at)
+            self.now = replace(self.now, seen_at=seen_at)
         elif not self.done or self.done[-1].ended_before(read_at - LAG):
             self.now = Period(read_at, INFERRED)
 

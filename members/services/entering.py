@@ -158,10 +158,9 @@ def _blocked(arrivals: Collection[Arrival]) -> set[Pair]:
         .filter(Q(community=None) | Q(community__in=communities))
         .filter(member__in={arrival.member_id for arrival in arrivals})
     )
+    blocked = entries.values_list("community", "member")
     return {
-        (community, member_id)
-        for only, member_id in entries.values_list("community", "member")
-        for community in ([only] if only is not None else communities)
+        (each, member) for only, member in blocked for each in ({only} if only else communities)
     }
 
 

@@ -19,7 +19,7 @@ def write_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     if not rows:
         return
     meta = rows[0]._meta
-    columns = [meta.get_field(name) for name in fields]
+    columns: list[Any] = [meta.get_field(name) for name in fields]
     sets = ", ".join(f'"{column.column}" = given."{column.column}"' for column in columns)
     names = ", ".join(f'"{column.column}"' for column in [meta.pk, *columns])
     arrays = [_array(rows, column) for column in [meta.pk, *columns]]

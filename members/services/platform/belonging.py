@@ -156,7 +156,7 @@ class Rewritten:
     @staticmethod
     def _announce(arrival: Arrival, run: Run, news_since: Mapping[int, datetime]) -> bool:
         spell = run.newest
-        stay = spell.change.stay if spell.change else Stay.objects.get(pk=spell.stay_id)
+        stay = spell.change.stay if spell.change else Stay.objects.get(pk=spell.stay_id or 0)
         since = news_since.get(stay.chat_id)
         return announce_arrival(
             arrival, stay, is_news=since is not None and stay.joined_at >= since
@@ -322,7 +322,7 @@ def _spells(
     spells: defaultdict[Pair, list[Spell]] = defaultdict(list)
     for change in changes:
         pair = _pair_of(change, chats)
-        if pair in pairs and _counts(change):
+        if pair is not None and pair in pairs and _counts(change):
             spells[pair].append(_spell_of(change))
     communities = {community for community, _ in pairs}
     rows = (

@@ -116,6 +116,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/api-quotas/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 接口用量：每个接口每天（北京时间）调用了多少次。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["api_quotas_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-quotas/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 接口用量：每个接口每天（北京时间）调用了多少次。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["api_quotas_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit-events/": {
         parameters: {
             query?: never;
@@ -1052,6 +1094,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contact-welcomes/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 客户加员工为好友后的欢迎语发得怎样；平台只允许 20 秒内发一次。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["contact_welcomes_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contact-welcomes/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 客户加员工为好友后的欢迎语发得怎样；平台只允许 20 秒内发一次。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["contact_welcomes_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/criteria/check/": {
         parameters: {
             query?: never;
@@ -1518,6 +1602,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/follows/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 跟进关系：一位员工与一位客户互为联系人的一段时间。来自企业微信，只增不删。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["follows_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/follows/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 跟进关系：一位员工与一位客户互为联系人的一段时间。来自企业微信，只增不删。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["follows_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/group-chats/": {
         parameters: {
             query?: never;
@@ -1606,6 +1732,69 @@ export interface paths {
         get: operations["import_runs_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbound-events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 平台回调：收到的每一个事件和处理结果。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["inbound_events_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbound-events/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 一个事件，含解密后的原文（需要管理权限）。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["inbound_events_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbound-events/{id}/replay/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 重新处理失败或被忽略的事件；已经生效的不会重复生效。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["inbound_events_replay_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2242,6 +2431,69 @@ export interface paths {
          *     需要权限：`activity.ingest`。
          */
         post: operations["purchases_batch_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/read-requests/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 待读取对象：事件说有变化、要向企业微信重新读取的群、客户和员工；读完即消失。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["read_requests_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/read-requests/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 待读取对象：事件说有变化、要向企业微信重新读取的群、客户和员工；读完即消失。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["read_requests_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/read-requests/{id}/replay/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 重新读取失败的对象。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["read_requests_replay_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2897,6 +3149,9 @@ export interface paths {
         /**
          * @description 在群时段：只增不删。
          *
+         *     时间可信度为 inferred 的是推断：那次进群或退群的回调没有收到，时间是最晚可能的时刻，
+         *     seen_at 是最近一次读到此人在群里。observed_by 为 product 且还在的，是已留好、还没进群的位置。
+         *
          *     需要权限：`members.view`。
          */
         get: operations["stays_list"];
@@ -2917,6 +3172,9 @@ export interface paths {
         };
         /**
          * @description 在群时段：只增不删。
+         *
+         *     时间可信度为 inferred 的是推断：那次进群或退群的回调没有收到，时间是最晚可能的时刻，
+         *     seen_at 是最近一次读到此人在群里。observed_by 为 product 且还在的，是已留好、还没进群的位置。
          *
          *     需要权限：`members.view`。
          */
@@ -2946,6 +3204,69 @@ export interface paths {
          *     需要权限：`members.manage`。
          */
         post: operations["stays_observe_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sync-runs/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 同步记录：每次从企业微信读取现状的经过。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["sync_runs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sync-runs/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 同步记录：每次从企业微信读取现状的经过。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["sync_runs_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sync-runs/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 取消进行中的同步；已经写入的保留。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["sync_runs_cancel_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3417,6 +3738,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wecom-connections/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 企业微信连接：一个企业的自建应用，以及它的回调。密钥只写不读。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["wecom_connections_list"];
+        put?: never;
+        /**
+         * @description 连接一个企业：不会立即调用企业微信，之后请 test。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["wecom_connections_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wecom-connections/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 企业微信连接：一个企业的自建应用，以及它的回调。密钥只写不读。
+         *
+         *     需要权限：`accounts.view`。
+         */
+        get: operations["wecom_connections_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 改名称、编号或 Secret。读过数据以后，企业 ID 和 AgentId 不能再改。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        patch: operations["wecom_connections_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/wecom-connections/{id}/pause/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 停用：不再调用企业微信，也不再接收回调。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["wecom_connections_pause_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wecom-connections/{id}/resume/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 启用。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["wecom_connections_resume_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wecom-connections/{id}/rotate-callback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 换新回调密钥；企业微信验证新值之前，旧值仍然有效。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["wecom_connections_rotate_callback_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wecom-connections/{id}/sync/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 立即同步；进度见 sync-runs。同一连接同时只有一个同步。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["wecom_connections_sync_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wecom-connections/{id}/test/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 测试：向企业微信发几个只读请求，逐项说明结果。需要几秒。
+         *
+         *     需要权限：`accounts.manage`。
+         */
+        post: operations["wecom_connections_test_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/welcome-deliveries/": {
         parameters: {
             query?: never;
@@ -3661,6 +4139,37 @@ export interface components {
              * Format: date-time
              */
             readonly last_used_at: string | null;
+        };
+        ApiQuota: {
+            readonly id: number;
+            /** 企业微信连接 */
+            connection: number;
+            /** 接口 */
+            api: string;
+            /**
+             * 日期
+             * Format: date
+             * @description 北京时间。
+             */
+            day: string;
+            /** 调用次数 */
+            call_count?: number;
+            /** 被拒次数 */
+            refused_count?: number;
+            /** 最慢（毫秒） */
+            slowest_ms?: number;
+            /** 最近错误码 */
+            last_code?: string;
+            /**
+             * 最近被拒
+             * Format: date-time
+             */
+            last_refused_at?: string | null;
+            /**
+             * 暂停调用至
+             * Format: date-time
+             */
+            parked_until?: string | null;
         };
         ApplyRequest: {
             member: number;
@@ -3973,6 +4482,14 @@ export interface components {
             chat: number;
             chat_name: string;
         };
+        /**
+         * @description * `normal` - 正常
+         *     * `owner_resigned` - 群主已离职，待继承
+         *     * `inheriting` - 继承中
+         *     * `inherited` - 已继承
+         * @enum {string}
+         */
+        ChatPlatformStatusEnum: "normal" | "owner_resigned" | "inheriting" | "inherited";
         CheckedClause: {
             /** @description 条件在规则里的位置，例如 $.all[0]。 */
             path: string;
@@ -4372,6 +4889,48 @@ export interface components {
             /** @description 怎么处理的。 */
             note?: string;
         };
+        /**
+         * @description * `exact` - 准确
+         *     * `inferred` - 推断
+         * @enum {string}
+         */
+        ConfidenceEnum: "exact" | "inferred";
+        ConnectCompanyRequest: {
+            name?: string;
+            /** @description 企业 ID，形如 ww1a2b3c4d5e6f7a8b。 */
+            corp_id: string;
+            agent_id: number;
+            /** @description 加密保存，从不返回。 */
+            app_secret: string;
+            /** @description 1 到 32 位字母或数字；不填则自动生成。 */
+            callback_token?: string;
+            /** @description 43 位字母或数字；不填则自动生成。 */
+            callback_aes_key?: string;
+            platform?: components["schemas"]["WecomPlatformEnum"];
+        };
+        ConnectionCheck: {
+            name: string;
+            title: string;
+            status: components["schemas"]["ConnectionCheckStatusEnum"];
+            /** @description 发现了什么。 */
+            words: string;
+            /** @description 在企业微信后台哪里改。 */
+            fix: string;
+            /** @description 企业微信的错误码；0 表示没有。 */
+            code: number;
+        };
+        /**
+         * @description * `ok` - ok
+         *     * `warning` - warning
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        ConnectionCheckStatusEnum: "ok" | "warning" | "failed";
+        ConnectionTest: {
+            /** @description 没有一项失败。 */
+            is_well: boolean;
+            checks: components["schemas"]["ConnectionCheck"][];
+        };
         Consent: {
             readonly id: number;
             /** 成员 */
@@ -4413,6 +4972,41 @@ export interface components {
          * @enum {string}
          */
         ConsentPurposeEnum: "broadcast" | "profiling" | "evidence" | "referral";
+        ContactWelcome: {
+            readonly id: number;
+            /** 跟进关系 */
+            follow: number;
+            readonly member: number;
+            readonly member_nickname: string;
+            readonly staff: number;
+            /** 欢迎语 */
+            policy: number;
+            /** 状态 */
+            status?: components["schemas"]["WelcomeStatusEnum"];
+            /** 原因 */
+            reason?: string;
+            /**
+             * 加好友时间
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * 截止时间
+             * Format: date-time
+             * @description 平台只允许 20 秒内发送。
+             */
+            expires_at: string;
+            /**
+             * 计划时间
+             * Format: date-time
+             */
+            planned_at: string;
+            /**
+             * 结果时间
+             * Format: date-time
+             */
+            settled_at?: string | null;
+        };
         CoverageRequest: {
             /**
              * 代码
@@ -4897,6 +5491,57 @@ export interface components {
             /** @description 经它入群、现在还在群里的人数。 */
             current: number;
         };
+        Follow: {
+            readonly id: number;
+            /** 成员 */
+            member: number;
+            readonly member_nickname: string;
+            /** 跟进人 */
+            staff: number;
+            readonly staff_name: string;
+            /** 渠道账号 */
+            channel_account: number;
+            /** 客户平台编号 */
+            external_userid: string;
+            /** 互为好友 */
+            is_mutual?: boolean;
+            /** 备注 */
+            remark?: string;
+            /** 添加方式 */
+            add_way?: number | null;
+            /** 渠道参数 */
+            state?: string;
+            /**
+             * 开始时间
+             * Format: date-time
+             */
+            began_at: string;
+            /** 开始时间可信度 */
+            began_confidence?: components["schemas"]["ConfidenceEnum"];
+            /**
+             * 最近读到
+             * Format: date-time
+             */
+            seen_at?: string | null;
+            /**
+             * 结束时间
+             * Format: date-time
+             */
+            ended_at?: string | null;
+            /** 结束原因 */
+            end_reason?: components["schemas"]["FollowEndEnum"] | components["schemas"]["BlankEnum"];
+            /** 结束时间可信度 */
+            end_confidence?: components["schemas"]["ConfidenceEnum"] | components["schemas"]["BlankEnum"];
+        };
+        /**
+         * @description * `by_staff` - 员工删除
+         *     * `by_customer` - 客户删除
+         *     * `transferred` - 转接给同事
+         *     * `mutual` - 员工也添加了，成为互为好友
+         *     * `unknown` - 未知
+         * @enum {string}
+         */
+        FollowEndEnum: "by_staff" | "by_customer" | "transferred" | "mutual" | "unknown";
         Forecast: {
             /**
              * Format: double
@@ -4939,8 +5584,40 @@ export interface components {
             capacity?: number;
             /** 人数 */
             readonly member_count: number;
+            /**
+             * 员工人数
+             * @description 群里的本企业员工，也占容量，不计入成员。
+             */
+            readonly staff_count: number;
             /** 状态 */
             state?: components["schemas"]["StateEnum"];
+            /** 平台状态 */
+            readonly platform_status: components["schemas"]["ChatPlatformStatusEnum"];
+            /**
+             * 群主平台账号
+             * @description 平台说的群主；没有对应的员工时只有它。
+             */
+            readonly owner_userid: string;
+            /** 群公告 */
+            readonly notice: string;
+            /**
+             * 建群时间
+             * Format: date-time
+             */
+            readonly founded_at: string | null;
+            /**
+             * 上次读取
+             * Format: date-time
+             * @description 从平台完整读到成员。
+             */
+            readonly read_at: string | null;
+            /**
+             * 解散时间
+             * Format: date-time
+             */
+            readonly dissolved_at: string | null;
+            /** 解散时间为推断 */
+            readonly is_dissolution_inferred: boolean;
             /**
              * 创建时间
              * Format: date-time
@@ -4998,6 +5675,100 @@ export interface components {
              */
             readonly finished_at: string | null;
         };
+        InboundEvent: {
+            readonly id: number;
+            /** 企业微信连接 */
+            connection: number;
+            /** 事件 */
+            event: string;
+            /** 变更类型 */
+            change_type?: string;
+            /** 变更内容 */
+            detail?: string;
+            /** @description 事件的中文名称。 */
+            readonly words: string;
+            /**
+             * 对象
+             * @description 群、客户或员工的平台编号。
+             */
+            subject?: string;
+            /**
+             * 发生时间
+             * Format: date-time
+             */
+            occurred_at?: string | null;
+            /**
+             * 收到时间
+             * Format: date-time
+             */
+            received_at: string;
+            /** 状态 */
+            state?: components["schemas"]["InboundEventStateEnum"];
+            /** 原因 */
+            reason?: string;
+            /** 尝试次数 */
+            attempt_count?: number;
+            /**
+             * 处理完成
+             * Format: date-time
+             */
+            settled_at?: string | null;
+        };
+        InboundEventDetail: {
+            readonly id: number;
+            /** 企业微信连接 */
+            connection: number;
+            /** 事件 */
+            event: string;
+            /** 变更类型 */
+            change_type?: string;
+            /** 变更内容 */
+            detail?: string;
+            /** @description 事件的中文名称。 */
+            readonly words: string;
+            /**
+             * 对象
+             * @description 群、客户或员工的平台编号。
+             */
+            subject?: string;
+            /**
+             * 发生时间
+             * Format: date-time
+             */
+            occurred_at?: string | null;
+            /**
+             * 收到时间
+             * Format: date-time
+             */
+            received_at: string;
+            /** 状态 */
+            state?: components["schemas"]["InboundEventStateEnum"];
+            /** 原因 */
+            reason?: string;
+            /** 尝试次数 */
+            attempt_count?: number;
+            /**
+             * 处理完成
+             * Format: date-time
+             */
+            settled_at?: string | null;
+            /** @description 解密后的原文，手机号等已遮盖；没有管理权限，或保存期已过时为 null。 */
+            readonly payload: string | null;
+            /**
+             * 原文清除
+             * Format: date-time
+             * @description 个人信息到期后只留下事件本身。
+             */
+            payload_emptied_at?: string | null;
+        };
+        /**
+         * @description * `waiting` - 待处理
+         *     * `processed` - 已处理
+         *     * `ignored` - 已忽略
+         *     * `failed` - 处理失败
+         * @enum {string}
+         */
+        InboundEventStateEnum: "waiting" | "processed" | "ignored" | "failed";
         ItemError: {
             /** @description 第几条，从 0 数起。 */
             index: number;
@@ -5025,6 +5796,15 @@ export interface components {
             readonly member_count: number;
             readonly capacity: number;
         };
+        /**
+         * @description * `` - 未知
+         *     * `invited` - 成员邀请
+         *     * `direct` - 直接邀请
+         *     * `link` - 邀请链接
+         *     * `qr_code` - 扫群二维码
+         * @enum {string}
+         */
+        JoinSceneEnum: "invited" | "direct" | "link" | "qr_code";
         /**
          * @description * `api` - 接口
          *     * `admin` - 后台
@@ -5091,10 +5871,11 @@ export interface components {
          * @description * `self` - 自己退出
          *     * `removed` - 被移出
          *     * `dissolved` - 群解散
+         *     * `never_came` - 未进群
          *     * `unknown` - 未知
          * @enum {string}
          */
-        LeaveReasonEnum: "self" | "removed" | "dissolved" | "unknown";
+        LeaveReasonEnum: "self" | "removed" | "dissolved" | "never_came" | "unknown";
         LeaveRequest: {
             reason: components["schemas"]["LeaveReasonEnum"];
         };
@@ -5425,9 +6206,12 @@ export interface components {
          *     * `review_overdue` - 审核超时
          *     * `capacity` - 客户群快满
          *     * `merge` - 社群规模不足
+         *     * `connection_failing` - 企业微信连接异常
+         *     * `staff_missing` - 通讯录里找不到的员工
+         *     * `still_in_chat` - 已移出仍在群里
          * @enum {string}
          */
-        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge";
+        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat";
         /**
          * @description * `open` - 待处理
          *     * `done` - 已完成
@@ -5456,6 +6240,14 @@ export interface components {
         };
         PaginatedApiKeyList: {
             results: components["schemas"]["ApiKey"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedApiQuotaList: {
+            results: components["schemas"]["ApiQuota"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -5542,6 +6334,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedContactWelcomeList: {
+            results: components["schemas"]["ContactWelcome"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedDeliveryList: {
             results: components["schemas"]["Delivery"][];
             /** Format: uri */
@@ -5582,6 +6382,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedFollowList: {
+            results: components["schemas"]["Follow"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedGroupChatList: {
             results: components["schemas"]["GroupChat"][];
             /** Format: uri */
@@ -5592,6 +6400,14 @@ export interface components {
         };
         PaginatedImportRunList: {
             results: components["schemas"]["ImportRun"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedInboundEventList: {
+            results: components["schemas"]["InboundEvent"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -5648,6 +6464,14 @@ export interface components {
         };
         PaginatedPurchaseList: {
             results: components["schemas"]["Purchase"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedReadRequestList: {
+            results: components["schemas"]["ReadRequest"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -5726,6 +6550,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedSyncRunList: {
+            results: components["schemas"]["SyncRun"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedTagList: {
             results: components["schemas"]["Tag"][];
             /** Format: uri */
@@ -5768,6 +6600,14 @@ export interface components {
         };
         PaginatedValueList: {
             results: components["schemas"]["Value"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedWecomConnectionList: {
+            results: components["schemas"]["WecomConnection"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -5975,6 +6815,14 @@ export interface components {
             name?: string;
             parent?: number | null;
         };
+        PatchedEditWecomConnectionRequest: {
+            name?: string;
+            /** @description 企业 ID，形如 ww1a2b3c4d5e6f7a8b。 */
+            corp_id?: string;
+            agent_id?: number;
+            /** @description 加密保存，从不返回；空表示不改。 */
+            app_secret?: string;
+        };
         PatchedEditWelcomePolicyRequest: {
             /** @description 可用变量：{{昵称}}、{{社群}}、{{群名}}。 */
             body?: string;
@@ -6109,6 +6957,45 @@ export interface components {
          */
         PurposeKindEnum: "single" | "multiple";
         /**
+         * @description * `chat` - 客户群
+         *     * `customer` - 客户
+         *     * `staff` - 员工
+         *     * `department` - 部门
+         * @enum {string}
+         */
+        ReadKindEnum: "chat" | "customer" | "staff" | "department";
+        ReadRequest: {
+            readonly id: number;
+            /** 企业微信连接 */
+            connection: number;
+            /** 类型 */
+            kind: components["schemas"]["ReadKindEnum"];
+            /** 平台编号 */
+            external_id: string;
+            /** 状态 */
+            state?: components["schemas"]["ReadStateEnum"];
+            /** 尝试次数 */
+            attempt_count?: number;
+            /** 原因 */
+            reason?: string;
+            /**
+             * 提出时间
+             * Format: date-time
+             */
+            requested_at: string;
+            /**
+             * 到期时间
+             * Format: date-time
+             */
+            due_at: string;
+        };
+        /**
+         * @description * `waiting` - 待读取
+         *     * `failed` - 读取失败
+         * @enum {string}
+         */
+        ReadStateEnum: "waiting" | "failed";
+        /**
          * @description * `member` - 成员
          *     * `chat` - 客户群
          * @enum {string}
@@ -6144,6 +7031,12 @@ export interface components {
          * @enum {string}
          */
         RoleEnum: "administrator" | "operator" | "reviewer" | "analyst" | "read_only";
+        RotateCallbackRequest: {
+            /** @description 1 到 32 位字母或数字；不填则自动生成。 */
+            callback_token?: string;
+            /** @description 43 位字母或数字；不填则自动生成。 */
+            callback_aes_key?: string;
+        };
         RouteBodyRequest: {
             chat: number;
             /** @description 默认 1；0 表示只在其他群都满时使用。 */
@@ -6680,6 +7573,9 @@ export interface components {
             department?: number | null;
             external_id?: string;
         };
+        StartSyncRequest: {
+            scope?: components["schemas"]["SyncScopeEnum"];
+        };
         /**
          * @description * `active` - 正常
          *     * `full` - 已满
@@ -6691,7 +7587,7 @@ export interface components {
         Stay: {
             readonly id: number;
             /** 社群成员 */
-            membership: number;
+            membership?: number | null;
             /** 成员 */
             member: number;
             readonly member_nickname: string;
@@ -6705,6 +7601,25 @@ export interface components {
              * Format: date-time
              */
             joined_at: string;
+            /** 入群时间可信度 */
+            join_confidence?: components["schemas"]["ConfidenceEnum"];
+            /** 入群方式 */
+            join_scene?: components["schemas"]["JoinSceneEnum"] | components["schemas"]["BlankEnum"];
+            /**
+             * 渠道参数
+             * @description 平台活码带来的 state。
+             */
+            join_state?: string;
+            /** 群活码 */
+            join_way?: number | null;
+            /** 邀请人 */
+            inviter?: number | null;
+            /**
+             * 最近读到
+             * Format: date-time
+             * @description 最近一次从平台读到此人在群里。
+             */
+            seen_at?: string | null;
             /**
              * 退群时间
              * Format: date-time
@@ -6712,7 +7627,79 @@ export interface components {
             left_at?: string | null;
             /** 退群原因 */
             leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
+            /**
+             * 退群时间可信度
+             * @description 空表示由本系统登记，或还在群里。
+             *
+             *     * `exact` - 准确
+             *     * `inferred` - 推断
+             */
+            leave_confidence?: components["schemas"]["ConfidenceEnum"] | components["schemas"]["BlankEnum"];
         };
+        SyncRun: {
+            readonly id: number;
+            /** 企业微信连接 */
+            connection: number;
+            /** 范围 */
+            scope?: components["schemas"]["SyncScopeEnum"];
+            /**
+             * 状态
+             * @default running
+             */
+            state: components["schemas"]["SyncStateEnum"];
+            /** 步骤 */
+            step?: string;
+            /** @description 每个步骤读到、新增、更新、结束了多少。 */
+            readonly counts: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** @description 回调没有告诉我们的变化，即丢失了多少回调。 */
+            readonly drift: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** @description 差异的一句话说明。 */
+            readonly drift_words: string;
+            /** 原因 */
+            reason?: string;
+            /**
+             * 发起人
+             * @description 空表示每晚自动。
+             */
+            requested_by?: number | null;
+            /** @default  */
+            readonly requested_by_name: string;
+            /**
+             * 开始时间
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * 结束时间
+             * Format: date-time
+             */
+            finished_at?: string | null;
+        };
+        /**
+         * @description * `full` - 全部
+         *     * `directory` - 通讯录
+         *     * `customers` - 客户
+         *     * `groups` - 客户群
+         * @enum {string}
+         */
+        SyncScopeEnum: "full" | "directory" | "customers" | "groups";
+        /**
+         * @description * `running` - 进行中
+         *     * `completed` - 已完成
+         *     * `partial` - 部分完成
+         *     * `failed` - 失败
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        SyncStateEnum: "running" | "completed" | "partial" | "failed" | "cancelled";
         Tag: {
             readonly id: number;
             /** 代码 */
@@ -6975,6 +7962,74 @@ export interface components {
          * @enum {string}
          */
         ValueTypeEnum: "count" | "days" | "money" | "percent" | "rank" | "community" | "classification" | "tag" | "segment" | "purpose" | "tier_scheme";
+        WecomConnection: {
+            readonly id: number;
+            /** @description 渠道账号的编号。 */
+            readonly account: number;
+            readonly name: string;
+            /**
+             * 平台
+             * @default official
+             */
+            platform: components["schemas"]["WecomPlatformEnum"];
+            /** 企业 ID（corpid） */
+            corp_id: string;
+            /** 应用 AgentId */
+            agent_id: number;
+            /** 状态 */
+            state?: components["schemas"]["WecomConnectionStateEnum"];
+            /**
+             * 原因代码
+             * @description 平台给出的错误码。
+             */
+            state_code?: string;
+            /** @description 异常的原因和解决办法。 */
+            readonly state_words: string;
+            /**
+             * 状态自
+             * Format: date-time
+             */
+            state_since: string;
+            /** @description 填到企业微信后台的地址。 */
+            readonly callback_url: string;
+            /**
+             * 回调验证通过
+             * Format: date-time
+             */
+            callback_verified_at?: string | null;
+            /** @description 回调密钥已换新，企业微信还没有验证新值；旧值仍然有效。 */
+            readonly is_rotating: boolean;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description 当前用户现在可以做的事：test、sync、rotate_callback、pause、resume。 */
+            readonly available_actions: components["schemas"]["WecomConnectionAvailableActionsEnum"][];
+        };
+        /**
+         * @description * `test` - test
+         *     * `sync` - sync
+         *     * `rotate_callback` - rotate_callback
+         *     * `pause` - pause
+         *     * `resume` - resume
+         * @enum {string}
+         */
+        WecomConnectionAvailableActionsEnum: "test" | "sync" | "rotate_callback" | "pause" | "resume";
+        /**
+         * @description * `draft` - 未验证
+         *     * `connected` - 已连接
+         *     * `failing` - 连接异常
+         *     * `paused` - 已停用
+         * @enum {string}
+         */
+        WecomConnectionStateEnum: "draft" | "connected" | "failing" | "paused";
+        /**
+         * @description * `official` - 企业微信
+         *     * `simulator` - 模拟企业微信
+         * @enum {string}
+         */
+        WecomPlatformEnum: "official" | "simulator";
         WelcomeDelivery: {
             readonly id: number;
             /** 在群时段 */
@@ -7712,6 +8767,209 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    api_quotas_list: {
+        parameters: {
+            query?: {
+                api?: string;
+                connection?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                day?: string;
+                /** @description 排序，可用逗号连接：id, -id, day, -day。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedApiQuotaList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    api_quotas_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiQuota"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14391,6 +15649,214 @@ export interface operations {
             };
         };
     };
+    contact_welcomes_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                member?: number;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                staff?: number;
+                /**
+                 * @description * `planned` - 待发送
+                 *     * `sending` - 发送中
+                 *     * `sent` - 已发送
+                 *     * `skipped` - 已跳过
+                 *     * `failed` - 失败
+                 */
+                status?: ("failed" | "planned" | "sending" | "sent" | "skipped")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedContactWelcomeList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contact_welcomes_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactWelcome"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     criteria_check_create: {
         parameters: {
             query?: never;
@@ -17423,6 +18889,218 @@ export interface operations {
             };
         };
     };
+    follows_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `by_staff` - 员工删除
+                 *     * `by_customer` - 客户删除
+                 *     * `transferred` - 转接给同事
+                 *     * `mutual` - 员工也添加了，成为互为好友
+                 *     * `unknown` - 未知
+                 */
+                end_reason?: ("by_customer" | "by_staff" | "mutual" | "transferred" | "unknown")[];
+                is_mutual?: boolean;
+                member?: number;
+                open?: boolean;
+                /** @description 排序，可用逗号连接：id, -id, began_at, -began_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                staff?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedFollowList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follows_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Follow"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     group_chats_list: {
         parameters: {
             query?: {
@@ -17437,6 +19115,13 @@ export interface operations {
                 owner?: number;
                 /** @description 每页多少条，最多 200。 */
                 page_size?: number;
+                /**
+                 * @description * `normal` - 正常
+                 *     * `owner_resigned` - 群主已离职，待继承
+                 *     * `inheriting` - 继承中
+                 *     * `inherited` - 已继承
+                 */
+                platform_status?: ("inherited" | "inheriting" | "normal" | "owner_resigned")[];
                 /**
                  * @description * `active` - 正常
                  *     * `full` - 已满
@@ -18095,6 +19780,348 @@ export interface operations {
             };
             /** @description 不支持的格式 */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inbound_events_list: {
+        parameters: {
+            query?: {
+                change_type?: string;
+                connection?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                event?: string;
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                received_after?: string;
+                received_before?: string;
+                /**
+                 * @description * `waiting` - 待处理
+                 *     * `processed` - 已处理
+                 *     * `ignored` - 已忽略
+                 *     * `failed` - 处理失败
+                 */
+                state?: ("failed" | "ignored" | "processed" | "waiting")[];
+                subject?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedInboundEventList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inbound_events_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboundEventDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inbound_events_replay_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboundEvent"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21236,8 +23263,11 @@ export interface operations {
                  *     * `review_overdue` - 审核超时
                  *     * `capacity` - 客户群快满
                  *     * `merge` - 社群规模不足
+                 *     * `connection_failing` - 企业微信连接异常
+                 *     * `staff_missing` - 通讯录里找不到的员工
+                 *     * `still_in_chat` - 已移出仍在群里
                  */
-                kind?: ("capacity" | "merge" | "requalification" | "review_overdue" | "ungated_join")[];
+                kind?: ("capacity" | "connection_failing" | "merge" | "requalification" | "review_overdue" | "staff_missing" | "still_in_chat" | "ungated_join")[];
                 object_id?: number;
                 object_type?: string;
                 /** @description 排序，可用逗号连接：id, -id, due_at, -due_at, created_at, -created_at, closed_at, -closed_at。 */
@@ -21994,6 +24024,349 @@ export interface operations {
             };
             /** @description 没有权限 */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_requests_list: {
+        parameters: {
+            query?: {
+                connection?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                external_id?: string;
+                /**
+                 * @description * `chat` - 客户群
+                 *     * `customer` - 客户
+                 *     * `staff` - 员工
+                 *     * `department` - 部门
+                 */
+                kind?: ("chat" | "customer" | "department" | "staff")[];
+                /** @description 排序，可用逗号连接：id, -id, due_at, -due_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `waiting` - 待读取
+                 *     * `failed` - 读取失败
+                 */
+                state?: ("failed" | "waiting")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReadRequestList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_requests_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadRequest"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_requests_replay_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadRequest"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26162,6 +28535,13 @@ export interface operations {
                 chat?: number;
                 /** @description 上一个回答里 next 或 previous 的游标。 */
                 cursor?: string;
+                /**
+                 * @description * `invited` - 成员邀请
+                 *     * `direct` - 直接邀请
+                 *     * `link` - 邀请链接
+                 *     * `qr_code` - 扫群二维码
+                 */
+                join_scene?: ("direct" | "invited" | "link" | "qr_code")[];
                 member?: number;
                 membership?: number;
                 open?: boolean;
@@ -26401,6 +28781,351 @@ export interface operations {
             };
             /** @description 没有权限 */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_runs_list: {
+        parameters: {
+            query?: {
+                connection?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, started_at, -started_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `full` - 全部
+                 *     * `directory` - 通讯录
+                 *     * `customers` - 客户
+                 *     * `groups` - 客户群
+                 */
+                scope?: ("customers" | "directory" | "full" | "groups")[];
+                /**
+                 * @description * `running` - 进行中
+                 *     * `completed` - 已完成
+                 *     * `partial` - 部分完成
+                 *     * `failed` - 失败
+                 *     * `cancelled` - 已取消
+                 */
+                state?: ("cancelled" | "completed" | "failed" | "partial" | "running")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSyncRunList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_runs_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncRun"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_runs_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncRun"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29827,6 +32552,1127 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_list: {
+        parameters: {
+            query?: {
+                corp_id?: string;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `official` - 企业微信
+                 *     * `simulator` - 模拟企业微信
+                 */
+                platform?: "official" | "simulator";
+                /**
+                 * @description * `draft` - 未验证
+                 *     * `connected` - 已连接
+                 *     * `failing` - 连接异常
+                 *     * `paused` - 已停用
+                 */
+                state?: ("connected" | "draft" | "failing" | "paused")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWecomConnectionList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectCompanyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditWecomConnectionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_pause_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_resume_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_rotate_callback_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateCallbackRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_sync_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartSyncRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WecomConnection"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wecom_connections_test_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionTest"];
                 };
             };
             /** @description 请求有误 */

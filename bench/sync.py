@@ -247,7 +247,7 @@ class Second(First):
 
 class Killed(First):
     name = "ours:killed"
-    most = KILLED_MOST
+    most: int | None = KILLED_MOST
 
     def run(self, size: int) -> int:
         self.started = start_sync(self.connection.pk, scope=SyncScope.GROUPS, actor=None)

@@ -15,10 +15,12 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from communities.models import GroupChat
+from communities.models.group_chat import GroupChatQuerySet
 from communities.rules.status import ChatPlatformStatus
 from members.rules.status import ObservedBy
 from members.services.platform.closing import close_vanished_chat
@@ -62,8 +64,8 @@ class GroupsStep:
     be read, with their status; ``at`` is where the next list begins."""
 
     name = "groups"
-    title = gettext_lazy("客户群")
-    scopes = frozenset({SyncScope.FULL, SyncScope.GROUPS})
+    title: str | Promise = gettext_lazy("客户群")
+    scopes: frozenset[str] = frozenset({SyncScope.FULL, SyncScope.GROUPS})
     drift = frozenset({"new_chats", "joined", "left", "corrected", "closed"})
 
     def pages(self, run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> Iterator[Page]:
@@ -164,7 +166,7 @@ def _not_read_yet(
     return [(each.chat_id, each.status) for each in listed if each.chat_id not in known]
 
 
-def _chats(connection: WecomConnection) -> QuerySet[GroupChat]:
+def _chats(connection: WecomConnection) -> GroupChatQuerySet:
     return GroupChat.objects.filter(channel_account=connection.account_id)
 
 

@@ -94,6 +94,6 @@ def advance_sync(run_id: int) -> None:
 
 def go_on_with_sync(run_id: int) -> None:
     try:
-        advance_sync.apply_async([run_id], expires=SYNC_WAKE_UP_EXPIRES)
+        advance_sync.apply_async((run_id,), expires=SYNC_WAKE_UP_EXPIRES)
     except BrokerDown:
         logger.warning("The broker is away; the sweep will go on.", extra={"sync_run_id": run_id})

@@ -1,5 +1,6 @@
 """Who is whose customer: told by events, read in syncs, and never a guess that looks exact."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -346,3 +347,83 @@ def test_a_reading_ends_what_it_does_not_show():
 
     assert Follow.objects.get(staff__external_id="zhao.min").end_confidence == Confidence.INFERRED
     assert Follow.objects.get(staff__external_id="lin.qiao").ended_at is None
+
+
+# --- Any history ----------------------------------------------------------------------------------
+
+MOVES = {
+    "none": ("add", "half"),
+    "half": ("add", "by_staff"),
+    "friends": ("by_staff", "by_customer", "transferred"),
+    "by_staff": ("add", "half"),
+    "transferred": ("add", "half"),
+    "by_customer": ("add",),
+}
+PAIRS, MOST_MOVES = 60, 6
+BY = {"by_staff": "staff", "by_customer": "customer", "transferred": "transfer"}
+
+
+class Story:
+    """What happens between one customer and one colleague, and what is true of it."""
+
+    def __init__(self, simulated, number, chance):
+        self.corp, self.chance, self.state = simulated.corp, chance, "none"
+        self.staff = ("lin.qiao", "zhao.min")[number % 2]
+        self.customer = self.corp.add_person(f"客户{number}")
+        self.truth = []  # began, ended, reason, is mutual
+        self.is_told = True
+
+    def move(self):
+        """Something happens; returns what we hear of it."""
+        move = self.chance.choice(MOVES[self.state])
+        at = self.corp.clock.now().replace(microsecond=0)
+        if move in ("add", "half"):
+            if self.truth and self.truth[-1][1] is None:
+                self.truth[-1][1:3] = [at, FollowEnd.MUTUAL]
+            self.truth.append([at, None, "", move == "add"])
+            self.corp.add_contact(self.staff, self.customer, half=move == "half")
+        else:
+            self.truth[-1][1:3] = [at, move]
+            self.corp.delete_contact(self.staff, self.customer, by=BY[move])
+        self.state = {"add": "friends"}.get(move, move)
+        heard = self.corp.outbox.take()
+        if move != "by_customer" and self.chance.random() < 0.15:  # no reading shows that one
+            self.is_told = False
+            return []
+        return heard * self.chance.choice((1, 1, 2))
+
+
+def test_any_order_repetition_and_loss_then_one_sync_tells_what_happened():
+    chance = random.Random(random.randrange(2**32))  # of the seed that pytest prints
+    simulated = company()
+    stories = [Story(simulated, number, chance) for number in range(PAIRS)]
+    callbacks = []
+    for _ in range(MOST_MOVES):
+        for story in chance.sample(stories, PAIRS * 3 // 4):
+            later(simulated, 1 / 60)
+            callbacks += story.move()
+    chance.shuffle(callbacks)
+    simulated.deliver(callbacks)
+    process_waiting()
+
+    sync(simulated)
+
+    assert not InboundEvent.objects.exclude(state=EventState.PROCESSED).exists()
+    for story in stories:
+        expect(story, Follow.objects.filter(external_userid=story.customer).order_by("began_at"))
+
+
+def expect(story, follows):
+    told = [[f.began_at, f.ended_at, f.end_reason, f.is_mutual] for f in follows]
+    if story.is_told:
+        assert told == story.truth
+        return
+    begins = {began for began, *_ in story.truth}
+    ends = {ended for _, ended, *_ in story.truth}
+    for follow in follows:
+        assert follow.began_confidence != Confidence.EXACT or follow.began_at in begins
+        assert follow.end_confidence != Confidence.EXACT or follow.ended_at in ends
+    if story.state == "friends":
+        assert told[-1] == story.truth[-1]
+    elif story.state != "half":
+        assert all(ended or not is_mutual for _, ended, _, is_mutual in told)

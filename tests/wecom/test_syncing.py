@@ -170,7 +170,7 @@ def test_a_started_sync_is_hurried(django_capture_on_commit_callbacks, monkeypat
     with django_capture_on_commit_callbacks(execute=True):
         run = begin(company())
 
-    assert sent == [[run.pk]]
+    assert sent == [(run.pk,)]
 
 
 # --- Refusals -------------------------------------------------------------------------------------

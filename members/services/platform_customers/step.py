@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -43,8 +44,8 @@ class CustomersStep:
     """
 
     name = "customers"
-    title = gettext_lazy("客户")
-    scopes = frozenset({SyncScope.FULL, SyncScope.CUSTOMERS})
+    title: str | Promise = gettext_lazy("客户")
+    scopes: frozenset[str] = frozenset({SyncScope.FULL, SyncScope.CUSTOMERS})
     drift = frozenset({"added", "changed", "closed"})
 
     def pages(self, run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> Iterator[Page]:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from django.db.models.functions import Lower
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -67,8 +68,8 @@ class DirectoryStep:
     seen, one by one. Nobody is taken for gone here: a right taken from us looks the same."""
 
     name = "directory"
-    title = gettext_lazy("通讯录")
-    scopes = frozenset({SyncScope.FULL, SyncScope.DIRECTORY})
+    title: str | Promise = gettext_lazy("通讯录")
+    scopes: frozenset[str] = frozenset({SyncScope.FULL, SyncScope.DIRECTORY})
     drift = frozenset(
         {"added", "changed", "closed", "missing", "departments_added", "departments_changed"}
     )

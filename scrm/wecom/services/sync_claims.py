@@ -25,7 +25,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE wecom_syncrun run SET
     token = %(token)s,
-    due_at = statement_timestamp() + %(lease)s,
+    due_at = statement_timestamp() + make_interval(secs => %(lease)s),
     attempt_count = run.attempt_count + (due.token IS NOT NULL)::int
 FROM due
 WHERE run.id = due.id
@@ -35,13 +35,13 @@ RETURNING run.id
 GIVE_BACK = """
 UPDATE wecom_syncrun SET
     token = NULL,
-    due_at = statement_timestamp() + %(wait)s,
+    due_at = statement_timestamp() + make_interval(secs => %(wait)s),
     attempt_count = attempt_count + %(counted)s
 WHERE id = %(run)s AND token = %(token)s AND state = 'running'
 """
 
 EXTEND = """
-UPDATE wecom_syncrun SET due_at = statement_timestamp() + %(lease)s
+UPDATE wecom_syncrun SET due_at = statement_timestamp() + make_interval(secs => %(lease)s)
 WHERE id = %(run)s AND token = %(token)s AND state = 'running'
 """
 
@@ -54,7 +54,7 @@ def claim_run(run_id: int) -> SyncRun | None:
     """Lease a run that is due; None when it is over, not due, or in other hands."""
     token = uuid4()
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"run": run_id, "token": token, "lease": LEASE})
+        cursor.execute(CLAIM, {"run": run_id, "token": token, "lease": LEASE.total_seconds()})
         if cursor.fetchone() is None:
             return None
     claimed = SyncRun.objects.select_related("connection__account", "enterprise")
@@ -65,7 +65,8 @@ def give_back(run_id: int, token: UUID, *, wait: timedelta = timedelta(), counte
     """Let go; it is due again after ``wait``. ``counted``: as a failed attempt."""
     with connection.cursor() as cursor:
         cursor.execute(
-            GIVE_BACK, {"run": run_id, "token": token, "wait": wait, "counted": int(counted)}
+            GIVE_BACK,
+            {"run": run_id, "token": token, "wait": wait.total_seconds(), "counted": int(counted)},
         )
 
 
@@ -82,4 +83,4 @@ def writing(run_id: int, token: UUID) -> Iterator[SyncRun]:
             raise LeaseLost
         yield run
         with connection.cursor() as cursor:
-            cursor.execute(EXTEND, {"run": run_id, "token": token, "lease": LEASE})
+            cursor.execute(EXTEND, {"run": run_id, "token": token, "lease": LEASE.total_seconds()})

@@ -16,3 +16,6 @@ classification_rule_set = Signal()
 
 # value_id: int; what its rule gave is no longer given
 classification_rule_removed = Signal()
+
+# chat_id: int, community_id: int; the chat carries the community from now on, with everybody in it
+chat_assigned = Signal()

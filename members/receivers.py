@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from communities.rules.status import CommunityStatus
 from communities.signals import (
     axis_made_exclusive,
+    chat_assigned,
     classification_rule_removed,
     classification_rule_set,
     community_moved,
@@ -21,6 +22,7 @@ from members.services.closing import dissolve_memberships, end_open_applications
 from members.services.deciding import apply_policy_to_undecided
 from members.services.expiring import refuse_several_values
 from members.services.inviting_to_split import settle_gone, settle_joined
+from members.services.platform.assigning import admit_chat
 from members.services.platform.chat_events import CHAT_CHANGES, CHAT_EVENT, take_chat_events
 from members.services.platform.chat_reader import ChatReader
 from members.services.platform_customers.events import (
@@ -64,6 +66,11 @@ def end_with_the_community(*, community_id: int, after: str, **_: object) -> Non
         end_open_applications(community_id)
     elif after == CommunityStatus.DISSOLVED:
         dissolve_memberships(community_id)
+
+
+@receiver(chat_assigned)
+def belong_with_the_chat(*, chat_id: int, **_: object) -> None:
+    admit_chat(chat_id)
 
 
 @receiver(community_moved)

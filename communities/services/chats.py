@@ -21,6 +21,7 @@ from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
 from communities.services.belonging import refuse_strangers
 from communities.services.gatekeeping import OVER
+from communities.signals import chat_assigned
 from scrm.accounts.models import Staff, User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.errors import refusing
@@ -98,8 +99,8 @@ def edit_group_chat(chat_id: int, *, actor: User, **changes: Unpack[ChatFields])
 
 @transaction.atomic
 def assign_chat(chat_id: int, *, community: Community | None, actor: User) -> GroupChat:
-    """Let an empty chat carry a community, or none. A chat with members stays where it is:
-    they joined that community."""
+    """Let a chat carry a community, or none. One that carries a community with members in it stays
+    where it is: they joined that community. Who is in a chat without one joins with it."""
     if community is not None:
         _refuse_over(_locked(community))
     chat = GroupChat.objects.select_for_update(no_key=True).get(pk=chat_id)
@@ -124,6 +125,8 @@ def assign_chat(chat_id: int, *, community: Community | None, actor: User) -> Gr
         before=before,
         after=snapshot(chat, ["community"]),
     )
+    if target_id is not None:
+        chat_assigned.send(sender=GroupChat, chat_id=chat.pk, community_id=target_id)
     return chat
 
 

@@ -34,7 +34,8 @@ type Pair = tuple[int, int]  # community, member
 class Arrival:
     """Somebody who belongs to a community since ``joined_at`` (None: now), by what was seen.
 
-    Who has left again was there all the same. ``application`` is what thereby comes true.
+    Who has left again was there all the same. ``is_admitted``: by the operator who gave the whole
+    chat to the community. ``application`` is what thereby comes true.
     """
 
     community: Community
@@ -43,6 +44,7 @@ class Arrival:
     joined_at: datetime | None = None
     left_at: datetime | None = None
     leave_reason: str = ""
+    is_admitted: bool = False
     application: EntryApplication | None = None
     is_blocked: bool = False
     membership: Membership | None = None
@@ -99,7 +101,7 @@ def _membership(arrival: Arrival, gates: dict[int, datetime | None]) -> Membersh
         source=application.source if application else arrival.source,
         joined_at=arrival.joined_at or Now(),
         is_ungated=is_ungated,
-        qualified_at=None if is_ungated else Now(),
+        qualified_at=None if is_ungated or arrival.is_admitted else Now(),
         left_at=arrival.left_at,
         leave_reason=arrival.leave_reason,
     )
@@ -107,7 +109,7 @@ def _membership(arrival: Arrival, gates: dict[int, datetime | None]) -> Membersh
 
 def _passed_a_gate(arrival: Arrival, gates: dict[int, datetime | None]) -> bool:
     """There was a gate when they came. Whoever was there before it did nothing wrong."""
-    if arrival.community.pk not in gates:
+    if arrival.is_admitted or arrival.community.pk not in gates:
         return False
     since = gates[arrival.community.pk]
     return since is None or arrival.joined_at is None or arrival.joined_at >= since

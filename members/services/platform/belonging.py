@@ -129,6 +129,7 @@ class Rewritten:
     """What became of the memberships, to be announced once the stays are written."""
 
     changes: Sequence[Change]
+    admitted: bool = False
     arrivals: list[tuple[Arrival, Run]] = field(default_factory=list)
     closed: dict[int, Membership] = field(default_factory=dict)
     changed: dict[int, Membership] = field(default_factory=dict)
@@ -163,9 +164,12 @@ class Rewritten:
         )
 
 
-def rewrite_memberships(changes: Sequence[Change], chats: Mapping[int, GroupChat]) -> Rewritten:
-    """Bring the memberships up to the changed stays, and let the stays know theirs."""
-    rewritten = Rewritten(changes)
+def rewrite_memberships(
+    changes: Sequence[Change], chats: Mapping[int, GroupChat], *, admitted: bool = False
+) -> Rewritten:
+    """Bring the memberships up to the changed stays, and let the stays know theirs. Whom an
+    operator ``admitted`` does not need to have passed the gate."""
+    rewritten = Rewritten(changes, admitted)
     touched = {
         pair: change
         for change in changes
@@ -219,6 +223,7 @@ def _rewrite_pair(
                 joined_at=run.joined_at,
                 left_at=run.left_at,
                 leave_reason=run.reason,
+                is_admitted=rewritten.admitted,
             )
             rewritten.arrivals.append((arrival, run))
 

@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
+from communities.services.seating import CHANGED_BY_US
 from scrm.accounts.models import Staff
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.rows import write_rows
@@ -160,8 +161,9 @@ def recount_chats(people: Mapping[int, int]) -> None:
 
 
 def forget_version(chat_ids: Collection[int]) -> None:
-    """We changed who is in these chats, so the next reading has to be compared member by member."""
-    GroupChat.objects.filter(pk__in=chat_ids).exclude(member_version="").update(member_version="")
+    """Have the next reading of these chats compared member by member."""
+    if chat_ids:
+        GroupChat.objects.filter(pk__in=chat_ids).update(member_version=CHANGED_BY_US)
 
 
 def staff_by_userid(enterprise_id: int, userids: Iterable[str]) -> dict[str, Staff]:

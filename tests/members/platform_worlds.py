@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from django.utils import timezone
 
 from members.rules.status import ObservedBy
-from members.services.platform.chat_events import take_chat_events
+from members.services.platform.chat_events import CHAT_EVENT, take_chat_events
 from members.services.platform.closing import close_vanished_chat
 from members.services.platform.readings import record_chat_readings
 from scrm.wecom.client.parsing import parse
@@ -56,8 +56,9 @@ class Company:
     # --- what reaches us --------------------------------------------------------------------------
 
     def events(self):
-        """What was told and not taken yet."""
-        return [self.event_of(each) for each in self.corp.outbox.take()]
+        """What was told of groups and not taken yet."""
+        told = [self.event_of(each) for each in self.corp.outbox.take()]
+        return [event for event in told if event.event == CHAT_EVENT]
 
     @staticmethod
     def event_of(callback):

@@ -14,6 +14,7 @@ from communities.models import GroupChat
 from communities.services.following import (
     STAFF,
     follow_chats,
+    forget_version,
     known_chats,
     locked_chats,
     note_readings,
@@ -117,14 +118,18 @@ def _record(
         read_at=former,
         news_since={chat_id: at - LAG for chat_id, at in former.items() if at is not None},
     )
-    told = _told(connection, compared, shown, read_at=read_at)
-    return record(told, telling) + Counter(unchanged=len(chats) - len(compared))
+    inside = _inside(compared)
+    told = _told(connection, compared, shown, inside, read_at=read_at)
+    counts = record(told, telling) + Counter(unchanged=len(chats) - len(compared))
+    forget_version(_awaiting(inside))
+    return counts
 
 
 def _told(
     connection: WecomConnection,
     chats: Sequence[GroupChat],
     shown: Mapping[str, GroupDetail],
+    inside: Mapping[int, Mapping[int, Inside]],
     *,
     read_at: datetime,
 ) -> dict[Pair, Told]:
@@ -135,10 +140,9 @@ def _told(
         connection, {each.id: Person(each.name, each.unionid) for each in everybody}
     )
     staff = staff_by_userid(connection.enterprise_id, {each.inviter for each in everybody})
-    inside = _inside(chats)
     told: dict[Pair, Told] = {}
     for chat in chats:
-        known = inside[chat.pk]
+        known = dict(inside[chat.pk])
         for member in present[chat.pk]:
             member_id = member_ids[member.id]
             row = known.pop(member_id, None)
@@ -161,6 +165,16 @@ def _inside(chats: Iterable[GroupChat]) -> dict[int, dict[int, Inside]]:
     for row in rows.values_list(*Inside._fields):
         inside[row[0]][row[1]] = Inside(*row)
     return inside
+
+
+def _awaiting(inside: Mapping[int, Mapping[int, Inside]]) -> list[int]:
+    """The chats in which places were promised: how long they hold is looked at in each reading,
+    whether or not the platform has changed anything."""
+    return [
+        chat_id
+        for chat_id, rows in inside.items()
+        if any(row.observed_by in OURS for row in rows.values())
+    ]
 
 
 def _entry(member: GroupMember, staff: Mapping[str, Staff]) -> Entry:

@@ -101,6 +101,7 @@ def every_state_is_there():
 def the_company_is_on_wecom():
     connection = WecomConnection.objects.get()
     assert (connection.platform, connection.state) == ("simulator", "connected")
+    assert connection.callback_verified_at
     first, second = SyncRun.objects.order_by("pk")
     assert (first.state, second.state) == ("completed", "completed")
     for step in (first.counts["customers"], first.counts["groups"]):

@@ -28,9 +28,10 @@ NEW_CONTACT = "小满家的麻薯"
 
 def let_it_happen(founded: Founded, corp: Corp) -> list[SyncRun]:
     """The callbacks are posted from now on, when this is over."""
-    first = sync(founded, night=founded.now - timedelta(days=1))
+    night = last_night(founded.now)
+    first = sync(founded, night=night - timedelta(days=1))
     lose_some(founded, corp)
-    second = sync(founded, night=founded.now)
+    second = sync(founded, night=night)
     corp.outbox.hold()
     listen(founded, corp)
     tell_some(founded, corp)
@@ -53,11 +54,17 @@ def sync(founded: Founded, *, night: datetime) -> SyncRun:
     run.refresh_from_db()
     if run.state == SyncState.RUNNING:  # it would be tried again later; we do not wait
         run = cancel_sync(run.pk, actor=founded.admin)
-    back = run.started_at - night.replace(hour=3, minute=10, second=0, microsecond=0)
+    back = run.started_at - night
     SyncRun.objects.filter(pk=run.pk).update(
         started_at=F("started_at") - back, finished_at=F("finished_at") - back
     )
     return run
+
+
+def last_night(now: datetime) -> datetime:
+    """When syncs of the night begin."""
+    night = now.replace(hour=3, minute=10, second=0, microsecond=0)
+    return night if night < now - timedelta(minutes=5) else night - timedelta(days=1)
 
 
 def lose_some(founded: Founded, corp: Corp) -> None:

@@ -21,9 +21,12 @@ from scrm.accounts.models import Department, Staff
 from scrm.demo.founding import Founded
 from scrm.shared.crypto import lookup_digest
 from scrm.wecom.services.connections import callback_url
+from scrm.wecom.services.inbox import Signed, verify_address
+from scrm.wecom.simulator.callbacks import url_check
 from scrm.wecom.simulator.corp import Corp
 
 BATCH = 2000
+GROUP_CAPACITY = 500
 ADDED_BY_QR = 1
 SCENES = {"direct": 1, "link": 2, "qr_code": 3}
 NOTICE = "欢迎来到{}！改群名片（城市+宠物名），文明发言，广告会被移出。"
@@ -55,6 +58,7 @@ def move_in(founded: Founded, corp: Corp) -> tuple[int, int]:
     tell_stays(founded)
     contacts = make_contacts(founded)
     tell_chats(founded)
+    corp.settings.group_capacity = GROUP_CAPACITY
     corp.load(
         {
             "departments": list(departments(founded)),
@@ -70,10 +74,13 @@ def move_in(founded: Founded, corp: Corp) -> tuple[int, int]:
 
 def listen(founded: Founded, corp: Corp) -> None:
     """From now on the platform tells us what happens."""
-    secrets = founded.connection
-    corp.set_callback(
-        callback_url(secrets), secrets.callback_token, secrets.callback_aes_key, verify=False
-    )
+    kept = founded.connection
+    url = callback_url(kept)
+    corp.set_callback(url, kept.callback_token, kept.callback_aes_key, verify=False)
+    assert corp.receiver is not None
+    query, _ = url_check(corp.receiver)  # no web server runs yet: what it would have been asked
+    signed = Signed(query["msg_signature"], query["timestamp"], query["nonce"])
+    verify_address(kept.callback_key, signed, query["echostr"])
 
 
 # --- What we know, as the platform would have told it ---------------------------------------------

@@ -8,9 +8,9 @@ that is gone is closed, one that we may not see any more stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from scrm.wecom.client.results import GroupDetail, GroupListing
 from scrm.wecom.handlers import Page
 from scrm.wecom.models import SyncRun, WecomConnection
 from scrm.wecom.rules.status import SyncScope
-from scrm.wecom.services.fetching import Fetcher
+from scrm.wecom.services.fetching import Fetched, Fetcher
 
 LISTED_AT_ONCE = 200  # what the cursor holds between two pages
 READ_AT_ONCE = 20
@@ -75,9 +75,10 @@ class GroupsStep:
             "at": {"phase": ALL},
         }
         with Fetcher(run.connection) as fetcher:
+            reader = _Reader(run, fetcher)
             while cursor["unread"] or cursor["at"]["phase"] != DONE:
                 if cursor["unread"]:
-                    page = _reading_page(run, fetcher, cursor)
+                    page = reader.page(cursor)
                 elif cursor["at"]["phase"] == UNLISTED:
                     page = _unlisted_page(run, fetcher, cursor)
                 else:
@@ -182,14 +183,27 @@ def mark_statuses(connection: WecomConnection, statuses: Mapping[str, int]) -> N
 # --- Reading --------------------------------------------------------------------------------------
 
 
-def _reading_page(run: SyncRun, fetcher: Fetcher, cursor: dict[str, Any]) -> Page:
-    batch, rest = cursor["unread"][:READ_AT_ONCE], cursor["unread"][READ_AT_ONCE:]
-    answers = fetcher.each(
-        WecomClient.group, [chat_id for chat_id, _status in batch], spared=DISSOLVED | INVISIBLE
-    )
-    details = [found for _, found in answers if isinstance(found, GroupDetail)]
-    write = partial(_write, run, details, dict(batch), read_at=database_now())
-    return Page(write, {**cursor, "unread": rest})
+class _Reader:
+    """Reads what was listed, and the next few chats while those before are written."""
+
+    def __init__(self, run: SyncRun, fetcher: Fetcher) -> None:
+        self.run, self.fetcher = run, fetcher
+        self.ahead: dict[str, Callable[[], Fetched[GroupDetail]]] = {}  # by the first of them
+
+    def page(self, cursor: dict[str, Any]) -> Page:
+        batch, rest = cursor["unread"][:READ_AT_ONCE], cursor["unread"][READ_AT_ONCE:]
+        wait = self.ahead.pop(batch[0][0], None) or self.begin(batch)
+        fetched = wait()
+        read_at = database_now() - timedelta(seconds=fetched.seconds_ago)
+        if rest:
+            self.ahead[rest[0][0]] = self.begin(rest[:READ_AT_ONCE])
+        details = [found for _, found in fetched.found if isinstance(found, GroupDetail)]
+        write = partial(_write, self.run, details, dict(batch), read_at=read_at)
+        return Page(write, {**cursor, "unread": rest})
+
+    def begin(self, batch: Sequence[tuple[str, int]]) -> Callable[[], Fetched[GroupDetail]]:
+        chat_ids = [chat_id for chat_id, _status in batch]
+        return self.fetcher.ahead(WecomClient.group, chat_ids, spared=DISSOLVED | INVISIBLE)
 
 
 def _write(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 
 from django.db import connections
@@ -16,6 +18,14 @@ from scrm.wecom.models import WecomConnection
 AT_ONCE = 6
 
 type Found[T] = tuple[str, T | WecomRefusal]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched[T]:
+    """``seconds_ago``: since the last of them was read."""
+
+    found: list[Found[T]]
+    seconds_ago: float
 
 
 class Fetcher:
@@ -36,18 +46,36 @@ class Fetcher:
     ) -> list[Found[T]]:
         """One call for each id, in their order. A refusal with a code of ``spared`` concerns that
         one object and is given back; any other is raised."""
+        return self.ahead(call, ids, spared=spared)().found
 
-        def fetch(id_: str) -> Found[T]:
+    def ahead[T](
+        self,
+        call: Callable[[WecomClient, str], T],
+        ids: Sequence[str],
+        *,
+        spared: frozenset[int],
+    ) -> Callable[[], Fetched[T]]:
+        """The same, begun now and waited for when the result is called."""
+
+        def fetch(id_: str) -> tuple[Found[T], float]:
             try:
-                return id_, call(self._client(), id_)
+                found: T | WecomRefusal = call(self._client(), id_)
             except WecomRefusal as refusal:
                 if refusal.code not in spared:
                     raise
-                return id_, refusal
+                found = refusal
             finally:
                 connections.close_all()  # of this thread; the client hardly ever opens one
+            return (id_, found), time.monotonic()
 
-        return list(self._pool.map(fetch, ids))
+        begun = [self._pool.submit(fetch, id_) for id_ in ids]
+
+        def wait() -> Fetched[T]:
+            done = [each.result() for each in begun]
+            last = max((at for _found, at in done), default=time.monotonic())
+            return Fetched([found for found, _at in done], time.monotonic() - last)
+
+        return wait
 
     def _client(self) -> WecomClient:
         if not hasattr(self._own, "client"):

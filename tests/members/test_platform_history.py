@@ -595,24 +595,47 @@ def test_a_leaving_that_the_platform_confirms_is_told_by_it(company, corp):
 
 def test_a_time_away_that_is_told_late_divides_the_membership(company, corp):
     community = open_community(company)
-    chat_id = group(company, community)
+    one, other = group(company, community), group(company, community)
+    person = corp.add_person("小舟")
+    moves = [(corp.join, one), (corp.join, other), (corp.leave, one), (corp.leave, other)]
+    for doing, chat_id in [*moves, (corp.join, one)]:
+        company.wait(100)
+        doing(chat_id, [person])
+    events = company.events()
+
+    company.take(events[:3])
+    company.take(events[4:])
+    assert Membership.objects.count() == 1
+    company.take(events[3:4])
+
+    before, after = Membership.objects.order_by("joined_at")
+    first, again = corp.truth(one).of(person)
+    assert (before.joined_at, before.left_at) == (
+        first.joined_at,
+        corp.truth(other).of(person)[0].left_at,
+    )
+    assert (after.joined_at, after.left_at) == (again.joined_at, None)
+    assert [stay.membership for stay in Stay.objects.order_by("joined_at")] == [
+        before,
+        before,
+        after,
+    ]
+
+
+def test_who_came_back_begins_another_membership_even_if_the_leaving_was_lost(company, corp):
+    chat_id = group(company, open_community(company))
     (person,) = corp.join(chat_id, count=1)
     company.wait(100)
     corp.leave(chat_id, [person])
     company.wait(100)
     corp.join(chat_id, [person])
-    first, away, back = company.events()
-
-    company.take([first])
+    joining, _lost, back = company.events()
+    company.take([joining])
     company.take([back])
-    assert Membership.objects.count() == 1
-    company.take([away])
 
     one, other = Membership.objects.order_by("joined_at")
-    truth = corp.truth(chat_id).of(person)
-    assert (one.joined_at, one.left_at) == (truth[0].joined_at, truth[0].left_at)
-    assert (other.joined_at, other.left_at) == (truth[1].joined_at, None)
-    assert [stay.membership for stay in Stay.objects.order_by("joined_at")] == [one, other]
+    assert one.left_at == other.joined_at == corp.truth(chat_id).of(person)[1].joined_at
+    assert (one.leave_reason, other.left_at) == ("unknown", None)
 
 
 def test_a_chat_with_people_in_it_brings_them_into_its_community(company, corp):

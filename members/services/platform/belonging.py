@@ -1,8 +1,9 @@
 """Memberships follow stays: who is in a chat of a community belongs to it.
 
-A membership is one unbroken time in the chats of a community. It begins with the first stay and
-ends with the last; when it turns out later that somebody had been away between, it is divided. An
-end that an operator declared stays what it is, even while the platform still shows the person.
+A membership is one unbroken time in the chats of a community: it begins with the first stay and
+ends with the last, and who comes back begins another one. When it turns out later that somebody
+had been away between, it is divided. An end that an operator declared stays what it is, even while
+the platform still shows the person.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Spell:
 
 @dataclass(slots=True)
 class Run:
-    """Stays that touch each other: one time in the community."""
+    """Stays that overlap, in different chats: one time in the community."""
 
     spells: list[Spell]
     joined_at: datetime
@@ -243,7 +244,7 @@ def _runs(spells: Iterable[Spell]) -> list[Run]:
     runs: list[Run] = []
     for spell in sorted(spells, key=lambda spell: spell.joined_at):
         last = runs[-1] if runs else None
-        if last is not None and (last.left_at is None or spell.joined_at <= last.left_at):
+        if last is not None and (last.left_at is None or spell.joined_at < last.left_at):
             last.spells.append(spell)
             if last.left_at is not None:
                 ends = (last.left_at, spell.left_at)

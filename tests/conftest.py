@@ -34,7 +34,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings, django_db_blocker
 def make_template():
     own = connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"]
     connection.settings_dict["TEST"]["NAME"] = TEMPLATE
-    connection.creation.create_test_db(verbosity=0)
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
     connection.close()
     connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"] = own
 

@@ -8,6 +8,7 @@ the migrations: the next run with the same ones begins with a copy of it.
 """
 
 import atexit
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -36,19 +37,21 @@ def own_engines() -> None:
     lock = (folder / "alive").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     place = locate(folder / "data")
-    _begin_with_a_kept_cluster(place)
+    kept = _kept_cluster()
+    _begin_with(kept, place)
     engines = Engines(place, durable=False).start()
     os.environ["SCRM_TEST_ENGINES"] = str(place.data)
     os.environ["SCRM_DATA_DIR"] = str(place.data)
     os.environ["DATABASE_URL"] = place.database_url
     os.environ["REDIS_URL"] = place.redis_url
-    atexit.register(_stop, engines, folder, lock, os.getpid())
+    atexit.register(_stop, engines, folder, lock, os.getpid(), kept)
 
 
-def _stop(engines, folder, lock, owner):
+def _stop(engines, folder, lock, owner, kept):
     if os.getpid() == owner:  # a forked child runs the same exit functions
         engines.stop()
-        _keep_cluster(engines.place)
+        if kept == _kept_cluster():  # no migration was edited meanwhile
+            _keep(engines.place, kept)
         lock.close()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -65,8 +68,7 @@ def _kept_cluster() -> Path:
     return KEPT / digest.hexdigest()[:20]
 
 
-def _begin_with_a_kept_cluster(place: Place) -> None:
-    kept = _kept_cluster()
+def _begin_with(kept: Path, place: Place) -> None:
     if not kept.exists() or place.postgres.exists():
         return
     place.postgres.parent.mkdir(parents=True, exist_ok=True)
@@ -74,8 +76,8 @@ def _begin_with_a_kept_cluster(place: Place) -> None:
         template_note(place.data).write_text("kept")
 
 
-def _keep_cluster(place: Place) -> None:
-    kept, note = _kept_cluster(), template_note(place.data)
+def _keep(place: Place, kept: Path) -> None:
+    note = template_note(place.data)
     if kept.exists() or not note.exists() or not note.read_text():
         return
     try:
@@ -84,7 +86,9 @@ def _keep_cluster(place: Place) -> None:
         return
     partial = KEPT / f"{kept.name}.{os.getpid()}"
     if _copy(place.postgres, partial):
-        partial.rename(kept)
+        with contextlib.suppress(OSError):  # somebody else was first
+            partial.rename(kept)
+        shutil.rmtree(partial, ignore_errors=True)
     for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_CLUSTERS]:
         shutil.rmtree(old, ignore_errors=True)
 

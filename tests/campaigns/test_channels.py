@@ -19,7 +19,7 @@ from campaigns.channels.protocol import (
     RateLimited,
     Rejected,
 )
-from campaigns.channels.registry import channel_for
+from campaigns.channels.registry import channel_for, sending_kinds
 from campaigns.channels.sandbox import SandboxChannel
 from campaigns.channels.webhook import WebhookChannel
 from campaigns.models import SandboxMessage
@@ -40,6 +40,7 @@ def envelope_of(account, *refs, key="dispatch-7", body="你好"):
 def test_the_shipped_channels_are_found_by_kind():
     assert isinstance(channel_for("sandbox"), SandboxChannel)
     assert isinstance(channel_for("webhook"), WebhookChannel)
+    assert (channel_for("wecom").can_send, sending_kinds()) == (False, ["sandbox", "webhook"])
     with pytest.raises(ImproperlyConfigured):
         channel_for("pigeon")
 

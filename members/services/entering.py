@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, Min, OuterRef, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,8 +25,22 @@ from members.services.judging import Clauses, standing_of
 from members.signals import member_joined
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.operator_tasks import open_task
+from scrm.shared.clock import database_now
+from scrm.shared.rows import insert_rows
 
 type Pair = tuple[int, int]  # community, member
+
+WRITTEN = (
+    "enterprise",
+    "member",
+    "community",
+    "source",
+    "joined_at",
+    "is_ungated",
+    "qualified_at",
+    "left_at",
+    "leave_reason",
+)
 
 
 @dataclass(slots=True)
@@ -62,14 +75,13 @@ def let_in(arrivals: Sequence[Arrival]) -> None:
     here = [arrival for arrival in arrivals if arrival.left_at is None]
     applications, blocked = _approved(here), _blocked(here)
     gates = _gates({arrival.community.pk: arrival.community for arrival in arrivals}.values())
+    now = database_now()
     for arrival in arrivals:
         arrival.is_blocked = arrival.pair in blocked
         if arrival.left_at is None:
             arrival.application = applications.get(arrival.pair)
-        arrival.membership = _membership(arrival, gates)
-    Membership.objects.bulk_create(
-        arrival.membership for arrival in arrivals if arrival.membership is not None
-    )
+        arrival.membership = _membership(arrival, gates, now)
+    insert_rows([each.membership for each in arrivals if each.membership is not None], WRITTEN)
 
 
 def announce_arrival(arrival: Arrival, stay: Stay, *, is_news: bool = True) -> bool:
@@ -89,7 +101,7 @@ def announce_arrival(arrival: Arrival, stay: Stay, *, is_news: bool = True) -> b
     return is_news
 
 
-def _membership(arrival: Arrival, gates: dict[int, datetime | None]) -> Membership:
+def _membership(arrival: Arrival, gates: dict[int, datetime | None], now: datetime) -> Membership:
     is_ungated = arrival.is_blocked or (
         arrival.application is None and _passed_a_gate(arrival, gates)
     )
@@ -99,9 +111,9 @@ def _membership(arrival: Arrival, gates: dict[int, datetime | None]) -> Membersh
         member_id=arrival.member_id,
         community=arrival.community,
         source=application.source if application else arrival.source,
-        joined_at=arrival.joined_at or Now(),
+        joined_at=arrival.joined_at or now,
         is_ungated=is_ungated,
-        qualified_at=None if is_ungated or arrival.is_admitted else Now(),
+        qualified_at=None if is_ungated or arrival.is_admitted else now,
         left_at=arrival.left_at,
         leave_reason=arrival.leave_reason,
     )

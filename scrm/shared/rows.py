@@ -7,8 +7,6 @@ from typing import Any
 
 from django.db import connection, models
 
-from scrm.shared.sql import Sql
-
 
 def write_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     """Save the named fields of these rows, with plain values, in one statement.
@@ -18,24 +16,54 @@ def write_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     """
     if not rows:
         return
-    meta = rows[0]._meta
-    columns: list[Any] = [meta.get_field(name) for name in fields]
-    sets = ", ".join(f'"{column.column}" = given."{column.column}"' for column in columns)
-    names = ", ".join(f'"{column.column}"' for column in [meta.pk, *columns])
-    arrays = [_array(rows, column) for column in [meta.pk, *columns]]
-    unnest = ", ".join(array.text for array in arrays)
-    key = f'"{meta.pk.column}"'
-    statement = (  # names and types come from the model, values are parameters
-        f'UPDATE "{meta.db_table}" AS kept SET {sets} '  # noqa: S608
-        f"FROM unnest({unnest}) AS given ({names}) WHERE kept.{key} = given.{key}"
-    )
+    table, columns = _described(rows, ["pk", *fields])
+    key, *others = (f'"{column.column}"' for column in columns)
+    sets = ", ".join(f"{name} = given.{name}" for name in others)
+    given, values = _given(rows, columns)
+    statement = f"UPDATE {table} AS kept SET {sets} FROM {given} WHERE kept.{key} = given.{key}"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(statement, [value for array in arrays for value in array.params])
+        cursor.execute(statement, values)
 
 
-def _array(rows: Sequence[models.Model], column: Any) -> Sql:
+def insert_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
+    """Insert these rows with the named fields, the others as the database has them, and let the
+    rows know their keys."""
+    if not rows:
+        return
+    table, columns = _described(rows, fields)
+    key = f'"{rows[0]._meta.pk.column}"'
+    names = ", ".join(f'"{column.column}"' for column in columns)
+    given, values = _given(rows, columns)
+    statement = f"INSERT INTO {table} ({names}) SELECT {names} FROM {given} RETURNING {key}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = pk
+            row._state.adding = False
+            row._state.db = connection.alias
+
+
+def _described(rows: Sequence[models.Model], fields: Sequence[str]) -> tuple[str, list[Any]]:
+    meta = rows[0]._meta
+    columns = [meta.pk if name == "pk" else meta.get_field(name) for name in fields]
+    return f'"{meta.db_table}"', columns
+
+
+def _given(rows: Sequence[models.Model], columns: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The rows as a table, in their order. Names and types come from the model."""
+    names = ", ".join(f'"{column.column}"' for column in columns)
+    kinds = ", ".join(f"%s::{_kind_of(column)}[]" for column in columns)
     values = [
-        column.get_db_prep_save(getattr(row, column.attname), connection=connection) for row in rows
+        [
+            column.get_db_prep_save(getattr(row, column.attname), connection=connection)
+            for row in rows
+        ]
+        for column in columns
     ]
-    kind = column.db_type(connection).split("(")[0]  # a cast to varchar(20) would cut in silence
-    return Sql(f"%s::{kind}[]", (values,))
+    return f"unnest({kinds}) AS given ({names})", values
+
+
+def _kind_of(column: Any) -> str:
+    """Without a length: a cast to varchar(20) would cut in silence."""
+    kind: str = column.rel_db_type(connection) if column.primary_key else column.db_type(connection)
+    return kind.split("(")[0]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
 
-from members.models import Member, MemberIdentity
 from members.models.member import IdentityKind
 from scrm.shared.crypto import lookup_digest
 from scrm.wecom.models import WecomConnection
@@ -18,6 +18,34 @@ logger = logging.getLogger(__name__)
 
 LONGEST_NAME, LONGEST_VALUE = 120, 64
 
+# As statements of their own, because a first reading brings people by the thousand. Rows are
+# inserted in one order, so that two readings at once do not wait for each other in a circle.
+KNOWN = """
+SELECT identity.kind, identity.digest, identity.member_id, member.nickname = ''
+FROM members_memberidentity identity JOIN members_member member ON member.id = identity.member_id
+WHERE identity.enterprise_id = %(enterprise)s
+  AND identity.kind = ANY(%(kinds)s) AND identity.digest = ANY(%(digests)s)
+"""
+INTRODUCE = """
+INSERT INTO members_member (enterprise_id, external_id, nickname, phone)
+SELECT %(enterprise)s, given.external_id, given.name, ''
+FROM unnest(%(ids)s::text[], %(names)s::text[]) AS given (external_id, name)
+ORDER BY given.external_id
+ON CONFLICT (enterprise_id, external_id) DO NOTHING
+"""
+FILES = """
+SELECT external_id, id FROM members_member
+WHERE enterprise_id = %(enterprise)s AND external_id = ANY(%(ids)s)
+"""
+IDENTIFY = """
+INSERT INTO members_memberidentity (enterprise_id, member_id, kind, digest, value)
+SELECT %(enterprise)s, given.member_id, %(kind)s, given.digest, given.value
+FROM unnest(%(members)s::bigint[], %(digests)s::text[], %(values)s::text[])
+    AS given (member_id, digest, value)
+ORDER BY given.digest
+ON CONFLICT (enterprise_id, kind, digest) DO NOTHING
+RETURNING digest, member_id
+"""
 # A file that was made before the name was read gets it; what an operator wrote is left alone.
 NAME = """
 UPDATE members_member member SET nickname = given.name
@@ -36,11 +64,11 @@ class Person:
 
 @dataclass(slots=True)
 class _Known:
-    """Whose identities are on file: by kind and outside name, the member."""
+    """Whom the outside names belong to: members by external_userid and by unionid."""
 
-    by_userid: dict[str, int]
-    by_unionid: dict[str, int]
-    nameless: set[int]
+    by_userid: dict[str, int] = field(default_factory=dict)
+    by_unionid: dict[str, int] = field(default_factory=dict)
+    nameless: set[int] = field(default_factory=set)
 
 
 @transaction.atomic
@@ -53,34 +81,16 @@ def members_for(connection: WecomConnection, people: Mapping[str, Person]) -> di
     if not people:
         return {}
     enterprise_id = connection.enterprise_id
-    known = _known(enterprise_id, people)
-    strangers = {each: who for each, who in people.items() if each not in known.by_userid}
-    if strangers:
-        _introduce(enterprise_id, strangers, known)
-    _link_unionids(enterprise_id, people, known)
-    _name(people, known)
-    return {each: known.by_userid[each] for each in people}
-
-
-def _known(enterprise_id: int, people: Mapping[str, Person]) -> _Known:
     userids = _digests(enterprise_id, IdentityKind.EXTERNAL_USERID, people)
     unionids = _digests(
         enterprise_id, IdentityKind.UNIONID, (who.unionid for who in people.values())
     )
-    rows = MemberIdentity.objects.filter(
-        enterprise=enterprise_id,
-        kind__in=[IdentityKind.EXTERNAL_USERID, IdentityKind.UNIONID],
-        digest__in=[*userids, *unionids],
-    ).values_list("kind", "digest", "member_id", "member__nickname")
-    known = _Known({}, {}, set())
-    for kind, digest, member_id, nickname in rows:
-        if kind == IdentityKind.EXTERNAL_USERID and digest in userids:
-            known.by_userid[userids[digest]] = member_id
-        elif kind == IdentityKind.UNIONID and digest in unionids:
-            known.by_unionid[unionids[digest]] = member_id
-        if not nickname:
-            known.nameless.add(member_id)
-    return known
+    known = _known(enterprise_id, userids, unionids)
+    if any(each not in known.by_userid for each in people):
+        _introduce(enterprise_id, people, known, userids)
+    _link_unionids(enterprise_id, people, known, unionids)
+    _name(people, known)
+    return {each: known.by_userid[each] for each in people}
 
 
 def _digests(enterprise_id: int, kind: IdentityKind, names: Iterable[str]) -> dict[str, str]:
@@ -91,68 +101,89 @@ def _digests(enterprise_id: int, kind: IdentityKind, names: Iterable[str]) -> di
     }
 
 
-def _introduce(enterprise_id: int, strangers: Mapping[str, Person], known: _Known) -> None:
-    """Files for those without one, and their names on the platform for all of them."""
+def _known(enterprise_id: int, userids: Mapping[str, str], unionids: Mapping[str, str]) -> _Known:
+    rows = _rows(
+        KNOWN,
+        enterprise=enterprise_id,
+        kinds=[IdentityKind.EXTERNAL_USERID.value, IdentityKind.UNIONID.value],
+        digests=[*userids, *unionids],
+    )
+    known = _Known()
+    for kind, digest, member_id, is_nameless in rows:
+        if kind == IdentityKind.EXTERNAL_USERID and digest in userids:
+            known.by_userid[userids[digest]] = member_id
+        elif kind == IdentityKind.UNIONID and digest in unionids:
+            known.by_unionid[unionids[digest]] = member_id
+        if is_nameless:
+            known.nameless.add(member_id)
+    return known
+
+
+def _introduce(
+    enterprise_id: int,
+    people: Mapping[str, Person],
+    known: _Known,
+    userids: Mapping[str, str],
+) -> None:
+    """Files for those without one, and their names on the platform for all who are new to us."""
+    strangers = {each: who for each, who in people.items() if each not in known.by_userid}
     new = [each for each, who in strangers.items() if who.unionid not in known.by_unionid]
-    Member.objects.bulk_create(
-        (
-            Member(
-                enterprise_id=enterprise_id,
-                external_id=each,
-                nickname=strangers[each].name[:LONGEST_NAME],
-            )
-            for each in sorted(new)
-        ),
-        ignore_conflicts=True,
-    )
-    files = dict(
-        Member.objects.filter(enterprise=enterprise_id, external_id__in=new).values_list(
-            "external_id", "pk"
-        )
-    )
+    names = [strangers[each].name[:LONGEST_NAME] for each in new]
+    _rows(INTRODUCE, enterprise=enterprise_id, ids=new, names=names)
+    files = dict(_rows(FILES, enterprise=enterprise_id, ids=new))
     owners = {
-        each: files[each] if each in files else known.by_unionid[who.unionid]
-        for each, who in strangers.items()
+        digest: files.get(each) or known.by_unionid[strangers[each].unionid]
+        for digest, each in userids.items()
+        if each in strangers
     }
-    _identify(enterprise_id, IdentityKind.EXTERNAL_USERID, owners)
-    again = _known(enterprise_id, {each: Person() for each in strangers})
-    known.by_userid.update(again.by_userid)
-    known.nameless |= again.nameless
+    values = {digest: userids[digest][:LONGEST_VALUE] for digest in owners}
+    linked = _identify(enterprise_id, IdentityKind.EXTERNAL_USERID, owners, values)
+    known.by_userid |= {userids[digest]: member_id for digest, member_id in linked.items()}
+    others = {digest: each for digest, each in userids.items() if each not in known.by_userid}
+    if others:  # somebody else was quicker
+        known.by_userid |= _known(enterprise_id, others, {}).by_userid
 
 
-def _link_unionids(enterprise_id: int, people: Mapping[str, Person], known: _Known) -> None:
-    missing: dict[str, int] = {}
+def _link_unionids(
+    enterprise_id: int,
+    people: Mapping[str, Person],
+    known: _Known,
+    unionids: Mapping[str, str],
+) -> None:
+    claimed: dict[str, int] = {}
     for each, who in people.items():
         if not who.unionid:
             continue
         member_id = known.by_userid[each]
         if who.unionid not in known.by_unionid:
-            missing.setdefault(who.unionid, member_id)
+            claimed.setdefault(who.unionid, member_id)
         elif known.by_unionid[who.unionid] != member_id:
             logger.info(
                 "Two members have one unionid.",
                 extra={"members": [known.by_unionid[who.unionid], member_id]},
             )
-    if missing:
-        _identify(enterprise_id, IdentityKind.UNIONID, missing)
+    owners = {digest: claimed[name] for digest, name in unionids.items() if name in claimed}
+    _identify(enterprise_id, IdentityKind.UNIONID, owners, dict.fromkeys(owners, ""))
 
 
-def _identify(enterprise_id: int, kind: IdentityKind, owners: Mapping[str, int]) -> None:
-    """Make members findable by these names; a name that somebody has stays theirs."""
-    keeps_value = kind == IdentityKind.EXTERNAL_USERID
-    MemberIdentity.objects.bulk_create(
-        (
-            MemberIdentity(
-                enterprise_id=enterprise_id,
-                member_id=member_id,
-                kind=kind,
-                digest=lookup_digest(name, purpose=kind, enterprise_id=enterprise_id),
-                value=name[:LONGEST_VALUE] if keeps_value else "",
-            )
-            for name, member_id in sorted(owners.items())
-        ),
-        ignore_conflicts=True,
+def _identify(
+    enterprise_id: int,
+    kind: IdentityKind,
+    owners: Mapping[str, int],
+    values: Mapping[str, str],
+) -> dict[str, int]:
+    """Make members findable by these digests; one that is taken stays with whom it belongs to."""
+    if not owners:
+        return {}
+    rows = _rows(
+        IDENTIFY,
+        enterprise=enterprise_id,
+        kind=kind.value,
+        members=list(owners.values()),
+        digests=list(owners),
+        values=[values[digest] for digest in owners],
     )
+    return dict(rows)
 
 
 def _name(people: Mapping[str, Person], known: _Known) -> None:
@@ -162,5 +193,11 @@ def _name(people: Mapping[str, Person], known: _Known) -> None:
         if who.name and known.by_userid[each] in known.nameless
     }
     if names:
-        with database.cursor() as cursor:
-            cursor.execute(NAME, {"ids": sorted(names), "names": [names[k] for k in sorted(names)]})
+        ids = sorted(names)
+        _rows(NAME, ids=ids, names=[names[member_id] for member_id in ids])
+
+
+def _rows(statement: str, **values: object) -> list[Any]:
+    with database.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Case, FilteredRelation, Q, When
 
 from communities.models import GroupChat
 from communities.services.following import (
@@ -22,6 +23,7 @@ from communities.services.following import (
     staff_by_userid,
 )
 from members.models import Stay
+from members.models.member import IdentityKind
 from members.rules.status import JoinScene
 from members.rules.stays import EXACT, LAG, Missing, Seen
 from members.services.platform.people import Person, members_for
@@ -48,7 +50,8 @@ class HistoryCounts:
 
 
 class Inside(NamedTuple):
-    """An open stay, as far as a reading can say something new about it."""
+    """An open stay, as far as a reading can say something new about it. ``userid`` is what the
+    platform calls the member, where they are known by it and by name."""
 
     chat_id: int
     member_id: int
@@ -58,6 +61,7 @@ class Inside(NamedTuple):
     join_scene: str
     join_state: str
     inviter_id: int | None
+    userid: str | None
 
 
 @transaction.atomic
@@ -136,8 +140,16 @@ def _told(
     """Facts about those of whom the reading says anything that is not on file."""
     present = {chat.pk: _outsiders(shown[chat.external_id]) for chat in chats}
     everybody = [member for members in present.values() for member in members]
-    member_ids = members_for(
-        connection, {each.id: Person(each.name, each.unionid) for each in everybody}
+    member_ids = {
+        row.userid: row.member_id for rows in inside.values() for row in rows.values() if row.userid
+    }
+    member_ids |= members_for(
+        connection,
+        {
+            each.id: Person(each.name, each.unionid)
+            for each in everybody
+            if each.id not in member_ids
+        },
     )
     staff = staff_by_userid(connection.enterprise_id, {each.inviter for each in everybody})
     told: dict[Pair, Told] = {}
@@ -146,9 +158,8 @@ def _told(
         for member in present[chat.pk]:
             member_id = member_ids[member.id]
             row = known.pop(member_id, None)
-            entry = _entry(member, staff)
-            if row is None or _says_more(member, entry, row):
-                told[chat.pk, member_id] = _seen(member, entry, read_at)
+            if row is None or _says_more(member, row, staff):
+                told[chat.pk, member_id] = _seen(member, staff, read_at)
         for member_id in known:
             told[chat.pk, member_id] = Told([Missing(read_at)])
     return told
@@ -160,10 +171,21 @@ def _outsiders(reading: GroupDetail) -> list[GroupMember]:
 
 
 def _inside(chats: Iterable[GroupChat]) -> dict[int, dict[int, Inside]]:
-    rows = Stay.objects.open().filter(chat__in=[chat.pk for chat in chats])
+    rows = (
+        Stay.objects.open()
+        .filter(chat__in=[chat.pk for chat in chats])
+        .annotate(
+            known=FilteredRelation(
+                "member__identities",
+                condition=Q(member__identities__kind=IdentityKind.EXTERNAL_USERID),
+            ),
+            userid=Case(When(~Q(member__nickname=""), then="known__value")),
+        )
+        .values_list(*Inside._fields)
+    )
     inside: defaultdict[int, dict[int, Inside]] = defaultdict(dict)
-    for row in rows.values_list(*Inside._fields):
-        inside[row[0]][row[1]] = Inside(*row)
+    for row in map(Inside._make, rows):
+        inside[row.chat_id][row.member_id] = row
     return inside
 
 
@@ -187,17 +209,17 @@ def _entry(member: GroupMember, staff: Mapping[str, Staff]) -> Entry:
     )
 
 
-def _says_more(member: GroupMember, entry: Entry, row: Inside) -> bool:
+def _says_more(member: GroupMember, row: Inside, staff: Mapping[str, Staff]) -> bool:
     if row.observed_by in OURS:
         return True
     if member.joined_at is None:
         return False
-    if (row.joined_at, row.join_confidence) != (member.joined_at, EXACT):
+    if row.joined_at != member.joined_at or row.join_confidence != EXACT:
         return True
     known = Entry(row.join_scene, row.join_state, row.inviter_id)
-    return entry.added_to(known) != known
+    return _entry(member, staff).added_to(known) != known
 
 
-def _seen(member: GroupMember, entry: Entry, read_at: datetime) -> Told:
-    entries = {} if member.joined_at is None else {member.joined_at: entry}
+def _seen(member: GroupMember, staff: Mapping[str, Staff], read_at: datetime) -> Told:
+    entries = {} if member.joined_at is None else {member.joined_at: _entry(member, staff)}
     return Told([Seen(read_at, member.joined_at)], entries)

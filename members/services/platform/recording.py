@@ -20,11 +20,10 @@ from members.rules.status import JoinScene, ObservedBy
 from members.rules.stay_rows import PROMISE_HOLDS, Kept, Row, retold
 from members.rules.stays import EXACT, LAG, Dissolved, Fact, Period
 from members.services.platform.belonging import Change, rewrite_memberships
-from scrm.shared.rows import write_rows
+from scrm.shared.rows import insert_rows, write_rows
 
 #: Written by us, so a promise until the platform shows it to be kept, and how long it holds.
 OURS: dict[str, timedelta] = {ObservedBy.PRODUCT: PROMISE_HOLDS, ObservedBy.IMPORT: LAG}
-BATCH = 1000
 
 TOLD_BY_FACTS = (
     "joined_at",
@@ -213,8 +212,7 @@ def _write(changes: Sequence[Change]) -> None:
     ):
         write_rows(stays, WRITTEN)
     new = [change.stay for change in changes if change.is_new]
-    if new:
-        Stay.objects.bulk_create(new, batch_size=BATCH)
+    insert_rows(new, ("enterprise", "member", "chat", *WRITTEN))
 
 
 def _recount(chat_ids: Collection[int]) -> None:

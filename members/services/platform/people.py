@@ -197,7 +197,7 @@ def _name(people: Mapping[str, Person], known: _Known) -> None:
         _rows(NAME, ids=ids, names=[names[member_id] for member_id in ids])
 
 
-def _rows(statement: str, **values: object) -> list[Any]:
+def _rows(statement: str, **values: Any) -> list[Any]:
     with database.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []

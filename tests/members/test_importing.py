@@ -438,7 +438,7 @@ def test_a_killed_import_goes_on_and_ends_like_an_undisturbed_one(tmp_path):
         .count()
     )
     assert killed_rejects == rejects_of(path)
-    assert len(killed_rejects) == 60
+    assert len(killed_rejects) == 30
 
 
 def started_import(path, slug):

@@ -29,6 +29,8 @@ from members.rules.stays import (
     shows_absence,
 )
 
+#: A callback and a reading may tell the same joining with times so far apart.
+SAME_JOINING = timedelta(seconds=1)
 #: How long a place is kept for somebody whom the platform does not show.
 PROMISE_HOLDS = timedelta(days=7)
 
@@ -63,7 +65,7 @@ def retold(kept: Sequence[Kept], facts: Iterable[Fact], *, read_at: datetime | N
 
     ``read_at`` is when the chat was last read: who was not in it then was missing.
     """
-    known = {*facts, *_facts_of(kept, read_at=read_at)}
+    known = {_recognised(fact, kept) for fact in facts} | _facts_of(kept, read_at=read_at)
     told = _with_declarations(periods(known), kept, known)
     rows = _shown_rows(kept, told)
     taken = {row.key for row in rows}
@@ -72,6 +74,31 @@ def retold(kept: Sequence[Kept], facts: Iterable[Fact], *, read_at: datetime | N
             rows.append(_promised_row(each, known) if each.promised else _mistaken_row(each))
     before = {each.key: Row(each.key, each.period, not each.promised) for each in kept}
     return [row for row in rows if row.key is None or before[row.key] != row]
+
+
+def _recognised(fact: Fact, kept: Sequence[Kept]) -> Fact:
+    """A joining that is on file already, if a second earlier or later."""
+    match fact:
+        case Joined(at):
+            return Joined(_recognised_instant(at, kept))
+        case Seen(read_at, joined_at) if joined_at is not None:
+            return Seen(read_at, _recognised_instant(joined_at, kept))
+    return fact
+
+
+def _recognised_instant(at: datetime, kept: Sequence[Kept]) -> datetime:
+    known = [
+        each.period.joined_at
+        for each in kept
+        if not each.promised
+        and each.period.join_confidence == EXACT
+        and is_same_joining(each.period, at)
+    ]
+    return min(known, key=lambda instant: (abs(instant - at), instant), default=at)
+
+
+def is_same_joining(period: Period, at: datetime) -> bool:
+    return abs(period.joined_at - at) <= SAME_JOINING and not period.ended_before(at)
 
 
 def _facts_of(kept: Sequence[Kept], *, read_at: datetime | None) -> set[Fact]:

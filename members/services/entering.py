@@ -194,7 +194,7 @@ def _ask_somebody(
     if policy is not None:
         clauses = standing_of(member, community, policy, now=timezone.now()).clauses
     names = names_of(clauses, enterprise_id=community.enterprise_id)
-    words = {"name": member.nickname, "community": community.name}
+    words = {"name": member.nickname or _("一位新成员"), "community": community.name}
     open_task(
         TaskKind.UNGATED_JOIN,
         subject=membership,

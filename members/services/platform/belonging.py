@@ -396,7 +396,7 @@ def _settle_and_ask(changes: Sequence[Change]) -> None:
 
 
 def _ask_to_remove(stay: Stay) -> None:
-    words = {"name": stay.member.nickname, "chat": stay.chat}
+    words = {"name": stay.member.nickname or _("一位新成员"), "chat": stay.chat}
     open_task(
         TaskKind.STILL_IN_CHAT,
         subject=stay,

@@ -25,6 +25,7 @@ from communities.services.following import (
 from members.models import Stay
 from members.models.member import IdentityKind
 from members.rules.status import JoinScene
+from members.rules.stay_rows import SAME_JOINING
 from members.rules.stays import EXACT, LAG, Missing, Seen
 from members.services.platform.people import Person, members_for
 from members.services.platform.recording import OURS, Entry, Pair, Telling, Told, record
@@ -214,7 +215,7 @@ def _says_more(member: GroupMember, row: Inside, staff: Mapping[str, Staff]) -> 
         return True
     if member.joined_at is None:
         return False
-    if row.joined_at != member.joined_at or row.join_confidence != EXACT:
+    if abs(row.joined_at - member.joined_at) > SAME_JOINING or row.join_confidence != EXACT:
         return True
     known = Entry(row.join_scene, row.join_state, row.inviter_id)
     return _entry(member, staff).added_to(known) != known

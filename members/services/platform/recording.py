@@ -17,7 +17,7 @@ from communities.models import GroupChat, JoinWay
 from communities.services.following import recount_chats
 from members.models import Stay
 from members.rules.status import JoinScene, ObservedBy
-from members.rules.stay_rows import PROMISE_HOLDS, Kept, Row, retold
+from members.rules.stay_rows import PROMISE_HOLDS, SAME_JOINING, Kept, Row, retold
 from members.rules.stays import EXACT, LAG, Dissolved, Fact, Period
 from members.services.platform.belonging import Change, rewrite_memberships
 from scrm.shared.rows import insert_rows, write_rows
@@ -172,13 +172,21 @@ def _rewrite(stay: Stay, row: Row, observed_by: str) -> None:
 
 def _enter(stay: Stay, heard: Told, ways: Mapping[str, int]) -> bool:
     """Write how they came in; whether that is new."""
-    if stay.join_confidence != EXACT or stay.joined_at not in heard.entries:
+    told = _entry_of(stay, heard)
+    if told is None:
         return False
     known = Entry(stay.join_scene, stay.join_state, stay.inviter_id)
-    entry = heard.entries[stay.joined_at].added_to(known)
+    entry = told.added_to(known)
     stay.join_scene, stay.join_state, stay.inviter_id = entry.scene, entry.state, entry.inviter_id
     stay.join_way_id = ways.get(entry.state, stay.join_way_id)
     return entry != known
+
+
+def _entry_of(stay: Stay, heard: Told) -> Entry | None:
+    if stay.join_confidence != EXACT:
+        return None
+    near = (each for at, each in heard.entries.items() if abs(at - stay.joined_at) <= SAME_JOINING)
+    return heard.entries.get(stay.joined_at) or next(near, None)
 
 
 # --- Rows -----------------------------------------------------------------------------------------

@@ -101,9 +101,13 @@ class World(Company):
         return not self.corp.groups[self.chats[chat]].dissolved_at
 
     def once_in_a_second(self, what, chat_id, people):
-        """Who does one thing twice in one second cannot be told from who did it once."""
+        """Who does one thing again within a second cannot be told from who did it once."""
         second = int(self.now.timestamp())
-        fresh = [each for each in people if (what, chat_id, each, second) not in self.happened]
+        fresh = [
+            each
+            for each in people
+            if not {(what, chat_id, each, second - n) for n in (0, 1)} & self.happened
+        ]
         self.happened |= {(what, chat_id, each, second) for each in fresh}
         return fresh
 

@@ -234,6 +234,18 @@ def test_nothing_new_changes_nothing():
     assert retold(kept, [joined(700)], read_at=at(600)) == [Row(None, Period(at(700)))]
 
 
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_a_callback_and_a_reading_may_tell_one_joining_a_second_apart(difference):
+    file = File()
+    file.tell(joined(50))
+    file.read(seen(60, 50 + difference))
+    assert brief(file.told) == [(50, True, *OPEN)]
+    file.tell(left(90), joined(50 + difference))
+    assert brief(file.told) == [(50, True, 90, True, "self")]
+    file.tell(joined(91))
+    assert len(file.rows) == 2
+
+
 # --- Stories --------------------------------------------------------------------------------------
 
 
@@ -256,7 +268,7 @@ def story_of(random, *, lossy=True):
     now, inside, truth = 0, None, []
     for _ in range(random.randint(1, 8)):
         now += random.randint(1 if lossy else 0, 40)
-        if inside is None and all(now != j for j, _ in truth):  # twice in a second is once
+        if inside is None and all(now > j + 1 for j, _ in truth):  # so soon again is the same
             inside = now
         elif inside is not None and all(now != x for _, x in truth):
             truth.append((inside, now))

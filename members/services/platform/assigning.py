@@ -6,7 +6,8 @@ from django.db import transaction
 
 from communities.models import GroupChat
 from members.models import Stay
-from members.services.platform.belonging import Change, rewrite_memberships
+from members.services.platform.belonging import rewrite_memberships
+from members.services.platform.changes import Change
 from members.services.platform.recording import WRITTEN, kept_row
 from scrm.shared.rows import write_rows
 

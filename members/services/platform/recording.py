@@ -19,7 +19,8 @@ from members.models import Stay
 from members.rules.status import JoinScene, ObservedBy
 from members.rules.stay_rows import PROMISE_HOLDS, SAME_JOINING, Kept, Row, retold
 from members.rules.stays import EXACT, LAG, Dissolved, Fact, Period
-from members.services.platform.belonging import Change, rewrite_memberships
+from members.services.platform.belonging import rewrite_memberships
+from members.services.platform.changes import Change
 from scrm.shared.rows import insert_rows, write_rows
 
 #: Written by us, so a promise until the platform shows it to be kept, and how long it holds.

@@ -1,10 +1,13 @@
 """A company's customer groups, read from the simulated WeCom. Items are memberships, 200 a group.
 
-limit:first   every group read over HTTP by as many threads, its rows copied to a table without keys
-ours:first    the first full sync: chats, people and stays
-limit:second  every group read; the rows of those that changed are copied
-ours:second   the next sync: in every group one has left and one has joined, so 1 % changed
-ours:killed   a first sync whose worker is killed half way, gone on with by another one
+limit:first       every group read over HTTP by as many threads, its rows copied to a table without
+                  keys
+ours:first        the first full sync: chats, people and stays
+limit:second      every group read; the rows of those that changed are copied
+ours:second       the next sync: 1 % have left and as many have joined, in one group of ten
+limit:everywhere  likewise
+ours:everywhere   the one after it: 1 % have changed, so that no group is as it was
+ours:killed       a first sync whose worker is killed half way, gone on with by another one
 
 The simulator is a process of its own, and its memory is in the figures; that of the sync is watched
 apart, and must not grow with the company.
@@ -91,11 +94,13 @@ class Simulator:
             rows = [group_row(number) for number in numbers]
             self.tell(f"corps/{self.corp['corp_id']}/load", content={"groups": rows})
 
-    def change_one_percent(self, groups: int) -> None:
-        for number in range(groups):
-            corp = f"corps/{self.corp['corp_id']}"
-            self.tell(f"{corp}/leave", chat_id=chat_id(number), ids=[person_id(number, 0)])
-            self.tell(f"{corp}/join", chat_id=chat_id(number), count=1)
+    def change(self, groups: range, who: range) -> None:
+        """In each of these groups some leave and as many join."""
+        corp = f"corps/{self.corp['corp_id']}"
+        for number in groups:
+            gone = [person_id(number, each) for each in who]
+            self.tell(f"{corp}/leave", chat_id=chat_id(number), ids=gone)
+            self.tell(f"{corp}/join", chat_id=chat_id(number), count=len(gone))
 
 
 def chat_id(number: int) -> str:
@@ -194,11 +199,21 @@ class FirstByHand:
 class SecondByHand(FirstByHand):
     name = "limit:second"
     copies_unchanged = False
+    every, who = 10, range(10)
 
     def prepare(self, size: int) -> None:
         self.simulator = simulator_of(size)
-        self.simulator.change_one_percent(size // A_GROUP)
+        self.changed = range(0, size // A_GROUP, self.every)
+        self.simulator.change(self.changed, self.who)
         self.empty_table()
+
+    def verify(self, size: int) -> None:
+        assert self.copied == len(self.changed) * (A_GROUP + 1)
+
+
+class EverywhereByHand(SecondByHand):
+    name = "limit:everywhere"
+    every, who = 1, range(10, 11)
 
 
 class First:
@@ -235,14 +250,21 @@ class First:
 
 class Second(First):
     name = "ours:second"
+    every, who = SecondByHand.every, SecondByHand.who
 
     def prepare(self, size: int) -> None:
-        """After the first one, with what has changed before the limit was measured again."""
+        """With what has changed since the last one: before the limit was measured again."""
         self.simulator = simulator_of(size)
         self.connection = WecomConnection.objects.get(corp_id=self.simulator.corp["corp_id"])
 
     def verify_counts(self, size: int, counts: dict[str, int]) -> None:
-        assert counts["joined"] == counts["left"] == size // A_GROUP, counts
+        changed = len(range(0, size // A_GROUP, self.every)) * len(self.who)
+        assert counts["joined"] == counts["left"] == changed, counts
+
+
+class Everywhere(Second):
+    name = "ours:everywhere"
+    every, who = EverywhereByHand.every, EverywhereByHand.who
 
 
 class Killed(First):
@@ -322,4 +344,12 @@ def own_memory() -> int:
 
 
 def cases() -> list[Case]:
-    return [FirstByHand(), First(), SecondByHand(), Second(), Killed()]
+    return [
+        FirstByHand(),
+        First(),
+        SecondByHand(),
+        Second(),
+        EverywhereByHand(),
+        Everywhere(),
+        Killed(),
+    ]

@@ -2,7 +2,14 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from campaigns.models import ContactWelcome, Delivery, Run, SandboxMessage, SegmentMember, WelcomeDelivery
+from campaigns.models import (
+    ContactWelcome,
+    Delivery,
+    Run,
+    SandboxMessage,
+    SegmentMember,
+    WelcomeDelivery,
+)
 from campaigns.rules.status import BroadcastStatus, RunStatus
 from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory

@@ -10,8 +10,8 @@ from django.dispatch import receiver
 
 from campaigns import tasks
 from campaigns.services.contact_welcoming import plan_contact_welcome
+from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
 from campaigns.services.split_invitations import draft_split_broadcast
-from campaigns.services.welcoming import plan_welcome
 from campaigns.signals import (
     audience_frozen,
     broadcast_cancelled,
@@ -21,7 +21,13 @@ from campaigns.signals import (
     segment_draw_asked,
     welcome_planned,
 )
-from members.signals import churn_scored, contact_added, member_joined, split_invited
+from members.signals import (
+    churn_scored,
+    contact_added,
+    member_joined,
+    members_joined,
+    split_invited,
+)
 from scrm.accounts.models import User
 
 
@@ -29,6 +35,11 @@ from scrm.accounts.models import User
 def welcome_newcomer(*, stay_id: int | None = None, **_: object) -> None:
     if stay_id is not None:
         plan_welcome(stay_id)
+
+
+@receiver(members_joined)
+def welcome_newcomers(*, stay_ids: list[int], **_: object) -> None:
+    plan_welcomes(stay_ids)
 
 
 @receiver(contact_added)

@@ -50,6 +50,8 @@ from members.signals import (
     entry_decided,
     member_joined,
     member_left,
+    members_joined,
+    members_left,
     split_started,
     tags_swept,
     tiering_begun,
@@ -81,12 +83,22 @@ def propose_nothing_for_what_ends(*, community_id: int, after: str, **_: object)
 
 @receiver(member_joined)
 def welcome_from_the_split(*, membership_id: int, **_: object) -> None:
-    settle_joined(membership_id)
+    settle_joined([membership_id])
+
+
+@receiver(members_joined)
+def welcome_many_from_the_split(*, membership_ids: list[int], **_: object) -> None:
+    settle_joined(membership_ids)
 
 
 @receiver(member_left)
 def stop_asking(*, membership_id: int, **_: object) -> None:
-    settle_gone(membership_id)
+    settle_gone([membership_id])
+
+
+@receiver(members_left)
+def stop_asking_many(*, membership_ids: list[int], **_: object) -> None:
+    settle_gone(membership_ids)
 
 
 @receiver(split_started)
@@ -142,7 +154,12 @@ def look_at_tiers_by_consent(*, member_id: int, **_: object) -> None:
 
 @receiver([member_joined, member_left])
 def look_at_tiers_after_moving(*, membership_id: int, **_: object) -> None:
-    mark_after_moving(membership_id)
+    mark_after_moving([membership_id])
+
+
+@receiver([members_joined, members_left])
+def look_at_tiers_after_many_moved(*, membership_ids: list[int], **_: object) -> None:
+    mark_after_moving(membership_ids)
 
 
 @receiver(tiers_changed)

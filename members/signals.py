@@ -9,6 +9,13 @@ member_joined = Signal()
 # communities' community_moved
 member_left = Signal()
 
+# membership_ids: list[int], stay_ids: list[int]; the same as member_joined for many at once, of one
+# enterprise. Who came back to a membership has no stay in the list
+members_joined = Signal()
+
+# membership_ids: list[int]; the same as member_left for many at once, of one enterprise
+members_left = Signal()
+
 # follow_id: int, occurred_at: datetime, welcome_code: str; a customer and a colleague have become
 # contacts, and the platform lets us greet the customer once within 20 seconds of then
 contact_added = Signal()

@@ -1,4 +1,4 @@
-"""Welcoming newcomers: planned in the transaction of the joining, sent moments later."""
+"""Welcoming newcomers: what they are told, and telling it moments after they came."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from campaigns.channels.protocol import Envelope, Message, OutcomeStatus
@@ -34,11 +33,9 @@ from campaigns.services.handing_over import (
     Verdict,
     hand_over,
 )
-from campaigns.signals import welcome_planned
+from campaigns.services.planning_welcomes import PLATFORM_GREETS, WELCOME_WINDOW
 from communities.models import Community
 from communities.rules.status import ChatState
-from members.models import Stay
-from members.rules.status import JoinSource
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.clock import database_now
@@ -46,11 +43,8 @@ from scrm.shared.errors import refusing
 
 logger = logging.getLogger(__name__)
 
-#: Later than this after joining, a welcome would only be strange.
-WELCOME_WINDOW = timedelta(hours=24)
 CLAIM_SIZE = 20
 SLICE_SECONDS = 3.0
-PLATFORM_GREETS = "platform_greets"
 
 FIELDS = ("community", "body", "greets_imported", "is_active")
 
@@ -116,36 +110,6 @@ def edit_welcome_policy(
 
 def _taken() -> WelcomeTaken:
     return WelcomeTaken(_("这里已有启用的欢迎语，请先停用它。"))
-
-
-# --- Planning -------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def plan_welcome(stay_id: int) -> WelcomeDelivery | None:
-    """The welcome of one stay, at most once. None where nothing is to be said, or too late.
-
-    Who came by an import is mostly an old member put on file: skipped, unless the policy says
-    otherwise, and the row says why. In chats where only the platform can greet, it does.
-    """
-    stay = Stay.objects.select_related("membership__community", "chat__channel_account").get(
-        pk=stay_id
-    )
-    if stay.membership is None:  # the chat carries no community
-        return None
-    policy = WelcomePolicy.objects.for_community(stay.membership.community).first()
-    if policy is None or database_now() - stay.joined_at > WELCOME_WINDOW:
-        return None
-    planned: dict[str, object] = {"policy": policy}
-    if stay.chat.channel_account.kind not in sending_kinds():
-        planned |= {"status": WelcomeStatus.SKIPPED, "reason": PLATFORM_GREETS}
-        planned |= {"settled_at": Now()}
-    elif stay.membership.source == JoinSource.IMPORT and not policy.greets_imported:
-        planned |= {"status": WelcomeStatus.SKIPPED, "reason": "imported", "settled_at": Now()}
-    welcome, is_new = WelcomeDelivery.objects.get_or_create(stay=stay, step=0, defaults=planned)
-    if is_new and welcome.status == WelcomeStatus.PLANNED:
-        welcome_planned.send(sender=WelcomeDelivery, welcome_id=welcome.pk)
-    return welcome
 
 
 # --- Sending --------------------------------------------------------------------------------------

@@ -84,21 +84,24 @@ def let_in(arrivals: Sequence[Arrival]) -> None:
     insert_rows([each.membership for each in arrivals if each.membership is not None], WRITTEN)
 
 
-def announce_arrival(arrival: Arrival, stay: Stay, *, is_news: bool = True) -> bool:
-    """Ask somebody about who passed no gate, fulfil the application that waited, tell the others.
+def announce_arrival(arrival: Arrival, stay: Stay) -> None:
+    """Settle an arrival and tell the others."""
+    assert arrival.membership is not None
+    if not settle_arrival(arrival, stay):
+        member_joined.send(sender=Membership, membership_id=arrival.membership.pk, stay_id=stay.pk)
 
-    What happened long ago is no news: nobody is greeted for it. Whether it was announced.
-    """
+
+def settle_arrival(arrival: Arrival, stay: Stay) -> bool:
+    """Ask somebody about who passed no gate, and fulfil the application that waited: that, where
+    there was one, also tells the others. Whether it did."""
     membership = arrival.membership
     assert membership is not None
     if membership.is_ungated:
         _ask_somebody(membership, arrival.community, stay.chat, is_blocked=arrival.is_blocked)
-    if arrival.application is not None and not arrival.is_blocked:
-        _fulfil(arrival.application, stay)
-        return True
-    if is_news:
-        member_joined.send(sender=Membership, membership_id=membership.pk, stay_id=stay.pk)
-    return is_news
+    if arrival.application is None or arrival.is_blocked:
+        return False
+    _fulfil(arrival.application, stay)
+    return True
 
 
 def _membership(arrival: Arrival, gates: dict[int, datetime | None], now: datetime) -> Membership:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
@@ -68,26 +70,36 @@ def decline_invitation(invitation_id: int, *, actor: User | None) -> SplitInvita
 
 
 @transaction.atomic
-def settle_joined(membership_id: int) -> int:
-    """Somebody joined a community: if it is the branch they were asked into, they have come."""
-    membership = Membership.objects.filter(pk=membership_id)
+def settle_joined(membership_ids: Sequence[int]) -> int:
+    """They joined a community: if it is the branch they were asked into, they have come."""
+    entered = Membership.objects.filter(
+        pk__in=membership_ids, community=OuterRef("branch__child"), member=OuterRef("member")
+    )
     arrived = SplitInvitation.objects.filter(
-        branch__child__in=membership.values("community"), member__in=membership.values("member")
+        Exists(entered), member__in=_members_of(membership_ids)
     ).exclude(status=InvitationStatus.JOINED)
     return _settle(arrived, InvitationStatus.JOINED)
 
 
 @transaction.atomic
-def settle_gone(membership_id: int) -> int:
-    """Somebody left a community: if it is being split, they are not to be asked any more."""
-    membership = Membership.objects.filter(pk=membership_id)
+def settle_gone(membership_ids: Sequence[int]) -> int:
+    """They left a community: if it is being split, they are not to be asked any more."""
+    left = Membership.objects.filter(
+        pk__in=membership_ids,
+        community=OuterRef("branch__plan__community"),
+        member=OuterRef("member"),
+    )
     gone = SplitInvitation.objects.filter(
-        branch__plan__community__in=membership.values("community"),
+        Exists(left),
+        member__in=_members_of(membership_ids),
         branch__plan__status=SplitStatus.RUNNING,
-        member__in=membership.values("member"),
         status__in=OPEN_INVITATION,
     )
     return _settle(gone, InvitationStatus.GONE)
+
+
+def _members_of(membership_ids: Sequence[int]) -> QuerySet[Membership, int]:
+    return Membership.objects.filter(pk__in=membership_ids).values_list("member", flat=True)
 
 
 def tend_splits() -> None:

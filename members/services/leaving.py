@@ -12,7 +12,7 @@ from communities.models import Community
 from communities.services.seating import release_seat
 from members.errors import AlreadyLeft
 from members.models import Membership
-from members.signals import member_left
+from members.signals import member_left, members_left
 from scrm.accounts.models import User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
@@ -45,16 +45,21 @@ def leave_community(membership_id: int, *, reason: str, actor: User | None) -> M
         before={"left_at": None},
         after={"left_at": membership.left_at, "leave_reason": reason},
     )
-    announce_departures([membership.pk])
+    _settle_tasks_about([membership.pk])
+    member_left.send(sender=Membership, membership_id=membership.pk)
     return membership
 
 
 def announce_departures(membership_ids: Sequence[int]) -> None:
-    """These memberships have ended: nobody has to decide about them any more."""
+    """These memberships have ended, all in one enterprise."""
     if not membership_ids:
         return
+    _settle_tasks_about(membership_ids)
+    members_left.send(sender=Membership, membership_ids=list(membership_ids))
+
+
+def _settle_tasks_about(membership_ids: Sequence[int]) -> None:
+    """Nobody has to decide about them any more."""
     ended = Membership.objects.filter(pk__in=membership_ids)
     for kind in ABOUT_MEMBERSHIPS:
         settle_tasks(kind, subjects=ended)
-    for membership_id in membership_ids:
-        member_left.send(sender=Membership, membership_id=membership_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -86,10 +86,10 @@ def mark_members(member_ids: Iterable[int], *, moved: Metrics) -> None:
         mark_tiers_due(enterprise_id, ids, moved=moved)
 
 
-def mark_after_moving(membership_id: int) -> None:
-    """Note somebody who joined or left a community."""
-    row = Membership.objects.get(pk=membership_id)
-    mark_tiers_due(row.enterprise_id, [row.member_id], moved=BELONGING)
+def mark_after_moving(membership_ids: Sequence[int]) -> None:
+    """Note who joined or left a community."""
+    moved = Membership.objects.filter(pk__in=membership_ids)
+    mark_members(moved.values_list("member", flat=True), moved=BELONGING)
 
 
 def mark_holders(scheme_id: int, assignment_ids: list[int]) -> None:

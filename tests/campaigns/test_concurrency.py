@@ -9,7 +9,8 @@ from campaigns.models import WelcomeDelivery
 from campaigns.rules.status import BroadcastStatus, WelcomeStatus
 from campaigns.selectors.progress import counted_deliveries, progress_of
 from campaigns.services.draining import drain_slice
-from campaigns.services.welcoming import plan_welcome, send_due_welcomes
+from campaigns.services.planning_welcomes import plan_welcome
+from campaigns.services.welcoming import send_due_welcomes
 from tests.campaigns.broadcasts import WelcomePolicyFactory, due_broadcast, started
 from tests.communities.factories import CommunityFactory
 from tests.members.factories import StayFactory

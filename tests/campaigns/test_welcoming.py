@@ -16,12 +16,11 @@ from campaigns.models import WelcomeDelivery, WelcomePolicy
 from campaigns.rules.retry import MAX_ATTEMPTS, MAX_LOST
 from campaigns.rules.status import WelcomeStatus
 from campaigns.selectors.work import has_due_welcomes
+from campaigns.services.planning_welcomes import WELCOME_WINDOW, plan_welcome
 from campaigns.services.welcoming import (
-    WELCOME_WINDOW,
     claim_welcomes,
     create_welcome_policy,
     edit_welcome_policy,
-    plan_welcome,
     send_due_welcomes,
 )
 from members.models import Stay

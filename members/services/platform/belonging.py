@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from communities.models import Community, GroupChat
 from members.models import Membership, Stay
 from members.rules.status import JoinSource, LeaveReason
-from members.services.entering import Arrival, announce_arrival, let_in
+from members.services.entering import Arrival, let_in, settle_arrival
 from members.services.leaving import announce_departures
 from members.services.platform.changes import Change
 from members.services.tier_marks import BELONGING, mark_tiers_due
-from members.signals import member_joined
+from members.signals import members_joined
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.operator_tasks import open_task, settle_tasks
 from scrm.shared.rows import write_rows
@@ -88,23 +88,27 @@ class Rewritten:
     def announce(self, news_since: Mapping[int, datetime]) -> None:
         _settle_and_ask(self.changes)
         announce_departures(self.ended)
-        for membership_id in self.reopened:
-            member_joined.send(sender=Membership, membership_id=membership_id)
+        joined, news = list(self.reopened), []
         quiet: defaultdict[int, list[int]] = defaultdict(list)
         for arrival, run in self.arrivals:
-            if run.left_at is None and not self._announce(arrival, run, news_since):
+            if run.left_at is not None or settle_arrival(arrival, stay := _stay_now(run)):
+                continue
+            since = news_since.get(stay.chat_id)
+            if since is None or stay.joined_at < since:  # long ago: nobody is greeted for it
                 quiet[arrival.community.enterprise_id].append(arrival.member_id)
+            elif arrival.membership is not None:
+                joined.append(arrival.membership.pk)
+                news.append(stay.pk)
+        if joined:
+            members_joined.send(sender=Membership, membership_ids=joined, stay_ids=news)
         for enterprise_id, member_ids in quiet.items():
             mark_tiers_due(enterprise_id, member_ids, moved=BELONGING)
 
-    @staticmethod
-    def _announce(arrival: Arrival, run: Run, news_since: Mapping[int, datetime]) -> bool:
-        spell = run.newest
-        stay = spell.change.stay if spell.change else Stay.objects.get(pk=spell.stay_id or 0)
-        since = news_since.get(stay.chat_id)
-        return announce_arrival(
-            arrival, stay, is_news=since is not None and stay.joined_at >= since
-        )
+
+def _stay_now(run: Run) -> Stay:
+    """In the chat that they are in now."""
+    spell = run.newest
+    return spell.change.stay if spell.change else Stay.objects.get(pk=spell.stay_id or 0)
 
 
 def rewrite_memberships(

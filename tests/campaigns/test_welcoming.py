@@ -16,7 +16,7 @@ from campaigns.models import WelcomeDelivery, WelcomePolicy
 from campaigns.rules.retry import MAX_ATTEMPTS, MAX_LOST
 from campaigns.rules.status import WelcomeStatus
 from campaigns.selectors.work import has_due_welcomes
-from campaigns.services.planning_welcomes import WELCOME_WINDOW, plan_welcome
+from campaigns.services.planning_welcomes import WELCOME_WINDOW, plan_welcome, plan_welcomes
 from campaigns.services.welcoming import (
     claim_welcomes,
     create_welcome_policy,
@@ -53,6 +53,33 @@ def let_time_pass():
 def state_of(welcome):
     welcome.refresh_from_db()
     return welcome.status, welcome.reason
+
+
+# --- many at once ---
+
+
+def test_many_newcomers_are_planned_like_one_each_and_once(django_assert_max_num_queries):
+    community = CommunityFactory()
+    WelcomePolicyFactory(community=community, body="欢迎{{昵称}}")
+    chats = [
+        GroupChatFactory(community=community, channel_account__kind=kind)
+        for kind in ("wecom", "sandbox")
+    ]
+    stays = [
+        StayFactory(chat=chat, membership__community=community) for chat in chats for _ in range(5)
+    ]
+    silent = StayFactory()
+    stay_ids = [stay.pk for stay in (*stays, silent)]
+
+    plan_welcomes(stay_ids)
+    plan_welcomes(stay_ids)
+
+    rows = WelcomeDelivery.objects.order_by("pk")
+    told = [(row.stay_id, row.status, row.reason) for row in rows.order_by("stay")]
+    skipped = [(stay.pk, "skipped", "platform_greets") for stay in stays[:5]]
+    assert told == skipped + [(stay.pk, "planned", "") for stay in stays[5:]]
+    with django_assert_max_num_queries(7):
+        plan_welcomes([stay.pk for stay in stays[:5]])
 
 
 # --- what is said ---

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,9 @@ def source_files():
             yield path, path.relative_to(ROOT).as_posix()
 
 
+@cache
 def trees():
-    for path, name in source_files():
-        yield name, ast.parse(path.read_text(encoding="utf-8"))
+    return [(name, ast.parse(path.read_text(encoding="utf-8"))) for path, name in source_files()]
 
 
 def our_models():

@@ -358,9 +358,10 @@ def test_an_address_without_a_row_is_never_an_error(worlds):
         for name, call in admin_url_cases().items()
         if call.row and not call.kwargs
     ]
+    wrong_ids = ("abc", "0", "9" * 30, "%00", "%ED%A0%80", "_0A")
     failures = []
-    for url in urls:
-        for wrong in ("abc", "0", "9" * 30, "%00", "%ED%A0%80", "_0A"):
+    for number, url in enumerate(urls):  # each address gets some of them, each of them addresses
+        for wrong in (wrong_ids[number % 6], wrong_ids[(number // 3 + 2) % 6]):
             address = url.replace("/anything/", f"/{wrong}/")
             answers = client.get(address).status_code, client.post(address, DIALOG).status_code
             if max(answers) >= 500:

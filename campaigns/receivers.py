@@ -29,6 +29,7 @@ from members.signals import (
     split_invited,
 )
 from scrm.accounts.models import User
+from scrm.shared.waking import wake
 
 
 @receiver(member_joined)
@@ -49,17 +50,17 @@ def greet_contact(*, follow_id: int, welcome_code: str, occurred_at: datetime, *
 
 @receiver(contact_welcome_planned)
 def hurry_contact_welcomes(**_: object) -> None:
-    transaction.on_commit(partial(tasks.wake, tasks.send_contact_welcomes), robust=True)
+    transaction.on_commit(partial(wake, tasks.send_contact_welcomes), robust=True)
 
 
 @receiver(welcome_planned)
 def hurry_welcomes(**_: object) -> None:
-    transaction.on_commit(partial(tasks.wake, tasks.send_due_welcomes), robust=True)
+    transaction.on_commit(partial(wake, tasks.send_due_welcomes), robust=True)
 
 
 @receiver([broadcast_started, broadcast_cancelled])
 def hurry_one_drain(**_: object) -> None:
-    transaction.on_commit(partial(tasks.wake, tasks.drain_dispatches), robust=True)
+    transaction.on_commit(partial(wake, tasks.drain_dispatches), robust=True)
 
 
 @receiver([audience_frozen, broadcast_resumed])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerDown
 
 from campaigns.selectors.work import drains_needed, has_due_welcomes, has_planned_contact_welcomes
 from campaigns.services import churn_alerts, contact_welcoming
@@ -16,10 +14,7 @@ from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
 from campaigns.services.segmenting import draw_asked_segment, segments_to_draw
 from campaigns.services.welcoming import send_due_welcomes as send_welcomes
-
-logger = logging.getLogger(__name__)
-
-WAKE_UP_EXPIRES = 4  # by then the next sweep has sent another one
+from scrm.shared.waking import wake
 
 
 @shared_task(name="campaigns.drain_dispatches")
@@ -77,14 +72,6 @@ def tend_churn_alerts() -> None:
 def wake_every_drain() -> None:
     for _ in range(settings.DRAIN_WORKERS):
         wake(drain_dispatches)
-
-
-def wake(task: Task[[], None]) -> None:
-    """Hurry a worker. Without a broker nothing is lost: the sweep wakes one later."""
-    try:
-        task.apply_async(expires=WAKE_UP_EXPIRES)
-    except BrokerDown:
-        logger.warning("The broker is away; the sweep will go on.", extra={"task_name": task.name})
 
 
 @shared_task(name="campaigns.sweep_segments")

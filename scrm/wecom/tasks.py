@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+from functools import partial
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerDown
 
+from scrm.shared.waking import wake
 from scrm.wecom.services import advancing, payloads
 from scrm.wecom.services.bell import Bell
 from scrm.wecom.services.event_claims import has_due_events
@@ -17,18 +17,7 @@ from scrm.wecom.services.read_claims import reader_is_needed
 from scrm.wecom.services.rereading import read_slice
 from scrm.wecom.services.syncing import start_nightly_syncs, waiting_syncs
 
-logger = logging.getLogger(__name__)
-
-WAKE_UP_EXPIRES = 4  # by then the next sweep has sent another one
 SYNC_WAKE_UP_EXPIRES = 10
-
-
-def wake(task: Task[[], None]) -> None:
-    """Hurry a worker. Without a broker nothing is lost: the sweep wakes one later."""
-    try:
-        task.apply_async(expires=WAKE_UP_EXPIRES)
-    except BrokerDown:
-        logger.warning("The broker is away; the sweep will go on.", extra={"task_name": task.name})
 
 
 # --- Callbacks and what they ask to be read -------------------------------------------------------
@@ -64,12 +53,8 @@ def empty_old_payloads() -> None:
         empty_old_payloads.delay()
 
 
-def _ring() -> None:
-    process_inbox.apply_async(expires=WAKE_UP_EXPIRES)
-
-
 #: Asked by the web process for every callback that it stored.
-INBOX_BELL = Bell(_ring)
+INBOX_BELL = Bell(partial(wake, process_inbox))
 
 
 # --- Reading everything ---------------------------------------------------------------------------
@@ -93,7 +78,4 @@ def advance_sync(run_id: int) -> None:
 
 
 def go_on_with_sync(run_id: int) -> None:
-    try:
-        advance_sync.apply_async((run_id,), expires=SYNC_WAKE_UP_EXPIRES)
-    except BrokerDown:
-        logger.warning("The broker is away; the sweep will go on.", extra={"sync_run_id": run_id})
+    wake(advance_sync, run_id, expires=SYNC_WAKE_UP_EXPIRES)

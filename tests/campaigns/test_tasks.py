@@ -27,7 +27,9 @@ def woken(monkeypatch):
     names = []
     for task in (tasks.drain_dispatches, tasks.send_due_welcomes):
         monkeypatch.setattr(
-            task, "apply_async", lambda *, expires, name=task.name: names.append((name, expires))
+            task,
+            "apply_async",
+            lambda _args, *, expires, name=task.name: names.append((name, expires)),
         )
     return names
 
@@ -91,7 +93,7 @@ def test_a_drain_with_work_left_wakes_the_next(woken, monkeypatch):
 
 
 def test_without_a_broker_waking_is_no_error(monkeypatch):
-    def fail(**_):
+    def fail(*_, **__):
         raise BrokerDown
 
     monkeypatch.setattr(tasks.drain_dispatches, "apply_async", fail)

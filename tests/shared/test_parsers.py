@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.test import RequestFactory
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.utils import json
@@ -86,6 +86,7 @@ def test_no_bytes_at_all_raise_anything_but_a_refusal(body):
         strict_json(body)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(
     st.recursive(
         st.none()

@@ -19,3 +19,6 @@ classification_rule_removed = Signal()
 
 # chat_id: int, community_id: int; the chat carries the community from now on, with everybody in it
 chat_assigned = Signal()
+
+# item_ids: list[int]; the platform says that these customers have been taken over, or have refused
+customers_settled = Signal()

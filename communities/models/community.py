@@ -111,6 +111,15 @@ class Community(models.Model):
         related_name="advised_communities",
         verbose_name=_("顾问"),
     )
+    backup_owner = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("备用群主"),
+        help_text=_("群主离开时，转让规则可以让这位同事接手社群的客户群。"),
+    )
     minimum_size = models.PositiveIntegerField(_("最小规模"), default=30)
     target_size = models.PositiveIntegerField(_("目标规模"), default=500)
     status = models.CharField(

@@ -15,6 +15,10 @@ class TaskKind(TextChoices):
     CONNECTION_FAILING = "connection_failing", _("企业微信连接异常")
     STAFF_MISSING = "staff_missing", _("通讯录里找不到的员工")
     STILL_IN_CHAT = "still_in_chat", _("已移出仍在群里")
+    OWNERSHIP_VIOLATION = "ownership_violation", _("群主更换违反规则")
+    TRANSFER_APPROVAL = "transfer_approval", _("转让待审批")
+    TRANSFER_TROUBLE = "transfer_trouble", _("转让有问题要处理")
+    RESIGNATION_DUE = "resignation_due", _("离职交接快到期")
 
 
 class TaskStatus(TextChoices):

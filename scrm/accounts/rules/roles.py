@@ -23,6 +23,8 @@ class DataScope(TextChoices):
 class Capability(TextChoices):
     VIEW_COMMUNITIES = "communities.view", _("查看社群")
     MANAGE_COMMUNITIES = "communities.manage", _("管理社群")
+    TRANSFER_OWNERSHIP = "transfers.manage", _("转让群与客户")
+    APPROVE_TRANSFERS = "transfers.approve", _("审批转让")
     VIEW_MEMBERS = "members.view", _("查看成员")
     MANAGE_MEMBERS = "members.manage", _("管理成员")
     REVIEW_APPLICATIONS = "applications.review", _("审核入群申请")
@@ -49,6 +51,7 @@ CAPABILITIES: dict[str, frozenset[Capability]] = {
     Role.OPERATOR: VIEWS
     | {
         Capability.MANAGE_COMMUNITIES,
+        Capability.TRANSFER_OWNERSHIP,
         Capability.MANAGE_MEMBERS,
         Capability.REVIEW_APPLICATIONS,
         Capability.INGEST_ACTIVITY,
@@ -56,7 +59,12 @@ CAPABILITIES: dict[str, frozenset[Capability]] = {
         Capability.WORK_ALERTS,
         Capability.VIEW_ACCOUNTS,
     },
-    Role.REVIEWER: VIEWS | {Capability.REVIEW_APPLICATIONS, Capability.APPROVE_CAMPAIGNS},
+    Role.REVIEWER: VIEWS
+    | {
+        Capability.REVIEW_APPLICATIONS,
+        Capability.APPROVE_CAMPAIGNS,
+        Capability.APPROVE_TRANSFERS,
+    },
     Role.ANALYST: VIEWS | {Capability.VIEW_ACCOUNTS, Capability.VIEW_AUDIT},
     Role.READ_ONLY: VIEWS,
 }

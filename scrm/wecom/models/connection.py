@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -65,6 +66,12 @@ class WecomConnection(models.Model):
         _("原因代码"), max_length=40, blank=True, default="", help_text=_("平台给出的错误码。")
     )
     state_since = models.DateTimeField(_("状态自"), db_default=Now())
+    clock_ahead = models.DurationField(
+        default=timedelta(0),
+        db_default=timedelta(0),
+        editable=False,
+        help_text=_("模拟平台的时钟比我们的快多少；正式平台总是 0。"),
+    )
     callback_verified_at = models.DateTimeField(_("回调验证通过"), null=True, blank=True)
     created_at = models.DateTimeField(_("创建时间"), db_default=Now())
 

@@ -59,6 +59,21 @@ MAX_TRANSFER = 100
 MAX_TRANSFER_MESSAGE = 200
 MAX_STATISTIC_DAYS = 30
 
+# --- Handing over (WeCom, pages 95703, 94096, 94081, 94100) ------------------------------------
+
+#: Chats from one person on one day of the platform.
+CHATS_HANDED_OVER_A_DAY = 300
+#: Times that one chat, or one customer, may be handed over on the job within so many days.
+HAND_OVERS, HAND_OVER_DAYS = 2, 90
+#: A customer who does not answer is handed over after so long.
+CUSTOMER_ANSWER_HOURS = 24
+#: What somebody left with can be inherited for so long.
+INHERITABLE_DAYS = 365
+#: Giver and receiver have logged in within so many days; only the platform knows.
+LOGIN_DAYS = 365
+#: A hand-over on the job may be returned for so long. Our rule: later it is a new one.
+RETURN_DAYS = 7
+
 MAX_MASS_CUSTOMERS = 10_000
 MAX_MASS_CHATS = 2000
 MAX_MASS_LIST_PAGE = 100

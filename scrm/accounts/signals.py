@@ -2,4 +2,8 @@
 
 from django.dispatch import Signal
 
-staff_deactivated = Signal()  # staff_id
+# staff_id: int, actor_id: int | None; without an actor the platform's directory says so
+staff_deactivated = Signal()
+
+# staff_id: int, actor_id: int | None; they are back, still without a login
+staff_reactivated = Signal()

@@ -72,6 +72,14 @@ SCHEDULE: dict[str, Entry] = {
     "tier dues": every(3, "members.sweep_tier_dues"),
     # Tiers are looked at each local night from two o'clock; this says how late.
     "tiering": every(600, "members.sweep_tiering"),
+    # How long a hand-over rests when the wake-up was lost, and how late it is verified.
+    "transfers": every(5, "communities.sweep_transfers"),
+    # How long the case of somebody who left waits for its next step.
+    "resignation cases": every(10, "communities.sweep_cases"),
+    # A year to inherit ends by days, and what was left behind unseen is looked for as often.
+    "tending resignation cases": at(crontab(hour=0, minute=40), "communities.tend_cases"),
+    # How late colleagues hear of what has changed hands.
+    "transfer notices": every(10, "communities.sweep_notices"),
     # How long a callback of WeCom waits when the wake-up was lost.
     "inbox": every(2, "wecom.sweep_inbox"),
     # How much later than the platform shows a change it is read there.

@@ -1,0 +1,28 @@
+"""Celery's doors. A message is a wake-up: the rows say what is to be done."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from communities.services import executing_transfers
+from scrm.shared.waking import wake
+
+# --- Hand-overs -----------------------------------------------------------------------------------
+
+
+@shared_task(name="communities.sweep_transfers")
+def sweep_transfers() -> None:
+    if executing_transfers.transfers_are_due():
+        wake(run_transfers)
+
+
+@shared_task(name="communities.run_transfers")
+def run_transfers() -> None:
+    if executing_transfers.run_due_transfers(seconds=executing_transfers.SLICE_SECONDS):
+        wake(run_transfers)
+
+
+# --- Cases ----------------------------------------------------------------------------------------
+
+
+# --- Notices --------------------------------------------------------------------------------------

@@ -136,3 +136,56 @@ class CriterionTooLong(InvalidInput):
 
     code = "too_many_clauses"
     field = "criterion"
+
+
+class TransferNotPossible(DomainError):
+    """Nothing of it can be handed over now. ``details`` counts the reasons."""
+
+    code = "transfer_not_possible"
+
+
+class ChatInTransfer(DomainError):
+    """All that is left of it is being handed over elsewhere."""
+
+    code = "chat_in_transfer"
+
+
+class ApproverIsAuthor(DomainError):
+    """Somebody else has to approve."""
+
+    code = "approver_is_author"
+
+
+class TransferNotOpen(DomainError):
+    """The hand-over is past this step. ``details`` names its status."""
+
+    code = "transfer_not_open"
+
+
+class NothingToChange(DomainError):
+    """None of the named items is where this could be done to it."""
+
+    code = "no_such_items"
+
+
+class ReturnTooLate(DomainError):
+    """The platform gives chats back only within days of their hand-over."""
+
+    code = "return_too_late"
+
+
+class ReceiverIsGone(InvalidInput):
+    """The receiver may not take anything over. ``details`` names the reason."""
+
+    code = "receiver_not_eligible"
+    field = "receiver"
+
+
+class TransferReasonMissing(InvalidInput):
+    code = "reason_missing"
+    field = "reason"
+
+
+class NothingChosen(InvalidInput):
+    code = "nothing_chosen"
+    field = "chats"

@@ -1,0 +1,64 @@
+"""What time it is on the platform. WeCom goes by the time of the world, as our database does; the
+clock of a simulated company is moved by hand, and what is a fact or a rule of the platform follows
+it: its day, 24 hours, 90 days, when a reading was made."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import DateTimeField, DurationField, Expression, ExpressionWrapper, Value
+from django.db.models.functions import Now
+
+from scrm.shared.clock import database_now
+from scrm.wecom.client.reach import reach
+from scrm.wecom.client.wire import base_url
+from scrm.wecom.models import WecomConnection
+from scrm.wecom.rules.status import Platform
+
+BEIJING = ZoneInfo("Asia/Shanghai")
+#: What a clock may differ by before we take note: its time is told in whole seconds.
+NOTED_FROM = timedelta(seconds=2)
+
+
+def clock_ahead(connection: WecomConnection) -> timedelta:
+    """How much later it is there than here, as far as we know. Nothing for the official platform,
+    whatever it tells."""
+    return connection.clock_ahead if connection.platform == Platform.SIMULATOR else timedelta(0)
+
+
+def platform_now(connection: WecomConnection) -> datetime:
+    """The time there, by the database's clock. What we last heard of it is on the row."""
+    return database_now() + clock_ahead(connection)
+
+
+def platform_time(connection: WecomConnection) -> Expression:
+    """The same as a part of a statement."""
+    ahead = Value(clock_ahead(connection), output_field=DurationField())
+    return ExpressionWrapper(Now() + ahead, output_field=DateTimeField())
+
+
+def platform_day(instant: datetime) -> date:
+    """The day in Beijing, where the platform's days begin."""
+    return instant.astimezone(BEIJING).date()
+
+
+def note_clock(connection_id: int, ahead: timedelta) -> None:
+    """Keep what a session of calls heard of a simulated clock."""
+    rows = WecomConnection.objects.filter(pk=connection_id, platform=Platform.SIMULATOR)
+    rows.exclude(clock_ahead=ahead).update(clock_ahead=ahead)
+
+
+def learn_clock(connection: WecomConnection) -> timedelta:
+    """Ask a simulated platform for its time and keep it; returns how much later it is there.
+
+    Every session of calls learns it by itself; this is for who has just moved it. Raises
+    ``httpx.HTTPError`` or ``OSError`` when nobody answers. Not inside a transaction.
+    """
+    if connection.platform == Platform.SIMULATOR:
+        skew = reach(base_url(connection.platform)).skew
+        ahead = timedelta(seconds=-(skew or 0.0))
+        if abs(ahead - connection.clock_ahead) > NOTED_FROM:
+            connection.clock_ahead = ahead if abs(ahead) > NOTED_FROM else timedelta(0)
+            note_clock(connection.pk, connection.clock_ahead)
+    return clock_ahead(connection)

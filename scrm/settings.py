@@ -59,11 +59,11 @@ SECRET_KEY_FALLBACKS = env.names("SCRM_SECRET_KEY_FALLBACKS")
 
 INSTALLED_APPS = [
     "scrm.desk",  # before unfold: its landing page takes the place of unfold's
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.inlines",
-    "django.contrib.admin",
+    "scrm.desk.admin_config.DeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

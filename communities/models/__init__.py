@@ -7,7 +7,7 @@ from communities.models.community import Community
 from communities.models.entry_policy import EntryPolicy
 from communities.models.group_chat import GroupChat
 from communities.models.join_way import JoinRoute, JoinWay, JoinWayDay
-from communities.models.ownership import OwnershipPeriod, OwnershipViolation
+from communities.models.ownership import OwnerChange, OwnershipPeriod, OwnershipViolation
 from communities.models.resignation import ResignationCase
 from communities.models.split_plan import SplitBranch, SplitPlan
 from communities.models.tier import Tier, TierScheme
@@ -29,6 +29,7 @@ __all__ = [
     "JoinRoute",
     "JoinWay",
     "JoinWayDay",
+    "OwnerChange",
     "OwnershipPeriod",
     "OwnershipTransfer",
     "OwnershipViolation",

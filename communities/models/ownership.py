@@ -40,7 +40,8 @@ class OwnershipPeriod(models.Model):
 
     A period without ``staff`` is one of an owner whom we do not know, or of nobody known: then
     ``userid`` and ``cause`` say what is known. ``began_at`` is exact, or the latest possible
-    instant (``began_confidence``); until ``seen_at`` the owner was last read to be this one.
+    instant (``began_confidence``). From ``first_seen_at`` until ``seen_at`` every reading showed
+    this owner; while the period is open, the last reading of its chat is the last one of it.
     """
 
     enterprise = models.ForeignKey(
@@ -71,6 +72,7 @@ class OwnershipPeriod(models.Model):
         default=OwnershipConfidence.INFERRED,
         db_default=OwnershipConfidence.INFERRED,
     )
+    first_seen_at = models.DateTimeField(_("首次读到"), null=True, blank=True)
     seen_at = models.DateTimeField(_("最近读到"), null=True, blank=True)
     ended_at = models.DateTimeField(_("结束时间"), null=True, blank=True)
     cause = models.CharField(
@@ -127,6 +129,40 @@ class OwnershipPeriod(models.Model):
         indexes = [
             # the chats of a colleague, now and before
             models.Index(fields=["staff", "-began_at"], name="periods_of_staff"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"
+
+
+class OwnerChange(models.Model):
+    """An event told that the owner of a chat changed at this instant; not from whom, nor to whom.
+
+    Readings tell the owners, and these the instants between them, whichever come first.
+    """
+
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+    )
+    chat = models.ForeignKey(
+        GroupChat,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("客户群"),
+    )
+    at = models.DateTimeField(_("更换时间"))
+    created_at = models.DateTimeField(_("记录时间"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("群主更换通知")
+        verbose_name_plural = _("群主更换通知")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["chat", "at"],
+                name="owner_change_is_told_once",
+                violation_error_message=_("这次更换已记录。"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -120,12 +120,13 @@ def test_a_hostile_document_is_refused_at_every_door(world):
 
 def test_a_document_of_another_kind_is_refused_at_every_door(world):
     client, failures = client_of(world), []
-    for door in writing_doors():
-        for body in (b"null", b"1", b'"text"', b"[]", b"[1]", b"true"):
+    for number, door in enumerate(writing_doors()):
+        for body in some((b"null", b"1", b'"text"', b"[]", b"[1]", b"true"), number):
             status = send(client, door, world, body).status_code
             if status >= 500 or status < 400:
                 failures.append(f"{door} {body}: {status}")
-        for content_type in ("text/plain", "application/xml", "multipart/form-data", "x" * 300):
+        kinds = ("text/plain", "application/xml", "multipart/form-data", "x" * 300)
+        for content_type in some(kinds, number):
             status = send(client, door, world, b"{}", content_type).status_code
             if status not in {400, 415}:
                 failures.append(f"{door} {content_type}: {status}")
@@ -134,11 +135,12 @@ def test_a_document_of_another_kind_is_refused_at_every_door(world):
 
 def test_an_unknown_field_is_refused_at_every_door(world):
     client, failures = client_of(world), []
-    for door in writing_doors():
+    names = ("surprise", "enterprise", "enterprise_id", "id", "is_superuser")
+    for number, door in enumerate(writing_doors()):
         body = door.body(world)
         if not isinstance(body, dict | None):
             continue
-        for name in ("surprise", "enterprise", "enterprise_id", "id", "is_superuser"):
+        for name in {"surprise", "enterprise", *some(names, number)}:
             if name in (body or {}):
                 continue
             response = send(client, door, world, json.dumps({**(body or {}), name: 1}))

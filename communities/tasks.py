@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from communities.services import executing_transfers
+from communities.services import executing_transfers, sending_notices
 from scrm.shared.waking import wake
 
 # --- Hand-overs -----------------------------------------------------------------------------------
@@ -26,3 +26,8 @@ def run_transfers() -> None:
 
 
 # --- Notices --------------------------------------------------------------------------------------
+
+
+@shared_task(name="communities.sweep_notices")
+def sweep_notices() -> None:
+    sending_notices.send_due_notices()

@@ -369,6 +369,12 @@ class TransferItem(models.Model):
                 condition=models.Q(state__in=["queued", "sending", "unknown", "accepted"]),
                 name="items_that_are_due",
             ),
+            # what both owners have not been told of
+            models.Index(
+                fields=["transfer"],
+                condition=models.Q(state="verified", is_announced=False),
+                name="items_to_be_announced",
+            ),
         ]
 
     def __str__(self) -> str:

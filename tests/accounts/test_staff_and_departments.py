@@ -7,7 +7,8 @@ from scrm.accounts.errors import (
     StaffIsInactive,
     UnknownTimeZone,
 )
-from scrm.accounts.models import AuditEvent, Department, Enterprise, Staff
+from scrm.accounts.models import AuditEvent, Department, Enterprise, OperatorTask, Staff
+from scrm.accounts.rules.operator_tasks import TaskKind, TaskStatus
 from scrm.accounts.rules.roles import Role
 from scrm.accounts.services.departments import (
     create_department,
@@ -15,17 +16,19 @@ from scrm.accounts.services.departments import (
     edit_department,
 )
 from scrm.accounts.services.enterprises import edit_enterprise
+from scrm.accounts.services.operator_tasks import open_task
 from scrm.accounts.services.staff import (
     create_staff,
     deactivate_staff,
     edit_staff,
     reactivate_staff,
 )
-from scrm.accounts.signals import staff_deactivated
+from scrm.accounts.signals import staff_deactivated, staff_reactivated
 from tests.accounts.factories import (
     ApiKeyFactory,
     DepartmentFactory,
     EnterpriseFactory,
+    OperatorTaskFactory,
     StaffFactory,
     UserFactory,
 )
@@ -42,8 +45,8 @@ def boss():
 def heard():
     facts = []
 
-    def hear(staff_id, **_rest):
-        facts.append(staff_id)
+    def hear(staff_id, actor_id, **_rest):
+        facts.append((staff_id, actor_id))
 
     staff_deactivated.connect(hear)
     yield facts
@@ -142,11 +145,28 @@ def test_deactivate_staff_ends_the_login_and_its_keys_in_one_go(boss, heard):
     key.refresh_from_db()
     assert (Staff.objects.get().is_active, user.is_active) == (False, False)
     assert key.revoked_at is not None
-    assert heard == [staff.pk]
-    assert set(AuditEvent.objects.values_list("verb", flat=True)) == {
-        "deactivate_staff",
-        "disable_user",
-    }
+    assert heard == [(staff.pk, boss.pk)]
+    verbs = set(AuditEvent.objects.filter(actor=boss).values_list("verb", flat=True))
+    assert {"deactivate_staff", "disable_user"} <= verbs
+
+
+def test_whoever_leaves_is_asked_for_nothing_any_more(boss):
+    staff, other = StaffFactory.create_batch(2, enterprise=boss.enterprise)
+    asked = {"enterprise": boss.enterprise, "object_type": "accounts.enterprise"}
+    open_ones = [OperatorTaskFactory(assignee=staff, **asked) for _ in range(2)]
+    of_other = OperatorTaskFactory(assignee=other, **asked)
+    done = OperatorTaskFactory(assignee=staff, status=TaskStatus.DONE, **asked)
+
+    deactivate_staff(staff.pk, actor=boss)
+
+    tasks = dict(OperatorTask.objects.values_list("pk", "assignee"))
+    assert [tasks[task.pk] for task in open_ones] == [None, None]
+    assert (tasks[of_other.pk], tasks[done.pk]) == (other.pk, staff.pk)
+    staff.refresh_from_db()
+    later = open_task(TaskKind.MERGE, subject=boss.enterprise, title="合并", assignee=staff)
+    assert later.assignee is None
+    change = AuditEvent.objects.get(verb="deactivate_staff")
+    assert change.after["freed_tasks"] == 2
 
 
 def test_deactivate_staff_twice_is_refused(boss, heard):
@@ -165,6 +185,22 @@ def test_somebody_who_is_back_stays_without_a_login(boss):
 
     user.refresh_from_db()
     assert (Staff.objects.get().is_active, user.is_active) == (True, False)
+
+
+def test_that_somebody_is_back_is_told_once(boss):
+    staff = StaffFactory(enterprise=boss.enterprise, is_active=False)
+    told = []
+
+    def hear(staff_id, actor_id, **_rest):
+        told.append((staff_id, actor_id))
+
+    staff_reactivated.connect(hear)
+    try:
+        for _ in range(2):
+            reactivate_staff(staff.pk, actor=boss)
+    finally:
+        staff_reactivated.disconnect(hear)
+    assert told == [(staff.pk, boss.pk)]
 
 
 def test_edit_enterprise_knows_its_time_zones(boss):

@@ -1,7 +1,9 @@
 import threading
 
 import pytest
+from django.contrib.auth import get_user
 from django.db import connection
+from django.test import Client
 
 from scrm.accounts.errors import (
     LastAdministrator,
@@ -149,6 +151,23 @@ def test_disable_user_revokes_every_key_and_enable_user_revives_none(boss, colle
     assert key.revoked_at is not None
     assert colleague.is_active
     assert events() == ["disable_user", "enable_user"]
+
+
+def test_a_session_that_was_open_does_not_come_back_with_the_login(boss, colleague, client):
+    client.force_login(colleague)
+    other = Client()
+    other.force_login(boss)
+    assert get_user(client).is_authenticated
+
+    disable_user(colleague.pk, actor=boss)
+    assert not get_user(client).is_authenticated
+    enable_user(colleague.pk, actor=boss)
+
+    assert not get_user(client).is_authenticated
+    assert get_user(other).is_authenticated
+    colleague.refresh_from_db()
+    client.force_login(colleague)
+    assert get_user(client).is_authenticated
 
 
 def test_enable_user_waits_for_the_colleague_to_be_back(boss):

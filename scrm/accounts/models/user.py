@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from scrm.accounts.models.enterprise import Enterprise, Staff
@@ -24,6 +25,8 @@ class UserManagerOfEnterprise(UserManager["User"].from_queryset(UserQuerySet)): 
 
 class User(AbstractUser):
     """A login. Belongs to exactly one enterprise; not even a superuser sees beyond it.
+
+    A session lasts as long as the password and the ``session_epoch`` that it was opened with.
 
     ``acting_key`` is set for the length of a request that was signed with an API key: the user
     can then do no more than the key's scopes allow, and audit rows name the key.
@@ -47,6 +50,8 @@ class User(AbstractUser):
         _("数据范围"), max_length=20, choices=DataScope.choices, default=DataScope.ALL
     )
 
+    session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+
     REQUIRED_FIELDS = ["email", "enterprise"]
 
     objects: ClassVar[UserManagerOfEnterprise] = UserManagerOfEnterprise()
@@ -66,6 +71,14 @@ class User(AbstractUser):
                 violation_error_message=_("未知的数据范围。"),
             ),
         ]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What Django compares with the session's own in every request."""
+        digest: str = super()._get_session_auth_hash(secret)
+        if not self.session_epoch:
+            return digest
+        value = f"{self.session_epoch} {digest}"
+        return salted_hmac("scrm.session_epoch", value, secret, algorithm="sha256").hexdigest()
 
     def can(self, capability: Capability) -> bool:
         """Whether this user may, in this request, use verbs that ask for ``capability``."""

@@ -36,7 +36,10 @@ def open_task(
     due_at: datetime | None = None,
 ) -> OperatorTask:
     """Ask for something; asked again about the same subject, the open task is kept and told the
-    latest. Its assignee and due time stay."""
+    latest. Its assignee and due time stay. Somebody who has left is asked for nothing: then it is
+    for anybody."""
+    if assignee is not None and not assignee.is_active:
+        assignee = None
     task, is_new = OperatorTask.objects.get_or_create(
         enterprise_id=enterprise_of(subject),
         kind=kind,
@@ -105,6 +108,11 @@ def assign_task(task_id: int, *, assignee: Staff | None, actor: User) -> Operato
         actor, verb="assign_task", subject=task, before=before, after={"assignee": assignee}
     )
     return task
+
+
+def free_tasks_of(staff: Staff) -> int:
+    """Nobody in particular has their open tasks any more; how many, in the caller's transaction."""
+    return OperatorTask.objects.open().filter(assignee=staff).update(assignee=None)
 
 
 def _refuse_assignee(task: OperatorTask, assignee: Staff) -> None:

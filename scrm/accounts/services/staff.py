@@ -6,8 +6,9 @@ from django.utils.translation import gettext as _
 from scrm.accounts.errors import NameTaken, StaffIsInactive
 from scrm.accounts.models import Department, Staff, User
 from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.accounts.services.operator_tasks import free_tasks_of
 from scrm.accounts.services.users import lock_accounts_of, remove_access
-from scrm.accounts.signals import staff_deactivated
+from scrm.accounts.signals import staff_deactivated, staff_reactivated
 from scrm.shared.errors import refusing
 
 FIELDS = ("name", "department", "external_id")
@@ -49,7 +50,8 @@ def edit_staff(staff_id: int, *, actor: User, **changes: object) -> Staff:
 
 @transaction.atomic
 def deactivate_staff(staff_id: int, *, actor: User | None) -> Staff:
-    """Somebody has left. Their login and its keys stop working in the same transaction.
+    """Somebody has left. Their login, its sessions and its keys stop working in the same
+    transaction, and what they were asked to do is for others.
 
     Without an actor the directory of the platform says so.
     """
@@ -68,9 +70,9 @@ def deactivate_staff(staff_id: int, *, actor: User | None) -> Staff:
         verb="deactivate_staff",
         subject=staff,
         before={"is_active": True},
-        after={"is_active": False, "user": user},
+        after={"is_active": False, "user": user, "freed_tasks": free_tasks_of(staff)},
     )
-    staff_deactivated.send(sender=Staff, staff_id=staff.pk)
+    staff_deactivated.send(sender=Staff, staff_id=staff.pk, actor_id=actor and actor.pk)
     return staff
 
 
@@ -78,6 +80,7 @@ def deactivate_staff(staff_id: int, *, actor: User | None) -> Staff:
 def reactivate_staff(staff_id: int, *, actor: User | None) -> Staff:
     """Somebody is back. The login stays disabled until it is enabled on purpose."""
     colleagues = Staff.objects.all() if actor is None else Staff.objects.visible_to(actor)
+    lock_accounts_of(colleagues.values_list("enterprise_id", flat=True).get(pk=staff_id))
     staff = colleagues.select_for_update(no_key=True).get(pk=staff_id)
     if staff.is_active:
         return staff
@@ -90,6 +93,7 @@ def reactivate_staff(staff_id: int, *, actor: User | None) -> Staff:
         before={"is_active": False},
         after={"is_active": True},
     )
+    staff_reactivated.send(sender=Staff, staff_id=staff.pk, actor_id=actor and actor.pk)
     return staff
 
 

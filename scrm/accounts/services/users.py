@@ -109,7 +109,7 @@ def set_password(user_id: int, *, actor: User, password: str) -> User:
 
 
 def disable_user(user_id: int, *, actor: User) -> User:
-    """Nobody signs in with this login any more, and its keys are revoked."""
+    """Nobody signs in with this login any more, its sessions are over and its keys are revoked."""
     return remove_access(user_id, actor=actor)
 
 
@@ -121,7 +121,8 @@ def remove_access(user_id: int, *, actor: User | None) -> User:
         raise NotYourself(_("不能停用自己。"))
     keep_one_administrator(user)
     user.is_active = False
-    user.save(update_fields=["is_active"])
+    user.session_epoch += 1
+    user.save(update_fields=["is_active", "session_epoch"])
     revoked = ApiKey.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
     record_audit(
         actor,
@@ -135,7 +136,7 @@ def remove_access(user_id: int, *, actor: User | None) -> User:
 
 @transaction.atomic
 def enable_user(user_id: int, *, actor: User) -> User:
-    """The login works again. Keys that were revoked stay revoked."""
+    """The login works again. Its former sessions stay ended, and revoked keys revoked."""
     user = locked(user_id, actor)
     if user.staff is not None and not user.staff.is_active:
         raise StaffIsInactive(_("对应的员工已离职，先恢复员工。"))

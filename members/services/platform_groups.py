@@ -26,7 +26,6 @@ from members.rules.status import ObservedBy
 from members.services.platform.closing import close_vanished_chat
 from members.services.platform.readings import record_chat_readings
 from scrm.accounts.rules.disappearance import is_mass_disappearance
-from scrm.shared.clock import database_now
 from scrm.wecom.client import WecomClient
 from scrm.wecom.client.errors import WecomRefusal
 from scrm.wecom.client.results import GroupDetail, GroupListing
@@ -34,6 +33,7 @@ from scrm.wecom.handlers import Page
 from scrm.wecom.models import SyncRun, WecomConnection
 from scrm.wecom.rules.status import SyncScope
 from scrm.wecom.services.fetching import Fetched, Fetcher
+from scrm.wecom.services.platform_clock import platform_now
 
 LISTED_AT_ONCE = 200  # what the cursor holds between two pages
 READ_AT_ONCE = 20
@@ -60,8 +60,8 @@ type Place = dict[str, Any]
 
 
 class GroupsStep:
-    """The cursor: ``since`` when the step began; ``unread`` are the listed chats that are still to
-    be read, with their status; ``at`` is where the next list begins."""
+    """The cursor: ``since`` when the first list was there; ``unread`` are the listed chats that are
+    still to be read, with their status; ``at`` is where the next list begins."""
 
     name = "groups"
     title: str | Promise = gettext_lazy("客户群")
@@ -69,11 +69,7 @@ class GroupsStep:
     drift = frozenset({"new_chats", "joined", "left", "corrected", "closed"})
 
     def pages(self, run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> Iterator[Page]:
-        cursor = cursor or {
-            "since": database_now().isoformat(),
-            "unread": [],
-            "at": {"phase": ALL},
-        }
+        cursor = cursor or {"unread": [], "at": {"phase": ALL}}
         with Fetcher(run.connection) as fetcher:
             reader = _Reader(run, fetcher)
             while cursor["unread"] or cursor["at"]["phase"] != DONE:
@@ -101,7 +97,8 @@ def _listing_page(run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> 
             owners=owners, status=status, cursor=at.get("place", ""), limit=LISTED_AT_ONCE
         )
     except WecomRefusal as refusal:
-        return _after_refusal(refusal, cursor, owners)
+        return _after_refusal(refusal, _begun(run, cursor), owners)
+    cursor = _begun(run, cursor)
     following = {**at, "place": answer.next_cursor} if answer.next_cursor else _next(at, owners)
     statuses = {each.chat_id: each.status for each in answer.items}
     unread = _not_read_yet(run, answer.items, datetime.fromisoformat(cursor["since"]))
@@ -111,6 +108,13 @@ def _listing_page(run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> 
         return {"expected": len(unread)}
 
     return Page(write, {**cursor, "at": following, "unread": unread})
+
+
+def _begun(run: SyncRun, cursor: dict[str, Any]) -> dict[str, Any]:
+    """After the first answer, by which we know what time it is there."""
+    if "since" in cursor:
+        return cursor
+    return {**cursor, "since": platform_now(run.connection).isoformat()}
 
 
 def _owners(connection: WecomConnection, client: WecomClient, at: Place) -> list[str]:
@@ -194,7 +198,7 @@ class _Reader:
         batch, rest = cursor["unread"][:READ_AT_ONCE], cursor["unread"][READ_AT_ONCE:]
         wait = self.ahead.pop(batch[0][0], None) or self.begin(batch)
         fetched = wait()
-        read_at = database_now() - timedelta(seconds=fetched.seconds_ago)
+        read_at = platform_now(self.run.connection) - timedelta(seconds=fetched.seconds_ago)
         if rest:
             self.ahead[rest[0][0]] = self.begin(rest[:READ_AT_ONCE])
         details = [found for _, found in fetched.found if isinstance(found, GroupDetail)]
@@ -240,7 +244,7 @@ def _unlisted_page(run: SyncRun, fetcher: Fetcher, cursor: dict[str, Any]) -> Pa
     if not batch:
         return Page(dict, {**cursor, "at": {"phase": DONE}})
     answers = fetcher.each(WecomClient.group, list(batch), spared=DISSOLVED | INVISIBLE)
-    read_at = database_now()
+    read_at = platform_now(run.connection)
     details = [found for _, found in answers if isinstance(found, GroupDetail)]
     refused = {id_: found.code for id_, found in answers if isinstance(found, WecomRefusal)}
     gone = [chat_id for chat_id, code in refused.items() if code in DISSOLVED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
@@ -19,8 +20,9 @@ from scrm.wecom.services.directory_events import (
     StaffReader,
     follow_directory,
 )
+from scrm.wecom.services.platform_clock import note_clock
 from scrm.wecom.services.quotas import record_usage
-from scrm.wecom.signals import apis_used, sync_started
+from scrm.wecom.signals import apis_used, clock_heard, sync_started
 
 
 @receiver(sync_started)
@@ -31,6 +33,11 @@ def hurry_the_sync(*, run_id: int, **_: object) -> None:
 @receiver(apis_used)
 def count_the_calls(*, connection_id: int, usages: Sequence[ApiUsage], **_: object) -> None:
     record_usage(connection_id, usages=usages)
+
+
+@receiver(clock_heard)
+def follow_the_clock(*, connection_id: int, ahead: timedelta, **_: object) -> None:
+    note_clock(connection_id, ahead)
 
 
 def follow_the_directory() -> None:

@@ -4,3 +4,4 @@ from django.dispatch import Signal
 
 sync_started = Signal()  # run_id
 apis_used = Signal()  # connection_id, usages: of one session of calls, outside of transactions
+clock_heard = Signal()  # connection_id, ahead: of a simulated platform whose clock was moved

@@ -9,12 +9,12 @@ from django.db import transaction
 from members.rules.status import ObservedBy
 from members.services.platform.closing import close_vanished_chat
 from members.services.platform.readings import record_chat_readings
-from scrm.shared.clock import database_now
 from scrm.wecom.client import WecomClient
 from scrm.wecom.client.errors import WecomRefusal
 from scrm.wecom.client.results import GroupDetail
 from scrm.wecom.handlers import NotYet
 from scrm.wecom.models import WecomConnection
+from scrm.wecom.services.platform_clock import platform_now
 
 #: There is no such group any more. What else refuses us a group may only hide it.
 DISSOLVED = frozenset({40050, 49008})
@@ -42,4 +42,4 @@ class ChatReader:
     @transaction.atomic
     def gone(self, connection: WecomConnection, external_id: str, *, refusal: WecomRefusal) -> None:
         if refusal.code in DISSOLVED:
-            close_vanished_chat(connection, external_id, at=database_now(), exact=False)
+            close_vanished_chat(connection, external_id, at=platform_now(connection), exact=False)

@@ -26,13 +26,13 @@ from members.services.platform_customers.spans import (
     record_follows,
 )
 from members.signals import contact_added
-from scrm.shared.clock import database_now
 from scrm.wecom.client import WecomClient
 from scrm.wecom.client.errors import WecomRefusal
 from scrm.wecom.client.results import CustomerDetail
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.events import Event
 from scrm.wecom.rules.status import ReadKind
+from scrm.wecom.services.platform_clock import platform_now
 from scrm.wecom.services.reading import request_reads
 
 CUSTOMER_EVENT = "change_external_contact"
@@ -129,4 +129,4 @@ class CustomerReader:
     @transaction.atomic
     def gone(self, connection: WecomConnection, external_id: str, *, refusal: WecomRefusal) -> None:
         others = follows_not_shown(connection, external_id, set())
-        end_follows(connection, others, read_at=database_now())
+        end_follows(connection, others, read_at=platform_now(connection))

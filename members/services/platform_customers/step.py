@@ -18,13 +18,13 @@ from members.services.platform_customers.recording import (
     unseen,
 )
 from scrm.accounts.rules.disappearance import is_mass_disappearance
-from scrm.shared.clock import database_now
 from scrm.wecom.client import WecomClient
 from scrm.wecom.client.errors import WecomRefusal
 from scrm.wecom.client.results import CustomerDetail
 from scrm.wecom.handlers import Page
 from scrm.wecom.models import SyncRun
 from scrm.wecom.rules.status import SyncScope
+from scrm.wecom.services.platform_clock import platform_now
 
 STAFF_AT_ONCE = 100
 UNLICENSED = 701008
@@ -51,7 +51,8 @@ class CustomersStep:
     def pages(self, run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> Iterator[Page]:
         everybody = sorted(set(client.follow_users()))
         while batch := cursor.get("userids") or _next_batch(everybody, cursor):
-            cursor = {**cursor, "userids": batch, "since": cursor.get("since") or _now()}
+            since = cursor.get("since") or platform_now(run.connection).isoformat()
+            cursor = {**cursor, "userids": batch, "since": since}
             if cursor.get("is_listed"):
                 page = _closing_page(run, cursor)
             else:
@@ -69,11 +70,7 @@ def _next_page(run: SyncRun, client: WecomClient, cursor: dict[str, Any]) -> Pag
     following = {**cursor, "place": answer.next_cursor, "left_out": left_out}
     if not answer.next_cursor:
         following["is_listed"] = True
-    return Page(partial(_write, run, answer.items, database_now()), following)
-
-
-def _now() -> str:
-    return database_now().isoformat()
+    return Page(partial(_write, run, answer.items, platform_now(run.connection)), following)
 
 
 def _next_batch(everybody: Sequence[str], cursor: Mapping[str, Any]) -> list[str]:
@@ -120,7 +117,7 @@ def _closing_page(run: SyncRun, cursor: dict[str, Any]) -> Page:
     if is_mass_disappearance(count, known=known.count()):
         words = _("%(count)d 位客户从列表里消失，太多了，没有当真：请检查应用的权限。")
         return Page(partial(dict, unseen=count), _done(cursor), partial=words % {"count": count})
-    read_at = database_now()
+    read_at = platform_now(run.connection)
 
     def write() -> Mapping[str, int]:
         ended = end_follows(run.connection, gone, read_at=read_at)

@@ -14,15 +14,16 @@ from django.db import connection as database
 
 from scrm.wecom.client.answers import judged, lost
 from scrm.wecom.client.apis import Api, reading
+from scrm.wecom.client.clock import HeardClock
 from scrm.wecom.client.codes import TOKEN_REFUSED, TOO_MANY_AT_ONCE, TOO_OFTEN
 from scrm.wecom.client.errors import Kind, Outcome, WecomRefusal
 from scrm.wecom.client.parsing import integer
 from scrm.wecom.client.throttle import Throttle
 from scrm.wecom.client.tokens import GETTOKEN, Token, TokenStore
 from scrm.wecom.client.usage import ApiUsage
-from scrm.wecom.client.wire import Wire, without_secrets
+from scrm.wecom.client.wire import Answer, Wire, without_secrets
 from scrm.wecom.models import WecomConnection
-from scrm.wecom.signals import apis_used
+from scrm.wecom.signals import apis_used, clock_heard
 
 logger = logging.getLogger("scrm.wecom.client")
 
@@ -51,6 +52,7 @@ class Calls:
         self._tokens = TokenStore(connection, fetch=self._fetch_token)
         self._throttle = Throttle(connection.pk, sleep=sleep)
         self._usages: dict[str, ApiUsage] = {}
+        self._clock = HeardClock(connection)
         self._sleep = sleep
 
     def __enter__(self) -> Self:
@@ -65,12 +67,18 @@ class Calls:
         self.close()
 
     def close(self) -> None:
-        """Tell how much was used since the last time, unless the company is only tried out."""
+        """Tell how much was used since the last time, and where the platform's clock was moved to,
+        unless the company is only tried out."""
         usages, self._usages = self._usages, {}
-        if usages and self.connection.pk is not None:
+        connection_id, ahead = self.connection.pk, self._clock.news()
+        if connection_id is None:
+            return
+        if usages:
             apis_used.send(
-                sender=type(self), connection_id=self.connection.pk, usages=[*usages.values()]
+                sender=type(self), connection_id=connection_id, usages=[*usages.values()]
             )
+        if ahead is not None:
+            clock_heard.send(sender=type(self), connection_id=connection_id, ahead=ahead)
 
     def check_secret(self) -> None:
         """Whether the platform gives us a token. Raises its refusal."""
@@ -154,6 +162,8 @@ class Calls:
         except WecomRefusal as refusal:
             failure = refusal
         else:
+            if isinstance(found, Answer):
+                self._clock.hear(found.date, seconds=ms / 1000)
             self._log(api, ms, attempt)
             return answer
         failure.message = without_secrets(

@@ -40,8 +40,11 @@ class NoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``date`` is the header of that name: when it was where the answer comes from."""
+
     status: int
     body: bytes
+    date: str = ""
 
 
 @cache
@@ -153,7 +156,7 @@ def _whole(response: httpx.Response) -> Answer | NoAnswer:
             return NoAnswer("too_long", sent=True)
         if time.monotonic() > deadline:
             return NoAnswer("timeout", sent=True)
-    return Answer(response.status_code, bytes(body))
+    return Answer(response.status_code, bytes(body), response.headers.get("Date", ""))
 
 
 def without_secrets(words: str, *secrets: str) -> str:

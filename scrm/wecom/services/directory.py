@@ -22,7 +22,6 @@ from scrm.accounts.services.observing_staff import (
     observe_staff,
     unseen_staff,
 )
-from scrm.shared.clock import database_now
 from scrm.wecom.client import WecomClient
 from scrm.wecom.client.codes import GONE
 from scrm.wecom.client.errors import WecomRefusal
@@ -32,6 +31,7 @@ from scrm.wecom.handlers import Page
 from scrm.wecom.models import SyncRun
 from scrm.wecom.rules.status import SyncScope
 from scrm.wecom.services.fetching import Fetcher
+from scrm.wecom.services.platform_clock import platform_now
 
 STAFF_PER_PAGE = 50
 OUT_OF_SIGHT = frozenset({60011})  # the right on one department was taken away meanwhile
@@ -78,11 +78,12 @@ class DirectoryStep:
         if cursor.get("is_done"):
             return
         if not cursor:
-            cursor = {"since": database_now().isoformat(), "after": 0}
-            yield Page(partial(_write_departments, run, client.departments()), cursor)
+            departments = client.departments()
+            cursor = {"since": platform_now(run.connection).isoformat(), "after": 0}
+            yield Page(partial(_write_departments, run, departments), cursor)
         since = datetime.fromisoformat(cursor["since"])
         for department in _departments_after(run, cursor["after"]):
-            yield from _pages_of(department, client, since)
+            yield from _pages_of(run, department, client, since)
         if "asked" not in cursor:
             cursor = {"since": cursor["since"], "after": MAX_ID, "asked": ""}
             yield Page(partial(_write_followers, run, client.follow_users()), cursor)
@@ -99,7 +100,9 @@ def _departments_after(run: SyncRun, after: int) -> Iterator[Department]:
     return iter(list(numbered.order_by("pk")))
 
 
-def _pages_of(department: Department, client: WecomClient, since: datetime) -> Iterator[Page]:
+def _pages_of(
+    run: SyncRun, department: Department, client: WecomClient, since: datetime
+) -> Iterator[Page]:
     """Those who were read already, in another department or before a kill, are left out: so the
     pages between go on from the same department."""
     cursor = {"since": since.isoformat(), "after": department.pk - 1}
@@ -111,7 +114,7 @@ def _pages_of(department: Department, client: WecomClient, since: datetime) -> I
         found = [each for userid in userids if (each := _in_full(client, listed[userid]))]
         is_last = start + STAFF_PER_PAGE >= len(unread)
         write = partial(
-            _write_staff, department.enterprise_id, found, database_now(), expected=len(userids)
+            _write_staff, run, found, platform_now(run.connection), expected=len(userids)
         )
         yield Page(write, done if is_last else cursor)
     if not unread:
@@ -161,16 +164,16 @@ def _asked_one_by_one(
             answers = fetcher.each(WecomClient.staff, userids, spared=GONE | OUT_OF_SIGHT)
             found = [each for _, each in answers if isinstance(each, StaffDetail)]
             write = partial(
-                _write_staff, run.enterprise_id, found, database_now(), expected=len(found)
+                _write_staff, run, found, platform_now(run.connection), expected=len(found)
             )
             yield Page(write, {**cursor, "asked": userids[-1]})
 
 
 def _write_staff(
-    enterprise_id: int, found: Sequence[StaffDetail], read_at: datetime, *, expected: int
+    run: SyncRun, found: Sequence[StaffDetail], read_at: datetime, *, expected: int
 ) -> Mapping[str, int]:
     seen = [seen_staff(each) for each in found]
-    return {"expected": expected, **observe_staff(enterprise_id, seen, read_at=read_at)}
+    return {"expected": expected, **observe_staff(run.enterprise_id, seen, read_at=read_at)}
 
 
 def _write_departments(

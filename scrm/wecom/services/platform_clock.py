@@ -11,14 +11,11 @@ from django.db.models import DateTimeField, DurationField, Expression, Expressio
 from django.db.models.functions import Now
 
 from scrm.shared.clock import database_now
-from scrm.wecom.client.reach import reach
-from scrm.wecom.client.wire import base_url
+from scrm.wecom.client import client_for
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.status import Platform
 
 BEIJING = ZoneInfo("Asia/Shanghai")
-#: What a clock may differ by before we take note: its time is told in whole seconds.
-NOTED_FROM = timedelta(seconds=2)
 
 
 def clock_ahead(connection: WecomConnection) -> timedelta:
@@ -28,7 +25,8 @@ def clock_ahead(connection: WecomConnection) -> timedelta:
 
 
 def platform_now(connection: WecomConnection) -> datetime:
-    """The time there, by the database's clock. What we last heard of it is on the row."""
+    """The time there, by the database's clock. What we last heard is on the row: whoever has just
+    called the platform passes the object that the client had."""
     return database_now() + clock_ahead(connection)
 
 
@@ -53,12 +51,9 @@ def learn_clock(connection: WecomConnection) -> timedelta:
     """Ask a simulated platform for its time and keep it; returns how much later it is there.
 
     Every session of calls learns it by itself; this is for who has just moved it. Raises
-    ``httpx.HTTPError`` or ``OSError`` when nobody answers. Not inside a transaction.
+    ``WecomRefusal``. Not inside a transaction.
     """
     if connection.platform == Platform.SIMULATOR:
-        skew = reach(base_url(connection.platform)).skew
-        ahead = timedelta(seconds=-(skew or 0.0))
-        if abs(ahead - connection.clock_ahead) > NOTED_FROM:
-            connection.clock_ahead = ahead if abs(ahead) > NOTED_FROM else timedelta(0)
-            note_clock(connection.pk, connection.clock_ahead)
+        with client_for(connection) as client:
+            client.callback_ips()
     return clock_ahead(connection)

@@ -27,6 +27,7 @@ from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.status import ConnectionState, ReadState
 from scrm.wecom.services.connections import mark_connected, mark_failing
 from scrm.wecom.services.fetching import Fetcher
+from scrm.wecom.services.platform_clock import clock_ahead
 from scrm.wecom.services.read_claims import (
     Claim,
     LeaseLost,
@@ -55,7 +56,7 @@ OUT_OF_SIGHT = frozenset({50002, 60011, 60021, 60030, 84074, 92000})
 
 
 class Fetched(NamedTuple):
-    """What the platform answered, or what went wrong, and when it was asked."""
+    """What the platform answered, or what went wrong, and when it was asked, by its own clock."""
 
     wanted: Wanted
     read_at: datetime
@@ -142,14 +143,16 @@ def _fetched_at_once(
 
 
 def _fetch(client: WecomClient, wanted: Wanted) -> Fetched:
-    read_at = timezone.now()
+    asked_at = timezone.now()
     reader = reader_of(wanted.kind)
     if reader is None:
-        return Fetched(wanted, read_at)
+        return Fetched(wanted, asked_at)
     try:
-        return Fetched(wanted, read_at, reader.fetch(client, wanted.external_id))
+        found = reader.fetch(client, wanted.external_id)
     except Exception as error:
-        return Fetched(wanted, read_at, error=error)
+        return Fetched(wanted, asked_at, error=error)
+    # of a clock that was moved we hear by the answer
+    return Fetched(wanted, asked_at + clock_ahead(client.connection), found)
 
 
 # --- Writing it down ------------------------------------------------------------------------------

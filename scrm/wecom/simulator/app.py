@@ -6,6 +6,8 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -81,10 +83,12 @@ class PlatformCall:
             return self.refusal(endpoint, refused)
         with corp.lock:
             corp.settle()
+            date = formatdate(corp.clock.time(), usegmt=True)
             troubles = corp.faults.meets(self.api)
             crowd = corp.limiter.enter(self.api)
         try:
-            return self.troubled(endpoint, corp, app, troubles, crowd)
+            response = self.troubled(endpoint, corp, app, troubles, crowd)
+            return replace(response, headers=(*response.headers, ("Date", date)))
         finally:
             with corp.lock:
                 corp.limiter.leave(self.api)

@@ -10,6 +10,7 @@ from django.dispatch import receiver
 
 from campaigns import tasks
 from campaigns.services.contact_welcoming import plan_contact_welcome
+from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
 from campaigns.services.split_invitations import draft_split_broadcast
 from campaigns.signals import (
@@ -29,6 +30,7 @@ from members.signals import (
     split_invited,
 )
 from scrm.accounts.models import User
+from scrm.accounts.signals import staff_deactivated
 from scrm.shared.waking import wake
 
 
@@ -82,3 +84,8 @@ def draft_the_invitation(*, branch_id: int, actor_id: int, **_: object) -> None:
 @receiver(segment_draw_asked)
 def hurry_the_list(*, segment_id: int, **_: object) -> None:
     transaction.on_commit(partial(tasks.draw_segment.delay, segment_id), robust=True)
+
+
+@receiver(staff_deactivated)
+def pass_on_the_alerts(*, staff_id: int, **_: object) -> None:
+    pass_on_alerts(staff_id)

@@ -17,6 +17,7 @@ from campaigns.services.churn_alerts import (
 from members.models import ActivityCoverage, ChurnScore
 from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import DataScope
+from scrm.accounts.services.staff import deactivate_staff
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.campaigns.factories import ChurnAlertFactory
 from tests.communities.factories import CommunityFactory
@@ -420,3 +421,22 @@ def test_an_alert_outside_ones_own_communities_is_not_found():
 
     with pytest.raises(ChurnAlert.DoesNotExist):
         start_intervening(alert.pk, actor=actor)
+
+
+def test_the_open_alerts_of_whoever_leaves_are_for_others():
+    boss = UserFactory()
+    shop = boss.enterprise
+    leaver, adviser, owner, other = StaffFactory.create_batch(4, enterprise=shop)
+    advised = CommunityFactory(enterprise=shop, owner=leaver, adviser=adviser)
+    owned = CommunityFactory(enterprise=shop, owner=owner, adviser=leaver)
+    nobodys = CommunityFactory(enterprise=shop, owner=leaver)
+    alerts = [ChurnAlertFactory(community=each, assignee=leaver) for each in (advised, owned)]
+    freed = ChurnAlertFactory(community=nobodys, assignee=leaver, intervening=True)
+    closed = ChurnAlertFactory(community=owned, assignee=leaver, status=AlertStatus.CHURNED)
+    of_other = ChurnAlertFactory(community=owned, assignee=other)
+
+    deactivate_staff(leaver.pk, actor=boss)
+
+    now = dict(ChurnAlert.objects.values_list("pk", "assignee"))
+    assert [now[alert.pk] for alert in alerts] == [adviser.pk, owner.pk]
+    assert (now[freed.pk], now[closed.pk], now[of_other.pk]) == (None, leaver.pk, other.pk)

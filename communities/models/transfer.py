@@ -42,6 +42,11 @@ class OwnershipTransferQuerySet(models.QuerySet["OwnershipTransfer"]):
     def visible_to(self, user: User) -> OwnershipTransferQuerySet:
         return self.filter(enterprise_id=user.enterprise_id).filter(within_scope_of(user))
 
+    def to_be_approved_by(self, user: User) -> OwnershipTransferQuerySet:
+        """Nobody approves what one has planned oneself."""
+        waiting = self.visible_to(user).filter(status=TransferStatus.AWAITING_APPROVAL)
+        return waiting.exclude(created_by=user).exclude(planned_by=user)
+
 
 class OwnershipTransfer(models.Model):
     """A hand-over of chats, customers or communities to colleagues, item by item.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import models
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from scrm.shared.api.fields import CleanJSONField
@@ -55,3 +58,25 @@ def _by_place(errors: tuple[CriterionError, ...]) -> dict[str, list[ErrorDetail]
     for error in errors:
         found.setdefault(error.path, []).append(ErrorDetail(error.message, error.code))
     return found
+
+
+class VisibleRowsField(serializers.ListField):
+    """Many references in a body, read with one query. Only rows that the user can see can be named;
+    others do not exist. An id that is named twice counts once."""
+
+    default_error_messages = {"does_not_exist": _("这些编号不存在：%(ids)s。")}
+
+    def __init__(self, *, model: type[models.Model], **options: Any) -> None:
+        self.model = model
+        options.setdefault("child", serializers.IntegerField(min_value=1, max_value=2**63 - 1))
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        ids = dict.fromkeys(super().to_internal_value(data))
+        manager: Any = self.model._default_manager
+        found = manager.all().visible_to(self.context["request"].user).in_bulk(list(ids))
+        if missing := [each for each in ids if each not in found]:
+            named = "、".join(map(str, missing[:10])) + ("…" if len(missing) > 10 else "")
+            message = str(self.error_messages["does_not_exist"]) % {"ids": named}
+            raise ValidationError(message, "does_not_exist")
+        return [found[each] for each in ids]

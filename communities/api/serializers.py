@@ -131,6 +131,9 @@ class CommunitySerializer(StrictModelSerializer[Community]):
     )
     owner_name = serializers.CharField(source="owner.name", read_only=True, default="")
     adviser_name = serializers.CharField(source="adviser.name", read_only=True, default="")
+    backup_owner_name = serializers.CharField(
+        source="backup_owner.name", read_only=True, default=""
+    )
     entry_policy = serializers.SerializerMethodField(help_text=_("生效的准入规则，没有则为 null。"))
     member_count = serializers.IntegerField(read_only=True, help_text=_("各客户群里的人数之和。"))
     capacity = serializers.IntegerField(read_only=True, help_text=_("各客户群的容量之和。"))
@@ -158,6 +161,8 @@ class CommunitySerializer(StrictModelSerializer[Community]):
             "owner_name",
             "adviser",
             "adviser_name",
+            "backup_owner",
+            "backup_owner_name",
             "minimum_size",
             "target_size",
             "member_count",
@@ -252,6 +257,7 @@ class CommunityBodySerializer(StrictSerializer):
     )
     owner = staff_field()
     adviser = staff_field()
+    backup_owner = staff_field()
     minimum_size = serializers.IntegerField(required=False, min_value=0, max_value=1_000_000)
     target_size = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000)
 

@@ -55,7 +55,7 @@ class CommunityViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         )
         return (
             with_sizes(Community.objects.visible_to(acting_user(self.request)))
-            .select_related("parent", "minimum_tier", "owner", "adviser")
+            .select_related("parent", "minimum_tier", "owner", "adviser", "backup_owner")
             .prefetch_related("classification_values__axis", in_force)
             .fetch_mode(models.FETCH_RAISE)
         )

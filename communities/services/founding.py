@@ -37,6 +37,7 @@ class CommunityFields(TypedDict, total=False):
     minimum_tier: Tier | None
     owner: Staff | None
     adviser: Staff | None
+    backup_owner: Staff | None
     minimum_size: int
     target_size: int
 
@@ -107,7 +108,8 @@ def refuse_unstated(community: Community, *, also: dict[str, str] | None = None)
 
 def _refuse_foreign_parts(community: Community, values: tuple[ClassificationValue, ...]) -> None:
     enterprise_id = community.enterprise_id
-    refuse_strangers(enterprise_id, [community.parent, community.owner, community.adviser])
+    people = [community.owner, community.adviser, community.backup_owner]
+    refuse_strangers(enterprise_id, [community.parent, *people])
     if community.minimum_tier is not None:
         refuse_strangers(enterprise_id, [community.minimum_tier.scheme])
     foreign = ClassificationValue.objects.filter(pk__in=[value.pk for value in values]).exclude(

@@ -33,8 +33,6 @@ OPEN_ITEMS = frozenset(
 SUBMITTABLE = frozenset({TransferStatus.DRAFT, TransferStatus.REJECTED})
 #: The status follows from the items.
 DERIVED = AT_WORK | {TransferStatus.AWAITING_APPROVAL}
-#: What was submitted, and what it may come to.
-CANCELLABLE = DERIVED | SUBMITTABLE
 
 
 def sources_of(target: str) -> list[str]:
@@ -42,14 +40,14 @@ def sources_of(target: str) -> list[str]:
     return sorted(state for state, targets in ITEM_MOVES.items() if target in targets)
 
 
-def status_of(counts: Mapping[str, int], *, is_approved: bool = True) -> TransferStatus:
+def status_of(counts: Mapping[str, int], *, is_at_work: bool = True) -> TransferStatus:
     """The status of a submitted hand-over with so many items in each state.
 
-    ``is_approved``: it was approved once, or needs no approval; later additions that wait for
-    theirs do not hold up the rest.
+    ``is_at_work``: it was approved once, or needed no approval; items changed since, which wait
+    for theirs, do not hold up the rest.
     """
     present = {state for state, count in counts.items() if count}
-    if ItemState.PENDING in present and not is_approved:
+    if ItemState.PENDING in present and not is_at_work:
         return TransferStatus.AWAITING_APPROVAL
     if present & UNFINISHED:
         return TransferStatus.SUBMITTED

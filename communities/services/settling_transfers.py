@@ -92,8 +92,8 @@ def _write_statuses(transfers: list[OwnershipTransfer], tallies: Mapping[int, Ta
         before = (transfer.status, transfer.closed_at)
         states = tallies[transfer.pk].states
         if transfer.status in DERIVED:
-            approved = transfer.approved_at is not None or not transfer.needs_approval
-            transfer.status = status_of(states, is_approved=approved)
+            is_at_work = transfer.status != TransferStatus.AWAITING_APPROVAL
+            transfer.status = status_of(states, is_at_work=is_at_work)
         if transfer.status in {*AT_WORK, TransferStatus.CANCELLED}:
             transfer.closed_at = (transfer.closed_at or now) if is_closed(states) else None
         else:

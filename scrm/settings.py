@@ -209,6 +209,7 @@ CELERY_TASK_ROUTES = {  # the first pattern that fits
     "campaigns.*_churn_alerts": {"queue": "bulk"},
     "campaigns.draw_segment": {"queue": "bulk"},
     "members.*": {"queue": "bulk"},
+    "communities.*": {"queue": "bulk"},  # calls the platform
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True

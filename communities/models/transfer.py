@@ -368,11 +368,17 @@ class TransferItem(models.Model):
         indexes = [
             # the items of a hand-over by state, and their counts
             models.Index(fields=["transfer", "state", "id"], name="items_of_a_transfer"),
-            # what is to be sent, looked up or verified
+            # what is to be sent, the oldest first
+            models.Index(
+                fields=["channel_account", "id"],
+                condition=models.Q(state="queued"),
+                name="items_to_be_sent",
+            ),
+            # what was being sent, and what is to be looked up or verified
             models.Index(
                 fields=["due_at"],
-                condition=models.Q(state__in=["queued", "sending", "unknown", "accepted"]),
-                name="items_that_are_due",
+                condition=models.Q(state__in=["sending", "unknown", "accepted"]),
+                name="items_to_be_looked_at",
             ),
             # what both owners have not been told of
             models.Index(

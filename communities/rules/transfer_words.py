@@ -5,10 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from communities.rules.transfers import ItemState
+from scrm.wecom.client.codes import code_of, words_of
 
 if TYPE_CHECKING:
     from communities.models import TransferItem
+
+#: What the platform said before says nothing about an item in these states.
+OUTSIDE_THE_PLATFORM = frozenset(
+    {
+        ItemState.PLANNED,
+        ItemState.BLOCKED,
+        ItemState.PENDING,
+        ItemState.VERIFIED,
+        ItemState.WAIVED,
+        ItemState.CANCELLED,
+    }
+)
 
 #: Stable codes of ``TransferItem.reason``; the words say what to do.
 REASONS: dict[str, str | Promise] = {
@@ -66,6 +82,24 @@ def reason_words(code: str) -> str:
 
 
 def item_words(item: TransferItem) -> str:
-    """Why the item is where it is; what the platform said, with its number. Empty where there is
-    nothing to explain."""
-    raise NotImplementedError
+    """Why the item is where it is, and what the platform said about it, with its number. Empty
+    where there is nothing to explain."""
+    told = platform_words(item.platform_code, item.platform_message)
+    if item.state in OUTSIDE_THE_PLATFORM or not told:
+        return reason_words(item.reason)
+    if item.reason in ("", "platform_refused"):
+        return told
+    return gettext("%(reason)s（平台：%(told)s）") % {
+        "reason": reason_words(item.reason),
+        "told": told,
+    }
+
+
+def platform_words(code: int | None, message: str) -> str:
+    """What an error code of the platform means, with its number; where no table lists it, with
+    what the platform itself said. Empty without one."""
+    if not code:
+        return ""
+    if code_of(code) is None:
+        return f"{words_of(code)} {message}".strip()
+    return gettext("%(words)s（错误码 %(code)d）") % {"words": words_of(code), "code": code}

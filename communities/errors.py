@@ -88,6 +88,21 @@ class ChatTaken(DomainError):
     code = "chat_taken"
 
 
+class OwnerIsOnPlatform(DomainError):
+    """Who owns a chat that the platform shows is not ours to write down."""
+
+    code = "owner_is_on_platform"
+
+
+class ViolationIsClosed(DomainError):
+    code = "violation_is_closed"
+
+
+class ViolationNoteMissing(InvalidInput):
+    code = "note_missing"
+    field = "note"
+
+
 class CapacityTooSmall(DomainError):
     code = "capacity_too_small"
 
@@ -174,7 +189,7 @@ class ReturnTooLate(DomainError):
     code = "return_too_late"
 
 
-class ReceiverIsGone(InvalidInput):
+class ReceiverNotEligible(InvalidInput):
     """The receiver may not take anything over. ``details`` names the reason."""
 
     code = "receiver_not_eligible"

@@ -143,7 +143,7 @@ def _submit(
     transfer.refresh_from_db(fields=["needs_approval"])
     pending, queued = hold_planned(transfer, actor=actor)
     if not is_case and not pending + queued:
-        return transfer, _nothing_left(transfer)
+        return transfer, why_nothing_goes(transfer)
     before = transfer.status
     if before not in AT_WORK:
         waits = pending and not queued
@@ -179,7 +179,7 @@ def hold_planned(transfer: OwnershipTransfer, *, actor: User | None) -> tuple[in
     return hold_items(planned, ItemState.PENDING), queued
 
 
-def _nothing_left(transfer: OwnershipTransfer) -> DomainError:
+def why_nothing_goes(transfer: OwnershipTransfer) -> DomainError:
     """Why nothing can be submitted, in words and as counts by reason."""
     blocked = transfer.items.filter(state=ItemState.BLOCKED).values_list("reason", flat=True)
     reasons: dict[str, int] = {}
@@ -224,7 +224,7 @@ def _approve(transfer_id: int, *, actor: User) -> tuple[OwnershipTransfer, Domai
     count = move_items(pending, ItemState.QUEUED, due_at=Now())
     if not count:
         settle_transfers([transfer.pk])
-        return transfer, _nothing_left(transfer)
+        return transfer, why_nothing_goes(transfer)
     before = transfer.status
     if transfer.status == TransferStatus.AWAITING_APPROVAL:
         transfer.status = TransferStatus.SUBMITTED

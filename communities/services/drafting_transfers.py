@@ -87,7 +87,7 @@ def refuse_out_of_reach(enterprise_id: int, giver: Staff, *, actor: User | None)
     mine = Department.objects.none()
     if actor.data_scope == DataScope.DEPARTMENT_TREE:
         mine = Department.objects.below(actor.staff)
-    if not mine.filter(pk=giver.department_id).exists():
+    if giver.department_id is None or not mine.filter(pk=giver.department_id).exists():
         raise BelongsElsewhere(_("“%(staff)s”不在您的数据范围内。") % {"staff": giver})
 
 

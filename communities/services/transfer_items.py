@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from communities.errors import NothingToChange, ReceiverNotEligible, TransferNotPossible
+from communities.errors import NothingToChange, ReceiverNotEligible
 from communities.models import OwnershipTransfer, TransferItem
 from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfer_status import DERIVED, MENDABLE, OPEN_ITEMS, SUBMITTABLE
@@ -174,7 +174,7 @@ def _named(transfer: OwnershipTransfer, item_ids: Sequence[int] | None) -> Trans
     return items if item_ids is None else items.filter(pk__in=set(item_ids))
 
 
-def _told(item_ids: Sequence[int] | None) -> Sequence[int] | str:
+def _told(item_ids: Sequence[int] | None) -> Sequence[int] | int | str:
     """For the record: a few by number, many as a count."""
     if item_ids is None:
         return "all"

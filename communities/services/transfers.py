@@ -251,8 +251,8 @@ def _refuse_unless_waiting(transfer: OwnershipTransfer) -> None:
 def _block_ineligible(transfer: OwnershipTransfer) -> None:
     for subject in Subject:
         pending = transfer.items.filter(state=ItemState.PENDING, subject=subject)
-        receivers = set(pending.order_by().values_list("receiver", flat=True).distinct())
-        people = [each for each in receivers if each is not None]
+        named = pending.filter(receiver__isnull=False).order_by()
+        people = list(named.values_list("receiver", flat=True).distinct())
         refusals = refusals_of(transfer.enterprise_id, people, subject=subject) if people else {}
         for reason in set(refusals.values()):
             refused = [each for each, code in refusals.items() if code == reason]

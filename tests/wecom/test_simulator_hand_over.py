@@ -85,11 +85,21 @@ def test_a_group_changes_hands_twice_in_ninety_days_and_a_person_gives_three_hun
     later(api, 91 * DAY)
     assert failures(api, ON_JOB, [chat], "giver") == []
 
-    many = [corp.create_group("giver") for _ in range(301)]
-    failed = [code for i in range(0, 301, 100) for code in failures(api, ON_JOB, many[i : i + 100])]
-    assert failed == [45009]
+    many = corp.add_busy_staff("busy", "忙", chats=301, customers=3)["groups"]
+    failed = [code for i in range(0, 200, 100) for code in failures(api, ON_JOB, many[i : i + 100])]
+    failed += [
+        code for i in (200, 300) for code in failures(api, ON_JOB, many[i : i + 100], "third")
+    ]
+    assert failed == [45009]  # from one giver in all, whoever takes them
     later(api, DAY)
     assert failures(api, ON_JOB, many[-1:]) == []
+
+
+def test_what_is_inherited_does_not_count_as_given_on_the_job(api):
+    corp, chat = api.corp, api.corp.create_group("giver")
+    assert failures(api, ON_JOB, [chat], "taker") == failures(api, ON_JOB, [chat], "giver") == []
+    corp.resign_staff("giver")
+    assert failures(api, RESIGNED, [chat]) == []
 
 
 def test_who_did_not_log_in_for_a_year_gives_nothing_away(api):
@@ -182,3 +192,34 @@ def test_customers_of_somebody_who_left_wait_to_be_assigned(api):
     assert api.post(unassigned)["info"] == []
     (row,) = api.post("externalcontact/resigned/transfer_result", **pair)["customer"]
     assert row["status"] == 1
+
+
+def test_somebody_with_very_much_is_there_at_once_and_leaves_it_behind(api):
+    corp = api.corp
+    made = corp.add_busy_staff("busy", "忙", chats=3, customers=250, members=2, days=30)
+    assert corp.outbox.take() == []
+    assert (len(made["groups"]), len(made["customers"])) == (3, 250)
+    group = corp.groups[made["groups"][0]]
+    assert (len(group.members), group.owner) == (3, "busy")
+    assert group.created_at < corp.clock.second() - 29 * DAY
+    corp.resign_staff("busy")
+    pair = {"handover_userid": "busy", "takeover_userid": "taker"}
+    for start in range(0, 250, 100):
+        api.post(
+            "externalcontact/resigned/transfer_customer",
+            external_userid=made["customers"][start : start + 100],
+            **pair,
+        )
+    assert failures(api, RESIGNED, made["groups"][:2]) == []
+    assert len(corp.refuse_transfers("busy", 20)) == 20
+
+    later(api, DAY + 1)
+
+    assert corp.left_behind("busy") == {
+        "groups_owned": 1,
+        "groups_dissolved": 0,
+        "groups_given_by_day": [2],
+        "customers": 0,
+        "customers_given": {"refused": 20, "done": 230},
+        "customer_given_most_often": 1,
+    }

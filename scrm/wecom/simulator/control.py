@@ -23,7 +23,7 @@ VERBS = (
     "set_callback", "remove_callback", "add_app", "end_tokens", "load",
     # directory
     "add_department", "edit_department", "remove_department",
-    "add_staff", "edit_staff", "rename_staff", "resign_staff",
+    "add_staff", "edit_staff", "rename_staff", "resign_staff", "add_busy_staff", "left_behind",
     # customers
     "add_person", "add_customer", "add_contact", "edit_contact", "delete_contact",
     "rename_person", "talk",
@@ -31,7 +31,8 @@ VERBS = (
     "create_group", "join", "leave", "remove", "rename", "set_notice", "change_owner",
     "set_admins", "set_nickname", "dissolve", "write", "truth",
     # what staff and customers answer
-    "tap_send", "tap_all", "accept_transfer", "refuse_transfer", "bind_welcome", "scan",
+    "tap_send", "tap_all", "accept_transfer", "refuse_transfer", "refuse_transfers",
+    "bind_welcome", "scan",
     "add_tags", "rename_tag", "remove_tag",
 )  # fmt: skip
 

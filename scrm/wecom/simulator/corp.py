@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from scrm.wecom.simulator import loading
+from scrm.wecom.simulator import leavers, loading
 from scrm.wecom.simulator.limits import Limiter
 from scrm.wecom.simulator.notices import Notices
 from scrm.wecom.simulator.records import App, Department
@@ -24,6 +24,22 @@ class Corp(Notices):
     def load(self, content: dict[str, Any]) -> dict[str, list[str]]:
         """Fill the company at once and silently: departments, staff, customers and groups."""
         return loading.load(self, content)
+
+    @verb
+    def add_busy_staff(self, userid: str, name: str, **figures: int) -> dict[str, list[str]]:
+        """Silently somebody with many groups and customers: ``chats``, ``customers``, ``members``
+        of each group, ``department``, and for how many ``days`` they have been here."""
+        return leavers.add_busy_staff(self, userid, name, **figures)
+
+    @verb
+    def refuse_transfers(self, userid: str, count: int) -> list[str]:
+        """So many customers say no to being handed over by ``userid``. Returns who they are."""
+        return leavers.refuse_transfers(self, userid, count)
+
+    @verb
+    def left_behind(self, userid: str) -> dict[str, Any]:
+        """What is still somebody's, and what became of what they gave away."""
+        return leavers.left_behind(self, userid)
 
     @verb
     def end_tokens(self, code: int = 40014) -> None:

@@ -8,7 +8,7 @@ from scrm.wecom.simulator.clock import DAY, day_start
 from scrm.wecom.simulator.groups import Groups
 from scrm.wecom.simulator.records import Contact, Group, Staff
 from scrm.wecom.simulator.refusals import Impossible
-from scrm.wecom.simulator.state import verb
+from scrm.wecom.simulator.state import TRANSIENT, verb
 
 GROUPS_A_DAY = 300
 TIMES, WITHIN_DAYS = 2, 90
@@ -32,10 +32,22 @@ class Transfer:
 
 @dataclass(kw_only=True)
 class HandOver(Groups):
-    """``handed_over`` counts the groups of a day, by giver and taker."""
+    """``handed_over`` counts the groups of a day, by giver. ``transfers_of`` and ``transfer_by``
+    are indexes of ``transfers``, by customer and by serial."""
 
     transfers: list[Transfer] = field(default_factory=list)
     handed_over: dict[str, int] = field(default_factory=dict)
+    transfers_of: dict[str, list[Transfer]] = field(default_factory=dict, metadata=TRANSIENT)
+    transfer_by: dict[str, Transfer] = field(default_factory=dict, metadata=TRANSIENT)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for transfer in self.transfers:
+            self._index_transfer(transfer)
+
+    def _index_transfer(self, transfer: Transfer) -> None:
+        self.transfers_of.setdefault(transfer.external_userid, []).append(transfer)
+        self.transfer_by[str(transfer.serial)] = transfer
 
     # Rules: each is a code, 0 when nothing is in the way -----------------------------------------
 
@@ -62,8 +74,8 @@ class HandOver(Groups):
         if group is None or group.dissolved_at:
             return 40050 if group is None else 49008
         owner, now = self.somebody(group.owner), self.clock.second()
-        recent = [at for at in group.handed_over_at if at > now - WITHIN_DAYS * DAY]
-        given = self.handed_over.get(self._count_key(owner.userid, new_owner.userid), 0)
+        recent = [at for at in group.given_on_job_at if at > now - WITHIN_DAYS * DAY]
+        given = self.handed_over.get(self._count_key(owner.userid), 0)
         faults = {
             90501: group.internal,
             90507: group.status == 2,
@@ -73,7 +85,7 @@ class HandOver(Groups):
             90504: owner.userid == new_owner.userid,
             90503: group.needs_confirmation,
             40205: self.was_away(owner) or 0 < owner.resigned_at < now - YEAR,
-            40128: len(recent) >= TIMES,
+            40128: not resigned and len(recent) >= TIMES,
             45009: given >= GROUPS_A_DAY,
         }
         return next((code for code, wrong in faults.items() if wrong), 0)
@@ -95,27 +107,25 @@ class HandOver(Groups):
 
     def recent_transfers(self, external_userid: str) -> list[Transfer]:
         since = self.clock.second() - WITHIN_DAYS * DAY
-        return [
-            each
-            for each in self.transfers
-            if each.external_userid == external_userid and each.started_at > since
-        ]
+        known = self.transfers_of.get(external_userid, ())
+        return [each for each in known if each.started_at > since]
 
     def is_full(self, staff: Staff) -> bool:
         limit = staff.customer_limit
         return limit > 0 and len(self.customers_of(staff.userid)) >= limit
 
-    def _count_key(self, giver: str, taker: str) -> str:
-        return f"{day_start(self.clock.time())} {giver} {taker}"
+    def _count_key(self, giver: str) -> str:
+        return f"{day_start(self.clock.time())} {giver}"
 
     # What the API begins ------------------------------------------------------------------------
 
     def hand_over_group(self, group: Group, new_owner: Staff, *, resigned: bool) -> None:
         """At once while the owner works here; as an inheritance that takes a while otherwise."""
-        key = self._count_key(group.owner, new_owner.userid)
+        key = self._count_key(group.owner)
         self.handed_over[key] = self.handed_over.get(key, 0) + 1
         group.handed_over_at.append(self.clock.second())
         if not resigned:
+            group.given_on_job_at.append(self.clock.second())
             self._give(group, new_owner, 0)
             return
         group.status = 2
@@ -151,6 +161,7 @@ class HandOver(Groups):
             giver.resigned,
         )
         self.transfers.append(transfer)
+        self._index_transfer(transfer)
         self.schedule(wait, "complete_transfer", str(transfer.serial))
 
     def unassigned(self) -> list[tuple[Staff, Contact]]:
@@ -188,13 +199,13 @@ class HandOver(Groups):
         self._finish(self._waiting(external_userid))
 
     def complete_transfer(self, serial: str) -> None:
-        for transfer in self.transfers:
-            if transfer.serial == int(serial) and transfer.status == WAITING:
-                self._finish(transfer)
+        transfer = self.transfer_by[serial]
+        if transfer.status == WAITING:
+            self._finish(transfer)
 
     def _waiting(self, external_userid: str) -> Transfer:
-        for transfer in self.transfers:
-            if transfer.external_userid == external_userid and transfer.status == WAITING:
+        for transfer in self.transfers_of.get(external_userid, ()):
+            if transfer.status == WAITING:
                 return transfer
         raise Impossible(f"客户 {external_userid} 没有等待中的分配")
 

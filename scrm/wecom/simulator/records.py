@@ -157,6 +157,7 @@ class Group:
     internal: bool = False
     needs_confirmation: bool = False
     handed_over_at: list[int] = field(default_factory=list)
+    given_on_job_at: list[int] = field(default_factory=list)  # those of them that are limited
     messages: dict[str, dict[str, int]] = field(default_factory=dict)
     welcome_template: str = ""
     revisions: list[Revision] = field(default_factory=list, metadata={"kept": False})

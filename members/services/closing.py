@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
 from communities.services.seating import release_all_seats
@@ -35,13 +35,15 @@ def end_open_applications(community_id: int) -> int:
 
 @transaction.atomic
 def dissolve_memberships(community_id: int) -> int:
-    """End every membership and stay at once, however many there are."""
+    """End every membership and stay at once, however many there are. Nobody left before they came
+    in: the platform's clock, by which they did, may be ahead of ours."""
+    left_at = Greatest(Now(), "joined_at")
     Stay.objects.open().filter(membership__community=community_id).update(
-        left_at=Now(), leave_reason=LeaveReason.DISSOLVED
+        left_at=left_at, leave_reason=LeaveReason.DISSOLVED
     )
     ended = Membership.objects.active().filter(community=community_id)
     for kind in ABOUT_MEMBERSHIPS:
         settle_tasks(kind, subjects=ended)
-    count = ended.update(left_at=Now(), leave_reason=LeaveReason.DISSOLVED)
+    count = ended.update(left_at=left_at, leave_reason=LeaveReason.DISSOLVED)
     release_all_seats(community_id)
     return count

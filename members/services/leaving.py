@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import Value
+from django.db.models.functions import Greatest, Now
 from django.utils.translation import gettext as _
 
 from communities.models import Community
@@ -30,10 +31,13 @@ def leave_community(membership_id: int, *, reason: str, actor: User | None) -> M
     membership = Membership.objects.select_for_update(no_key=True).get(pk=membership_id)
     if membership.left_at is not None:
         raise AlreadyLeft(_("这位成员已经离开社群。"))
-    membership.left_at = Now()
+    stays = list(membership.stays.open().order_by("chat"))
+    # the platform's clock, by which they came in, may be ahead of ours
+    came_in_at = max([membership.joined_at, *(stay.joined_at for stay in stays)])
+    membership.left_at = Greatest(Now(), Value(came_in_at))
     membership.leave_reason = reason
     membership.save(update_fields=["left_at", "leave_reason"])
-    for stay in membership.stays.open().order_by("chat"):
+    for stay in stays:
         stay.left_at = membership.left_at
         stay.leave_reason = reason
         stay.save(update_fields=["left_at", "leave_reason"])

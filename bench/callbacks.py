@@ -23,12 +23,14 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.db import connection as database
+from django.db import transaction
 
 from bench.harness import Case, celery_workers
 from bench.join import READY_WITHIN, free_port, listens, wait_until, web_server
 from communities.models import Community, EntryPolicy, GroupChat
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
+from communities.services.owning import own_new_chats
 from scrm.accounts.models import Enterprise, Staff
 from scrm.wecom.models import ChannelAccount, ChannelKind, InboundEvent, WecomConnection
 from scrm.wecom.rules.callback_crypto import encrypt, signature
@@ -137,14 +139,16 @@ def company() -> WecomConnection:
     account = ChannelAccount.objects.create(
         enterprise=enterprise, name="企业微信", kind=ChannelKind.WECOM
     )
-    for number in range(CHATS):
-        GroupChat.objects.create(
-            enterprise=enterprise,
-            channel_account=account,
-            external_id=chat_id(number),
-            name=f"群{number}",
-            community=community,
-        )
+    with transaction.atomic():
+        for number in range(CHATS):
+            chat = GroupChat.objects.create(
+                enterprise=enterprise,
+                channel_account=account,
+                external_id=chat_id(number),
+                name=f"群{number}",
+                community=community,
+            )
+            own_new_chats([chat])
     return WecomConnection.objects.create(
         enterprise=enterprise,
         account=account,

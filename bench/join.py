@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from django.db import transaction
 from django.db.models import Sum
 
 from bench.harness import ROOT, Case
 from communities.models import Community, EntryPolicy, GroupChat, JoinRoute, JoinWay, JoinWayDay
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
+from communities.services.owning import own_new_chats
 from scrm.accounts.models import Enterprise, Staff
 from scrm.processes import Child, start
 from scrm.wecom.models import ChannelAccount
@@ -199,14 +201,16 @@ def poster() -> JoinWay:
         enterprise=enterprise, community=community, code="benchay", name="海报", source="bench"
     )
     for number in range(CHATS):
-        chat = GroupChat.objects.create(
-            enterprise=enterprise,
-            channel_account=account,
-            external_id=f"chat-{number}",
-            name=f"群{number}",
-            community=community,
-            join_url=f"https://chat.example/{number}",
-        )
+        with transaction.atomic():
+            chat = GroupChat.objects.create(
+                enterprise=enterprise,
+                channel_account=account,
+                external_id=f"chat-{number}",
+                name=f"群{number}",
+                community=community,
+                join_url=f"https://chat.example/{number}",
+            )
+            own_new_chats([chat])
         JoinRoute.objects.create(join_way=way, chat=chat, weight=number)
     return way
 

@@ -204,3 +204,21 @@ class TransferReasonMissing(InvalidInput):
 class NothingChosen(InvalidInput):
     code = "nothing_chosen"
     field = "chats"
+
+
+class CaseIsOpen(DomainError):
+    """Somebody's case goes on until everything of theirs has an outcome."""
+
+    code = "case_is_open"
+
+
+class CaseIsClosed(DomainError):
+    """``details`` names its status."""
+
+    code = "case_is_closed"
+
+
+class CaseIsNotPlanned(DomainError):
+    """What is left is still being listed, or there is nothing to decide on."""
+
+    code = "case_is_not_planned"

@@ -38,4 +38,8 @@ AUDIT_WORDS = {
     "retry_items": _("重试转让"),
     "waive_items": _("不再转让"),
     "return_transfer": _("转回原群主"),
+    "open_case": _("建立离职交接"),
+    "replan_case": _("重排离职交接"),
+    "cancel_case": _("取消离职交接"),
+    "close_case": _("离职交接结案"),
 }

@@ -16,11 +16,13 @@ from communities.errors import (
     ChatTaken,
     CommunityIsOver,
     InvalidJoinUrl,
+    OwnerIsOnPlatform,
 )
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
 from communities.services.belonging import refuse_strangers
 from communities.services.gatekeeping import OVER
+from communities.services.owning import name_owner, own_new_chats
 from communities.signals import chat_assigned
 from scrm.accounts.models import Staff, User
 from scrm.accounts.services.audit import record_audit, snapshot
@@ -61,6 +63,7 @@ def register_group_chat(
     taken = ChatTaken(_("平台群编号 %(id)s 已登记。") % {"id": external_id})
     with refusing(taken, constraint="group_chat_external_id_is_unique"):
         chat.save(force_insert=True)
+    own_new_chats([chat])
     record_audit(
         actor,
         verb="register_group_chat",
@@ -72,8 +75,10 @@ def register_group_chat(
 
 @transaction.atomic
 def edit_group_chat(chat_id: int, *, actor: User, **changes: Unpack[ChatFields]) -> GroupChat:
-    """Change what describes a chat. A changed capacity may fill it or give it room."""
+    """Change what describes a chat. A changed capacity may fill it or give it room. Who owns a chat
+    that the platform shows is changed there, or by a hand-over."""
     chat = GroupChat.objects.select_for_update(no_key=True).get(pk=chat_id)
+    _refuse_other_owner(chat, changes)
     before = snapshot(chat, [*changes, "state"])
     for name, value in changes.items():
         setattr(chat, name, value)
@@ -87,6 +92,8 @@ def edit_group_chat(chat_id: int, *, actor: User, **changes: Unpack[ChatFields])
         is_full = chat.member_count >= chat.capacity
         chat.state = ChatState.FULL if is_full else ChatState.ACTIVE
     chat.save(update_fields=[*changes, "state"])
+    if "owner" in changes:
+        name_owner(chat)
     record_audit(
         actor,
         verb="edit_group_chat",
@@ -128,6 +135,14 @@ def assign_chat(chat_id: int, *, community: Community | None, actor: User) -> Gr
     if target_id is not None:
         chat_assigned.send(sender=GroupChat, chat_id=chat.pk, community_id=target_id)
     return chat
+
+
+def _refuse_other_owner(chat: GroupChat, changes: ChatFields) -> None:
+    owner_id = None if (owner := changes.get("owner")) is None else owner.pk
+    if chat.read_at is not None and "owner" in changes and owner_id != chat.owner_id:
+        raise OwnerIsOnPlatform(
+            _("群主以平台为准，不能在这里改。请用“转让群主”，或在企业微信里更换后同步。")
+        )
 
 
 def _refuse_bad_address(url: str) -> None:

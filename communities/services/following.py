@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
+from communities.services.owning import end_ownership, follow_owners, own_new_chats
 from communities.services.seating import CHANGED_BY_US
 from scrm.accounts.models import Staff
 from scrm.accounts.services.audit import record_audit
@@ -105,7 +106,9 @@ def locked_chats(connection: WecomConnection, external_ids: Collection[str]) -> 
         ),
         ignore_conflicts=True,
     )
-    return _locked(chats)
+    found = _locked(chats)
+    own_new_chats([chat for chat in found if chat.external_id in unknown])
+    return found
 
 
 def follow_chats(
@@ -119,6 +122,8 @@ def follow_chats(
     staff = staff_by_userid(
         connection.enterprise_id, (reading.owner for reading in readings.values())
     )
+    formerly_read = {chat.pk: chat.read_at for chat in chats}
+    owned_before = {chat.pk: _ownership(chat) for chat in chats}
     for chat in chats:
         reading = readings[chat.external_id]
         former = chat.owner_userid
@@ -132,6 +137,12 @@ def follow_chats(
                 after={"owner": chat.owner or chat.owner_userid},
             )
     write_rows(chats, SHOWN)
+    news = [
+        chat
+        for chat in chats
+        if formerly_read[chat.pk] is None or _ownership(chat) != owned_before[chat.pk]
+    ]
+    follow_owners(news, read_at=read_at, formerly_read=formerly_read)
 
 
 def dissolve_followed_chat(chat: GroupChat, *, at: datetime, exact: bool) -> bool:
@@ -143,6 +154,7 @@ def dissolve_followed_chat(chat: GroupChat, *, at: datetime, exact: bool) -> boo
     chat.state = ChatState.DISSOLVED
     chat.dissolved_at, chat.is_dissolution_inferred = at, not exact
     chat.save(update_fields=["state", "dissolved_at", "is_dissolution_inferred"])
+    end_ownership(chat, at=at)
     record_audit(
         None,
         verb="follow_dissolution",
@@ -179,11 +191,17 @@ def _locked(chats: QuerySet[GroupChat]) -> list[GroupChat]:
     return list(chats.select_for_update(no_key=True, of=("self",)).order_by("pk"))
 
 
+def _ownership(chat: GroupChat) -> tuple[object, ...]:
+    """What a reading can say that its periods of ownership have to follow."""
+    return (chat.owner_id, chat.owner_userid.lower(), chat.founded_at, chat.state)
+
+
 def _show(
     chat: GroupChat, reading: GroupDetail, staff: Mapping[str, Staff], *, read_at: datetime
 ) -> None:
     chat.name = reading.name[:LONGEST_NAME] or chat.name
-    chat.owner = staff.get(reading.owner.lower())
+    is_same = reading.owner.lower() == chat.owner_userid.lower()
+    chat.owner = staff.get(reading.owner.lower(), chat.owner if is_same else None)
     chat.owner_userid = reading.owner
     chat.notice = reading.notice
     chat.founded_at = reading.created_at or chat.founded_at

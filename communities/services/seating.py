@@ -9,6 +9,7 @@ from django.db.models.functions import Greatest
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
+from communities.services.owning import end_ownerships
 
 #: Instead of the platform's version of the members: the next reading compares them one by one.
 CHANGED_BY_US = ""
@@ -77,6 +78,9 @@ def release_seat(chat_id: int) -> None:
 
 def release_all_seats(community_id: int) -> None:
     """Nobody is left in the chats of a dissolved community, and nobody enters them again."""
-    GroupChat.objects.live().filter(community=community_id).update(
+    chats = GroupChat.objects.live().filter(community=community_id)
+    ended = list(chats.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    GroupChat.objects.filter(pk__in=ended).update(
         member_count=0, member_version=CHANGED_BY_US, state=ChatState.DISSOLVED
     )
+    end_ownerships(ended)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.db import transaction
 from factory import (
     LazyFunction,
     RelatedFactory,
@@ -27,6 +28,7 @@ from communities.models import (
 from communities.rules.join_ways import new_code
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
+from communities.services.owning import own_new_chats
 from tests.accounts.factories import EnterpriseFactory, StaffFactory
 from tests.wecom.factories import ChannelAccountFactory
 
@@ -129,6 +131,13 @@ class GroupChatFactory(DjangoModelFactory):
     channel_account = SubFactory(ChannelAccountFactory, enterprise=SelfAttribute("..enterprise"))
     external_id = Sequence(lambda n: f"chat-{n}")
     name = Sequence(lambda n: f"群{n}")
+
+    @classmethod
+    @transaction.atomic
+    def _create(cls, model_class, *args, **kwargs):
+        chat = super()._create(model_class, *args, **kwargs)
+        own_new_chats([chat])
+        return chat
 
 
 class JoinWayFactory(DjangoModelFactory):

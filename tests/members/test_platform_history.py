@@ -26,7 +26,7 @@ from scrm.wecom.handlers import NotYet
 from scrm.wecom.models import ReadRequest
 from scrm.wecom.rules.status import ReadKind
 from tests.accounts.factories import StaffFactory, UserFactory
-from tests.communities.factories import CommunityFactory, JoinWayFactory
+from tests.communities.factories import CommunityFactory, GroupChatFactory, JoinWayFactory
 from tests.members.entry_factories import THREE_PURCHASES, gated, time_to_undo_passes
 from tests.members.factories import EntryApplicationFactory, MemberFactory
 from tests.members.platform_worlds import Company
@@ -51,7 +51,7 @@ def group(company, community=None, *, members=0, name="会员群", known=True):
     chat_id = company.corp.create_group("lin.qiao", name, members=members)
     company.events()
     if known:
-        GroupChat.objects.create(
+        GroupChatFactory(
             enterprise=company.enterprise,
             channel_account=company.connection.account,
             external_id=chat_id,

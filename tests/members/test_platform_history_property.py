@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from communities.models import GroupChat
 from members.models import MemberIdentity, Membership, Stay
 from members.rules.status import Confidence
-from tests.communities.factories import CommunityFactory
+from tests.communities.factories import CommunityFactory, GroupChatFactory
 from tests.members.platform_worlds import Company
 
 EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "200"))
@@ -65,16 +65,14 @@ class World(Company):
         self.people = [self.corp.add_person(f"客户{n}") for n in range(PEOPLE)]
         self.chats = [self.corp.create_group("lin.qiao", f"群{n}") for n in range(CHATS)]
         self.community = CommunityFactory(enterprise=self.enterprise)
-        GroupChat.objects.bulk_create(
-            GroupChat(
+        for chat_id in self.chats[:2]:
+            GroupChatFactory(
                 enterprise=self.enterprise,
                 channel_account=self.connection.account,
                 external_id=chat_id,
                 community=self.community,
                 name="",
             )
-            for chat_id in self.chats[:2]
-        )
         self.heard = Heard()
         self.waiting = []
         self.taken = []

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from communities.models import GroupChat
 from members.models import Membership, Stay
-from tests.communities.factories import CommunityFactory
+from tests.communities.factories import CommunityFactory, GroupChatFactory
 from tests.members.platform_worlds import Company
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def test_every_order_and_every_repetition_come_to_the_same(story, orders):
     company = Company()
     company.corp.add_staff("lin.qiao", "林乔")
     chat_id = company.corp.create_group("lin.qiao", "会员群")
-    GroupChat.objects.create(
+    GroupChatFactory(
         enterprise=company.enterprise,
         channel_account=company.connection.account,
         external_id=chat_id,

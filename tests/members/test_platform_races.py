@@ -8,7 +8,7 @@ from members.models import Member, MemberIdentity, Membership, Stay
 from members.rules.status import ObservedBy
 from members.services.platform.chat_events import take_chat_events
 from members.services.platform.readings import record_chat_readings
-from tests.communities.factories import CommunityFactory
+from tests.communities.factories import CommunityFactory, GroupChatFactory
 from tests.members.platform_worlds import Company
 
 
@@ -26,16 +26,14 @@ def test_events_and_readings_taken_by_several_at_once_are_one_history():
     events = company.events()
     company.wait(20)
     community = CommunityFactory(enterprise=company.enterprise)
-    GroupChat.objects.bulk_create(
-        GroupChat(
+    for chat_id in chats:
+        GroupChatFactory(
             enterprise=company.enterprise,
             channel_account=company.connection.account,
             external_id=chat_id,
             community=community,
             name="",
         )
-        for chat_id in chats
-    )
     readings = [company.reading(chat_id) for chat_id in chats]
 
     def work(number):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from communities.models import GroupChat
 from communities.services.following import LONGEST_ID, locked_chats, staff_by_userid
+from communities.services.owning import note_owner_changes
 from members.models import MemberIdentity
 from members.models.member import IdentityKind
 from members.rules.status import JoinScene, LeaveReason, ObservedBy
@@ -30,7 +31,7 @@ from scrm.wecom.services.reading import request_reads
 CHAT_EVENT = "change_external_chat"
 CHAT_CHANGES = ("create", "update", "dismiss")
 
-ADDED, REMOVED = "add_member", "del_member"
+ADDED, REMOVED, NEW_OWNER = "add_member", "del_member", "change_owner"
 SCENES = {"0": JoinScene.INVITED, "3": JoinScene.QR_CODE}
 REASONS = {"0": LeaveReason.SELF, "1": LeaveReason.REMOVED}
 #: How ids of outsiders begin. It is looked at only where nothing else is known about one.
@@ -70,6 +71,7 @@ def take_chat_events(
     }
     if ends:
         end_chats(connection, list(chats.values()), ends, exact=True)
+    _note_owner_changes(chats, events)
     _record_moves(connection, chats, _moves(connection, events))
     _ask(connection, chats, events)
     return useless
@@ -143,6 +145,16 @@ def _reason(event: Event) -> LeaveReason:
     if len(event.members) != 1 or event["MemChangeCnt"] not in {"", "1"}:
         return LeaveReason.UNKNOWN
     return REASONS.get(event["QuitScene"], LeaveReason.UNKNOWN)
+
+
+def _note_owner_changes(chats: Mapping[str, GroupChat], events: Iterable[Event]) -> None:
+    """When, that is; to whom, a reading tells."""
+    changes: dict[int, set[datetime]] = {}
+    for event in events:
+        if event["UpdateDetail"] == NEW_OWNER and event.occurred_at is not None:
+            changes.setdefault(chats[event["ChatId"]].pk, set()).add(event.occurred_at)
+    if changes:
+        note_owner_changes(list(chats.values()), changes)
 
 
 # --- What is to be read ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.db import connection as database
 from django.db.models import Count, Q, QuerySet
 
 from communities.handlers import CustomerOfStaff
-from communities.models import Community, GroupChat, OwnershipTransfer, TransferItem
+from communities.models import GroupChat, OwnershipTransfer, TransferItem
 from communities.rules.transfer_planning import Assignment, Policy, Thing, plan
 from communities.rules.transfers import ItemState, Selection, Subject
 from communities.services.eligibility import candidates_for, incoming_to, owned_by
@@ -227,29 +227,18 @@ def _mentioned(
 def _planned(
     row: Row, found: Assignment | None, refusals: Mapping[int, str], routes: Mapping[int, str]
 ) -> Planned:
-    route = routes[row.id]
-    if found is None:
-        keeps = row.receiver_id if row.selection == Selection.CHOSEN else None
-        selection = row.selection if keeps else ""
-        reason = refusals[row.id]
-        return Planned(row.id, row.state, ItemState.BLOCKED, keeps, None, selection, reason, route)
-    if found.receiver_id is not None:
+    """What a person has chosen stays with an item that is blocked, to be seen and changed."""
+    policy_id = None if found is None else found.policy_id
+    if found is not None and found.receiver_id is not None:
         stays = row.state in (ItemState.PENDING, ItemState.FAILED)
         state = row.state if stays else ItemState.PLANNED
-        return Planned(
-            row.id, row.state, state, found.receiver_id, found.policy_id, found.selection, "", route
-        )
-    keeps = row.receiver_id if row.selection == Selection.CHOSEN else None
-    return Planned(
-        row.id,
-        row.state,
-        ItemState.BLOCKED,
-        keeps,
-        found.policy_id,
-        row.selection if keeps else "",
-        found.reason,
-        route,
-    )
+        outcome = (state, found.receiver_id, policy_id, found.selection, "")
+    else:
+        reason = refusals[row.id] if found is None else found.reason
+        is_chosen = row.selection == Selection.CHOSEN and row.receiver_id is not None
+        kept = (row.receiver_id, row.selection) if is_chosen else (None, "")
+        outcome = (ItemState.BLOCKED, kept[0], policy_id, kept[1], reason)
+    return Planned(row.id, row.state, *outcome, routes[row.id])
 
 
 def _write(planned: Iterable[Planned], rows: Iterable[Row]) -> None:

@@ -123,6 +123,8 @@ class OwnershipPeriod(models.Model):
                         RangeOperators.OVERLAPS,
                     ),
                 ],
+                # looked at after a statement, not in it: one moves a boundary on both sides
+                deferrable=models.Deferrable.IMMEDIATE,
                 violation_error_message=_("群主的任期不能重叠。"),
             ),
         ]

@@ -22,3 +22,6 @@ chat_assigned = Signal()
 
 # item_ids: list[int]; the platform says that these customers have been taken over, or have refused
 customers_settled = Signal()
+
+# Somebody's case is new, or to be planned anew: there is something to list
+cases_due = Signal()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from communities.services import executing_transfers, sending_notices
+from communities.services import case_claims, case_sweeps, executing_transfers, sending_notices
 from scrm.shared.waking import wake
 
 # --- Hand-overs -----------------------------------------------------------------------------------
@@ -23,6 +23,24 @@ def run_transfers() -> None:
 
 
 # --- Cases ----------------------------------------------------------------------------------------
+
+
+@shared_task(name="communities.sweep_cases")
+def sweep_cases() -> None:
+    if case_claims.cases_are_due():
+        wake(run_cases)
+
+
+@shared_task(name="communities.run_cases")
+def run_cases() -> None:
+    if case_sweeps.advance_cases(limit=1):
+        wake(run_cases)
+
+
+@shared_task(name="communities.tend_cases")
+def tend_cases() -> None:
+    case_sweeps.gather_left_behind()
+    case_sweeps.warn_of_deadlines()
 
 
 # --- Notices --------------------------------------------------------------------------------------

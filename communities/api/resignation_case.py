@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -109,7 +110,7 @@ class ResignationCaseDetailSerializer(ResignationCaseSerializer):
 class OpenCaseSerializer(StrictSerializer):
     staff: Any = VisibleRelatedField(
         queryset=Staff.objects.all(),
-        help_text=_("离职的同事；还在职的同时停用，立即失去所有权限。"),
+        help_text=_("离职的同事；还在职的同时停用，立即失去所有权限（需要 accounts.manage）。"),
     )
 
 
@@ -156,6 +157,8 @@ class ResignationCaseViewSet(
     def create(self, request: Request) -> Response:
         """为一位离职的同事建立交接；名下的一切在后台清点、按规则安排。"""
         staff = self.body(OpenCaseSerializer)["staff"]
+        if staff.is_active and not acting_user(request).can(Capability.MANAGE_ACCOUNTS):
+            raise PermissionDenied(_("他还在职：停用员工需要“管理账号与密钥”的权限。"))
         case = resigning.open_case(staff.pk, actor=acting_user(request))
         return self.answer(case, code=status.HTTP_201_CREATED)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -206,10 +208,19 @@ class OwnershipTransferViewSet(
         """One verb on the named items of this row, or on all that it can be done to."""
         row = self.get_object()
         values = self.body(body)
-        items = values.pop("items", None)
-        ids = None if items is None else [each.pk for each in items]
+        ids = own_items(row, values.pop("items", None))
         changed = verb(row.pk, item_ids=ids, actor=acting_user(self.request), **values)
         return self.answer(changed, code=code)
+
+
+def own_items(row: OwnershipTransfer, items: Sequence[TransferItem] | None) -> list[int] | None:
+    """The ids of items, all of this hand-over; None for all that it has."""
+    if items is None:
+        return None
+    if any(each.transfer_id != row.pk for each in items):
+        message = gettext("有明细不属于这次转让，请重新选择。")
+        raise ValidationError({"items": [ErrorDetail(message, "does_not_exist")]})
+    return [each.pk for each in items]
 
 
 class TransferNoticeFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream

@@ -32,5 +32,5 @@ class ItemCountSerializer(serializers.Serializer[Any]):
 
 
 @extend_schema_field(ItemCountSerializer(many=True))
-class ItemCountsField(serializers.ReadOnlyField[Any, Any]):
+class ItemCountsField(serializers.ReadOnlyField):
     """What ``counted_items`` has found."""

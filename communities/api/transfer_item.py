@@ -124,8 +124,8 @@ class TransferItemViewSet(
             "chat", "community", "giver", "receiver", "policy", "closed_by"
         ).fetch_mode(models.FETCH_RAISE)
 
-    def paginate_queryset(self, queryset: Any) -> list[TransferItem] | None:
-        page: list[TransferItem] | None = super().paginate_queryset(queryset)
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
         self.customer_names = self.names_on(page or [])
         return page
 

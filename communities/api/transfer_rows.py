@@ -126,6 +126,7 @@ def with_items_counted(
         subject=Subject.CHAT,
         route=Route.ON_JOB,
         state=ItemState.VERIFIED,
+        chat__owner=models.F("receiver"),
         verified_at__gte=Now() - timedelta(days=RETURN_DAYS),
     )
     return (

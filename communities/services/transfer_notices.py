@@ -51,7 +51,7 @@ class HandedOver(NamedTuple):
     giver_id: int
     receiver_id: int
     subject: str
-    count: int
+    how_many: int
     first: list[int] | None
 
 
@@ -115,7 +115,10 @@ def by_addressee(shares: Iterable[HandedOver]) -> dict[Addressee, Counts]:
         for role, staff_id, other_id in sides:
             addressee = Addressee(share.transfer_id, share.account_id, staff_id, role.value)
             told[addressee] = added(
-                told.get(addressee, {}), share.subject, {other_id: share.count}, share.first or []
+                told.get(addressee, {}),
+                share.subject,
+                {other_id: share.how_many},
+                share.first or [],
             )
     return told
 

@@ -9,14 +9,11 @@ from django.db.models import Count, F, Q, QuerySet
 
 from communities.handlers import customer_book
 from communities.models import Community, GroupChat, TransferItem, TransferPolicy
-from communities.rules.status import CommunityStatus
 from communities.rules.transfer_checks import Colleague, receiver_refusal
 from communities.rules.transfer_planning import Candidate
 from communities.rules.transfers import ANY_KIND, ItemState, Subject
+from communities.services.gatekeeping import OVER
 from scrm.accounts.models import Staff
-
-#: A community in one of these needs nobody to run it.
-OVER = (CommunityStatus.DISSOLVED, CommunityStatus.ARCHIVED, CommunityStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)

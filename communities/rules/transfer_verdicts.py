@@ -135,7 +135,7 @@ def _on_chat(sent: Sent, answer: Answer, *, now: datetime) -> Verdict:
 
 def _on_customer(sent: Sent, answer: Answer, *, now: datetime) -> Verdict:
     if answer.accepted or (answer.code in CUSTOMER_IS_BUSY and sent.may_be_done):
-        takeover_at = sent.sent_at + timedelta(hours=CUSTOMER_ANSWER_HOURS)
+        takeover_at = now + timedelta(hours=CUSTOMER_ANSWER_HOURS)
         return accepted(answer, now=now, takeover_at=takeover_at)
     if answer.code in CUSTOMER_IS_BUSY:
         return _again(sent, "busy", answer, wait=LONG_BUSY)

@@ -13,6 +13,7 @@ from tests.communities.factories import (
     TierSchemeFactory,
 )
 from tests.isolation import Call
+from tests.isolation_cases import transfers
 
 THREE_ORDERS = {"metric": "purchase_count", "op": "gte", "value": 3}
 
@@ -66,6 +67,7 @@ def build(world):
     world.rows["paused way"] = JoinWayFactory(
         community=world.rows["community"], name=f"{world.mark}旧海报", state="paused"
     )
+    transfers.build(world)
 
 
 def routes_of(world):
@@ -84,6 +86,7 @@ def community_body(world):
 
 
 API = {
+    **transfers.API,
     "community-list": {"get": Call(), "post": Call(body=community_body, answers=(201,))},
     "community-detail": {
         "get": Call(row="community"),

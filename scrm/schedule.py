@@ -89,6 +89,8 @@ SCHEDULE: dict[str, Entry] = {
     "syncs": every(10, "wecom.sweep_syncs"),
     # How late the full sync of each local night may begin.
     "nightly syncs": every(60, "wecom.sweep_nightly_syncs"),
+    # How late we notice that the clock of a simulated platform was moved; WeCom has none.
+    "simulated clocks": every(30, "wecom.learn_clocks"),
     # Personal data in callbacks is kept for days, so one run a day is plenty.
     "old payloads": at(crontab(hour=2, minute=20), "wecom.empty_old_payloads"),
 }

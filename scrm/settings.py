@@ -202,6 +202,7 @@ CELERY_TASK_DEFAULT_QUEUE = "sweep"
 CELERY_TASK_ROUTES = {  # the first pattern that fits
     "*.sweep_*": {"queue": "sweep"},
     "wecom.advance_sync": {"queue": "bulk"},
+    "wecom.learn_clocks": {"queue": "bulk"},
     "wecom.read_objects": {"queue": "bulk"},  # waits for the platform; callbacks must not
     "wecom.*": {"queue": "callbacks"},
     "campaigns.send_*welcome*": {"queue": "welcome"},

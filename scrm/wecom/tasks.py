@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from scrm.shared.waking import wake
-from scrm.wecom.services import advancing, payloads
+from scrm.wecom.services import advancing, payloads, platform_clock
 from scrm.wecom.services.bell import Bell
 from scrm.wecom.services.event_claims import has_due_events
 from scrm.wecom.services.processing import process_slice
@@ -55,6 +55,14 @@ def empty_old_payloads() -> None:
 
 #: Asked by the web process for every callback that it stored.
 INBOX_BELL = Bell(partial(wake, process_inbox))
+
+
+# --- What time it is there ------------------------------------------------------------------------
+
+
+@shared_task(name="wecom.learn_clocks")
+def learn_clocks() -> None:
+    platform_clock.learn_clocks()
 
 
 # --- Reading everything ---------------------------------------------------------------------------

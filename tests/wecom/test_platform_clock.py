@@ -20,7 +20,7 @@ from scrm.wecom.rules.status import EventState, Platform, SyncScope, SyncState
 from scrm.wecom.services.advancing import advance_sync
 from scrm.wecom.services.inbox import LISTENERS, NotTaken, open_callback
 from scrm.wecom.services.inbox import Signed as Asked
-from scrm.wecom.services.platform_clock import learn_clock, platform_day, platform_now
+from scrm.wecom.services.platform_clock import learn_clock, learn_clocks, platform_day, platform_now
 from scrm.wecom.services.processing import process_waiting
 from scrm.wecom.services.rereading import read_waiting
 from scrm.wecom.services.syncing import start_sync
@@ -87,6 +87,16 @@ def test_a_session_of_calls_hears_a_moved_clock_and_writes_it_down_when_it_ends(
     simulated.corp.clock.offset = 0.0
     learn_clock(WecomConnection.objects.get(pk=simulated.connection.pk))
     assert stored(simulated) == timedelta(0)
+
+
+def test_a_day_that_nobody_asked_about_is_noticed_too():
+    moved, silent = simulated_corp(), simulated_corp()
+    moved.corp.clock.advance(DAY)
+    silent.corp.faults.refuse("*", 50003, times=-1)
+    silent.corp.clock.advance(DAY)
+    learn_clocks()
+    assert near(database_now() + stored(moved), moved.corp.clock.now())
+    assert stored(silent) == timedelta(0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.4, 30.0])

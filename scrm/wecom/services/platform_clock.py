@@ -4,6 +4,7 @@ it: its day, 24 hours, 90 days, when a reading was made."""
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,9 +12,11 @@ from django.db.models import DateTimeField, DurationField, Expression, Expressio
 from django.db.models.functions import Now
 
 from scrm.shared.clock import database_now
-from scrm.wecom.client import client_for
+from scrm.wecom.client import WecomRefusal, client_for
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.status import Platform
+
+logger = logging.getLogger(__name__)
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 
@@ -57,3 +60,17 @@ def learn_clock(connection: WecomConnection) -> timedelta:
         with client_for(connection) as client:
             client.callback_ips()
     return clock_ahead(connection)
+
+
+def learn_clocks() -> None:
+    """Of every simulated platform in use: a day that has begun there lets things go on which wait
+    for it and would otherwise call nobody."""
+    simulated = WecomConnection.objects.in_use().filter(platform=Platform.SIMULATOR)
+    for connection in simulated.order_by("pk"):
+        try:
+            learn_clock(connection)
+        except WecomRefusal as refusal:
+            logger.info(
+                "A simulated platform did not tell its time.",
+                extra={"connection_id": connection.pk, "errcode": refusal.code},
+            )

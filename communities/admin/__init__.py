@@ -6,7 +6,12 @@ from communities.admin import (
     community,
     entry_policy,
     group_chat,
+    resignation_case,
+    staff_buttons,
     tier,
+    transfer,
+    transfer_item,
+    transfer_policy,
 )
 
 __all__ = [
@@ -15,5 +20,10 @@ __all__ = [
     "community",
     "entry_policy",
     "group_chat",
+    "resignation_case",
+    "staff_buttons",
     "tier",
+    "transfer",
+    "transfer_item",
+    "transfer_policy",
 ]

@@ -156,7 +156,13 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
     list_select_related = ("minimum_tier", "owner", "parent")
     list_fullwidth = True
     search_fields = ("name", "code", "audience_statement", "purpose_statement")
-    autocomplete_fields = ("parent", "owner", "adviser", "classification_values")
+    autocomplete_fields = (
+        "parent",
+        "owner",
+        "backup_owner",
+        "adviser",
+        "classification_values",
+    )
     fieldsets = (
         (
             None,
@@ -181,7 +187,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
         ),
         (
             _("负责人与规模"),
-            {"fields": (("owner", "adviser"), ("minimum_size", "target_size"))},
+            {"fields": (("owner", "backup_owner", "adviser"), ("minimum_size", "target_size"))},
         ),
     )
     readonly_fields = ("status",)

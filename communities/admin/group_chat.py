@@ -17,6 +17,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from communities.admin.community import CHAT_COLOURS
+from communities.admin.transfer_shortcuts import ChatShortcuts
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatPlatformStatus
 from communities.services.chats import assign_chat, edit_group_chat, register_group_chat
@@ -87,10 +88,11 @@ class AssignDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
 
 @admin.register(GroupChat)
-class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
+class GroupChatAdmin(ChatShortcuts, EnterpriseModelAdmin[GroupChat]):
     view_capability = Capability.VIEW_COMMUNITIES
     add_capability = Capability.MANAGE_COMMUNITIES
     change_capability = Capability.MANAGE_COMMUNITIES
+    action_capabilities = {"transfer": Capability.TRANSFER_OWNERSHIP}
     create_verb = register_group_chat
     update_verb = edit_group_chat
     list_display = (
@@ -126,7 +128,8 @@ class GroupChatAdmin(EnterpriseModelAdmin[GroupChat]):
         "notice",
     )
     ordering = ("-pk",)
-    actions_detail = ("assign",)
+    actions = ("hand_over_selected",)
+    actions_detail = ("assign", "hand_over")
 
     def get_readonly_fields(self, request: HttpRequest, obj: GroupChat | None = None) -> Any:
         settled: tuple[str, ...] = (

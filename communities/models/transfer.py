@@ -43,9 +43,16 @@ class OwnershipTransferQuerySet(models.QuerySet["OwnershipTransfer"]):
         return self.filter(enterprise_id=user.enterprise_id).filter(within_scope_of(user))
 
     def to_be_approved_by(self, user: User) -> OwnershipTransferQuerySet:
-        """Nobody approves what one has planned oneself."""
-        waiting = self.visible_to(user).filter(status=TransferStatus.AWAITING_APPROVAL)
-        return waiting.exclude(created_by=user).exclude(planned_by=user)
+        """Also of what is at work already, where receivers were changed. Nobody approves what one
+        has planned oneself."""
+        pending = TransferItem.objects.filter(
+            transfer=models.OuterRef("pk"), state=ItemState.PENDING
+        )
+        open_ones = self.visible_to(user).filter(
+            models.Exists(pending),
+            status__in=[TransferStatus.AWAITING_APPROVAL, TransferStatus.SUBMITTED],
+        )
+        return open_ones.exclude(created_by=user).exclude(planned_by=user)
 
 
 class OwnershipTransfer(models.Model):

@@ -52,6 +52,7 @@ REASONS: dict[str, str | Promise] = {
     "handed_over_too_often": _("90 天内已经在职转让过 2 次，这是平台的上限：请过些天再转。"),
     "inheritance_over": _("员工离职已超过 1 年，平台不再允许继承。"),
     "owner_changed": _("已经不在转出人名下，不需要由他转出。"),
+    "not_approved": _("审批人没有批准这样改：请另选接手人，或不再转。"),
     "giver_is_elsewhere": _(
         "转出人没有平台账号，或不在应用的可见范围内：请先同步通讯录，或调整应用的可见范围。"
     ),

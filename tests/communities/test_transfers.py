@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from communities.errors import (
     ApproverIsAuthor,
@@ -21,6 +22,7 @@ from communities.models import OwnershipTransfer, ResignationCase, TransferItem
 from communities.rules.transfer_status import is_closed, sources_of, status_of
 from communities.rules.transfers import CaseCause, ItemState, Subject, TransferStatus
 from communities.services.moving_items import hold_items
+from communities.services.owning import name_owner
 from communities.services.returning import return_transfer
 from communities.services.settling_transfers import settle_transfers
 from communities.services.transfer_items import assign_receiver, retry_items, waive_items
@@ -50,19 +52,13 @@ def office(db):
 @pytest.fixture
 def approved(office):
     """Three chats, approved and waiting for a worker."""
-    return approved_transfer(office, [office.chat() for _ in range(3)])
+    return office.transfer_of([office.chat() for _ in range(3)])
 
 
 def drafted(office, chats, **fields):
     return draft_transfer(
         actor=office.author, **{"chats": chats, "receivers": office.receivers, **fields}
     )
-
-
-def approved_transfer(office, chats):
-    transfer = drafted(office, chats)
-    submit_transfer(transfer.pk, actor=office.author)
-    return approve_transfer(transfer.pk, actor=office.boss)
 
 
 def open_tasks(transfer):
@@ -211,7 +207,10 @@ def test_nothing_of_another_enterprise_can_be_named(office, what):
 
 def test_a_narrow_data_scope_reaches_neither_chats_nor_customers_of_others(office):
     member = UserFactory(
-        enterprise=office.enterprise, role=Role.OPERATOR, staff=office.receiver, data_scope="own"
+        enterprise=office.enterprise,
+        role=Role.OPERATOR,
+        staff=office.receiver,
+        data_scope="own_communities",
     )
     chat = office.chat()
 
@@ -598,7 +597,7 @@ def test_what_is_being_sent_or_has_been_accepted_cannot_be_waived(office, approv
 
 
 def test_items_of_another_transfer_are_not_touched(office, approved):
-    other = approved_transfer(office, [office.chat()])
+    other = office.transfer_of([office.chat()])
     theirs = [item.pk for item in other.items.all()]
 
     for verb in (
@@ -702,19 +701,25 @@ def draft_item(office, transfer):
 # --- returning ----------------------------------------------------------------------------------
 
 
+@transaction.atomic
+def give(chat, owner):
+    chat.owner = owner
+    chat.save(update_fields=["owner"])
+    name_owner(chat)
+
+
 def received(transfer):
     """The platform shows the new owners."""
     transfer = platform_says(transfer, ItemState.VERIFIED)
-    for item in transfer.items.select_related("chat"):
-        item.chat.owner_id = item.receiver_id
-        item.chat.save(update_fields=["owner"])
+    for item in transfer.items.select_related("chat", "receiver"):
+        give(item.chat, item.receiver)
     return transfer
 
 
 def test_a_return_gives_each_chat_back_to_who_gave_it(office):
     second = office.colleague("王五")
     chats = [office.chat(), office.chat(owner=second)]
-    transfer = received(approved_transfer(office, chats))
+    transfer = received(office.transfer_of(chats))
 
     back = return_transfer(transfer.pk, actor=office.author)
 
@@ -741,8 +746,7 @@ def test_only_verified_chats_that_are_still_there_are_returned(office, approved)
 
     received(approved)
     moved = approved.items.order_by("pk").first()
-    moved.chat.owner = office.colleague("王五")
-    moved.chat.save(update_fields=["owner"])
+    give(moved.chat, office.colleague("王五"))
     back = return_transfer(approved.pk, actor=office.author)
     assert moved.chat_id not in back.items.values_list("chat", flat=True)
     assert back.items.count() == 2

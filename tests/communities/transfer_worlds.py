@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from threading import Barrier
+
+from django.db import connections
 
 from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.status import CommunityStatus
-from communities.rules.transfers import ItemState, Route
+from communities.rules.transfers import ItemState, Route, Selection, Subject, TransferStatus
 from communities.services.settling_transfers import settle_transfers
 from scrm.accounts.models import Staff, StaffPlatformStatus
 from scrm.accounts.services.staff import deactivate_staff
 from scrm.shared.clock import database_now
+from scrm.shared.errors import DomainError
 from tests.accounts.factories import EnterpriseFactory, StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory, GroupChatFactory
 from tests.wecom.factories import WecomConnectionFactory
@@ -56,8 +61,62 @@ class Office:
             **fields,
         )
 
+    def transfer_of(self, chats):
+        """To the first receiver, as approved by the boss, without asking the verbs."""
+        now = database_now()
+        past = {"approved_by": self.boss, "approved_at": now, "submitted_at": now}
+        return self._transfer(chats, TransferStatus.SUBMITTED, ItemState.QUEUED, **past)
+
+    def draft_of(self, chats):
+        """The same before it is submitted."""
+        return self._transfer(chats, TransferStatus.DRAFT, ItemState.PLANNED)
+
+    def _transfer(self, chats, status, state, **past):
+        transfer = OwnershipTransfer.objects.create(
+            enterprise=self.enterprise,
+            status=status,
+            created_by=self.author,
+            planned_by=self.author,
+            **past,
+        )
+        transfer.receivers.set(self.receivers)
+        TransferItem.objects.bulk_create(
+            TransferItem(
+                enterprise=self.enterprise,
+                transfer=transfer,
+                subject=Subject.CHAT,
+                channel_account=self.account,
+                chat=chat,
+                giver=chat.owner,
+                receiver=self.receiver,
+                selection=Selection.CHOSEN,
+                route=Route.ON_JOB,
+                state=state,
+                due_at=past.get("submitted_at"),
+            )
+            for chat in chats
+        )
+        return transfer
+
     def leave(self, staff):
         deactivate_staff(staff.pk, actor=None)
+
+
+def at_once(*works):
+    """What each of them gave, or the code with which it was refused."""
+    together = Barrier(len(works))
+
+    def run(work):
+        try:
+            together.wait()
+            return work()
+        except DomainError as refusal:
+            return refusal.code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
 
 
 def states(transfer):

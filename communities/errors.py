@@ -206,6 +206,26 @@ class NothingChosen(InvalidInput):
     field = "chats"
 
 
+class PolicyTaken(DomainError):
+    """Another policy is in force for the same things."""
+
+    code = "policy_taken"
+
+
+class PolicyNamesNobody(InvalidInput):
+    """It finds its receivers among those it names, and names none that fits."""
+
+    code = "policy_names_nobody"
+    field = "receivers"
+
+
+class CustomersHaveNoCommunity(InvalidInput):
+    """A policy for customers that asks for what only a community has."""
+
+    code = "customers_have_no_community"
+    field = "selection"
+
+
 class CaseIsOpen(DomainError):
     """Somebody's case goes on until everything of theirs has an outcome."""
 

@@ -9,11 +9,13 @@ from django.dispatch import receiver
 
 from communities import tasks
 from communities.rules.transfers import CaseCause
+from communities.services.executing_transfers import wake_what_waits
 from communities.services.resigning import begin_case, cancel_case_of
 from communities.signals import cases_due
 from scrm.accounts.models import Staff, User
 from scrm.accounts.signals import staff_deactivated, staff_reactivated
 from scrm.shared.waking import wake
+from scrm.wecom.signals import clock_heard
 
 
 @receiver(staff_deactivated)
@@ -31,6 +33,11 @@ def cancel_the_case(*, staff_id: int, actor_id: int | None, **_: object) -> None
 @receiver(cases_due)
 def hurry_the_cases(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.run_cases), robust=True)
+
+
+@receiver(clock_heard)
+def look_again_at_another_time(*, connection_id: int, **_: object) -> None:
+    wake_what_waits(connection_id)
 
 
 def _user(actor_id: int | None) -> User | None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -31,6 +31,7 @@ from communities.signals import customers_settled
 from scrm.accounts.models import Staff
 from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.errors import InvalidArguments, Kind, WecomRefusal
+from scrm.wecom.client.results import Page, TransferResult
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.services.platform_clock import platform_now
 
@@ -123,7 +124,7 @@ def ask_for_results(connection: WecomConnection) -> int:
 
 
 def _claim(connection: WecomConnection, token: UUID) -> list[Row]:
-    named = {
+    named: dict[str, Any] = {
         "account": connection.account_id,
         "token": token,
         "lease": settings.LEASE_SECONDS,
@@ -136,28 +137,29 @@ def _claim(connection: WecomConnection, token: UUID) -> list[Row]:
 def _results(connection: WecomConnection, rows: Sequence[Row]) -> dict[str, Result]:
     """The last hand-over between these two of each of these customers."""
     people = Staff.objects.in_bulk([rows[0].giver_id, rows[0].receiver_id])
-    giver, taker = people[rows[0].giver_id], people[rows[0].receiver_id]
-    wanted, found = {row.external_userid for row in rows}, {}
+    giver = people[rows[0].giver_id].external_id
+    taker = people[rows[0].receiver_id].external_id
+    wanted = {row.external_userid for row in rows}
+    found: dict[str, Result] = {}
+    cursor, seen = "", {""}
     with client_for(connection) as client:
-        cursor, seen = "", set()
-        while cursor not in seen:
-            seen.add(cursor)
-            page = _ask(client, rows[0].route)(
-                giver=giver.external_id, taker=taker.external_id, cursor=cursor
-            )
+        while True:
+            page = _page(client, rows[0].route, giver=giver, taker=taker, cursor=cursor)
             for each in page.items:
                 if each.external_userid in wanted:
                     found[each.external_userid] = Result(each.status, each.takeover_at)
             cursor = page.next_cursor
-            if not cursor:
-                break
-    return found
+            if cursor in seen:
+                return found
+            seen.add(cursor)
 
 
-def _ask(client: WecomClient, route: str):
+def _page(
+    client: WecomClient, route: str, *, giver: str, taker: str, cursor: str
+) -> Page[TransferResult]:
     if route == Route.RESIGNED:
-        return client.transfer_customers_resigned_result
-    return client.transfer_customers_result
+        return client.transfer_customers_resigned_result(giver=giver, taker=taker, cursor=cursor)
+    return client.transfer_customers_result(giver=giver, taker=taker, cursor=cursor)
 
 
 def _handed(row: Row) -> Handed:

@@ -63,7 +63,7 @@ def _change_hands(rows: Sequence[TransferItem]) -> None:
     transfers = lock_transfers({row.transfer_id for row in rows})
     mine = TransferItem.objects.filter(pk__in=[row.pk for row in rows], state=ItemState.QUEUED)
     items = list(mine.select_for_update(no_key=True, of=("self",)).order_by("pk"))
-    given: dict[int, list[int]] = defaultdict(list)
+    given: dict[int, list[int | None]] = defaultdict(list)
     for (giver_id, receiver_id), ids in _by_pair(items).items():
         for role in ROLES:
             communities.filter(pk__in=ids, **{role: giver_id}).update(**{role: receiver_id})
@@ -82,8 +82,10 @@ def _change_hands(rows: Sequence[TransferItem]) -> None:
     settle_transfers([transfer.pk for transfer in transfers])
 
 
-def _by_pair(items: Sequence[TransferItem]) -> dict[tuple[int, int], list[int]]:
-    pairs: dict[tuple[int, int], list[int]] = defaultdict(list)
+def _by_pair(
+    items: Sequence[TransferItem],
+) -> dict[tuple[int, int | None], list[int | None]]:
+    pairs: dict[tuple[int, int | None], list[int | None]] = defaultdict(list)
     for item in items:
         pairs[item.giver_id, item.receiver_id].append(item.community_id)
     return pairs

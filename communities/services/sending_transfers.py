@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, transaction
@@ -220,7 +221,11 @@ def _sent(batch: Batch, item: Claimed) -> Sent:
 
 def _park(connection: WecomConnection, batch: Batch, wait: float) -> None:
     """Let nothing else of this kind try meanwhile."""
-    named = {"account": connection.account_id, "subject": batch.subject, "wait": wait}
+    named: dict[str, Any] = {
+        "account": connection.account_id,
+        "subject": batch.subject,
+        "wait": wait,
+    }
     with database.cursor() as cursor:
         cursor.execute(PARK, named)
 

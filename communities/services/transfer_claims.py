@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -146,6 +146,12 @@ class _Row(NamedTuple):
     owner_id: int | None
     is_dissolved: bool
 
+    @property
+    def claimed(self) -> Claimed:
+        return Claimed(
+            self.id, self.transfer_id, self.giver_id, self.reason, self.attempt_count, self.ref
+        )
+
 
 @transaction.atomic
 def claim_batch(connection: WecomConnection) -> Batch | Unfit | None:
@@ -153,7 +159,7 @@ def claim_batch(connection: WecomConnection) -> Batch | Unfit | None:
     the day's share taken. Items that must not be sent any more are named instead."""
     now = platform_now(connection)
     account_id, day = connection.account_id, platform_day(now)
-    named: dict[str, object] = {
+    named: dict[str, Any] = {
         "account": account_id,
         "spent": spent_givers(account_id, day=day),
         "alone_after": ALONE_AFTER,
@@ -180,7 +186,7 @@ def claim_batch(connection: WecomConnection) -> Batch | Unfit | None:
         receiver_id=receiver_id,
         sent_at=now,
         day=day,
-        items=[Claimed(*row[: len(Claimed._fields)]) for row in rows],
+        items=[row.claimed for row in rows],
     )
     _take(batch)
     return batch
@@ -227,7 +233,7 @@ def lose_expired() -> int:
     """Items whose worker died while it sent them are of unknown outcome; how many."""
     with database.cursor() as cursor:
         cursor.execute(LOSE)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def write_answers(verdicts: Mapping[int, Verdict], *, token: UUID) -> set[int]:
@@ -256,7 +262,7 @@ def _written(
     if not verdicts:
         return set()
     ids, found = sorted(verdicts), [verdicts[id_] for id_ in sorted(verdicts)]
-    named = {
+    named: dict[str, Any] = {
         "ids": ids,
         "states": [each.state for each in found],
         "reasons": [each.reason for each in found],

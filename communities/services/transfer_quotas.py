@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection as database
 from django.db.models import Q
@@ -127,7 +127,7 @@ def _add(account_id: int, counts: Mapping[int, int], *, day: date) -> None:
     givers = sorted(giver for giver, count in counts.items() if count)
     if not givers:
         return
-    named = {
+    named: dict[str, Any] = {
         "account": account_id,
         "day": day,
         "givers": givers,

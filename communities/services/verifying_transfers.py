@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection as database
 from django.db import transaction
@@ -101,7 +101,7 @@ def look_at_chats(connection: WecomConnection) -> int:
 
 
 def _due_rows(connection: WecomConnection) -> list[Row]:
-    named: dict[str, object] = {"account": connection.account_id, "most": AT_ONCE}
+    named: dict[str, Any] = {"account": connection.account_id, "most": AT_ONCE}
     with database.cursor() as cursor:
         cursor.execute(WHOSE, named)
         transfer_ids = [transfer_id for (transfer_id,) in cursor.fetchall()]

@@ -105,7 +105,9 @@ def facts_of(transfer: OwnershipTransfer, items: QuerySet[TransferItem]) -> Fact
                 "pk", "parent_id"
             )
         ),
-        places=_places(transfer.enterprise_id, rows),
+        places=places_of(
+            transfer.enterprise_id, {row.community_id or row.chat_community_id for row in rows}
+        ),
         connections=connections,
         hand_overs=hand_overs_of(items, connections.values(), now=now),
         now=now,
@@ -242,9 +244,9 @@ def _givers(staff_ids: Collection[int]) -> dict[int, Colleague]:
     return found
 
 
-def _places(enterprise_id: int, rows: Iterable[Row]) -> dict[int, Place]:
-    wanted = {row.community_id or row.chat_community_id for row in rows} - {None}
-    communities = Community.objects.filter(pk__in=wanted)
+def places_of(enterprise_id: int, community_ids: Collection[int | None]) -> dict[int, Place]:
+    """What policies ask of these communities, by their keys."""
+    communities = Community.objects.filter(pk__in={*community_ids} - {None})
     own: dict[int, list[int]] = {}
     through = Community.classification_values.through.objects.filter(community__in=communities)
     for community_id, value_id in through.values_list("community_id", "classificationvalue_id"):

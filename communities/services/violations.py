@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from communities.errors import ViolationIsClosed, ViolationNoteMissing
 from communities.models import GroupChat, OwnershipPeriod, OwnershipViolation, TransferItem
 from communities.rules.ownership import ABOUT_THE_OWNER, Owner, broken_by, broken_by_the_way
+from communities.rules.transfer_planning import Policy
 from communities.rules.transfers import BrokenRule, ItemState, OwnershipCause, ViolationStatus
+from communities.services.chat_policies import policies_of_chats
 from scrm.accounts.models import Staff, User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
@@ -94,17 +96,23 @@ def _broken_by(
         row for row in periods if row.cause == OwnershipCause.OBSERVED and _is_somebody(row)
     ]
     owners = _owners({row.staff_id for row in observed})
+    policies = policies_of_chats([row.chat for row in observed])
     broken = []
     for row in observed:
-        item = hand_overs.get(row.chat_id)
-        rules = broken_by(_owner(row.staff_id, owners), maximum=None) + broken_by_the_way(
+        item, policy = hand_overs.get(row.chat_id), policies.get(row.chat_id)
+        rules = broken_by(_owner(row.staff_id, owners), maximum=_maximum(policy))
+        rules += broken_by_the_way(
             hand_over=None if item is None else ItemState(item.state),
             is_its_receiver=item is not None and item.receiver_id == row.staff_id,
-            needs_approval=False,
+            needs_approval=policy is not None and policy.needs_approval,
         )
         if rules:
             broken.append((row, rules))
     return broken
+
+
+def _maximum(policy: Policy | None) -> int | None:
+    return None if policy is None else policy.maximum
 
 
 def _is_somebody(period: OwnershipPeriod) -> bool:
@@ -166,12 +174,16 @@ def _end_where_put_right(violations: QuerySet[OwnershipViolation]) -> int:
     if not rows:
         return 0
     owners = _owners({row.chat.owner_id for row in rows})
+    policies = policies_of_chats([row.chat for row in rows])
     unsettled = {row.period_id for row in rows}
     present = _present([row.chat_id for row in rows])
     ended: dict[str, list[int]] = {}
     for row in rows:
         current = present.get(row.chat_id)
-        note = _put_right_by(row, current, owners, is_forbidden=current in unsettled)
+        is_allowed = not broken_by(
+            _owner(row.chat.owner_id, owners), maximum=_maximum(policies.get(row.chat_id))
+        )
+        note = _put_right_by(row, current, is_allowed=is_allowed, is_forbidden=current in unsettled)
         if note:
             ended.setdefault(note, []).append(row.pk)
     for note, ids in ended.items():
@@ -190,13 +202,12 @@ def _present(chat_ids: Collection[int]) -> dict[int, int]:
 def _put_right_by(
     row: OwnershipViolation,
     current: int | None,
-    owners: Mapping[int, Owner],
     *,
+    is_allowed: bool,
     is_forbidden: bool,
 ) -> str:
     """In words, or empty where it is not put right. ``current`` is the chat's open period;
-    ``is_forbidden``: it is against the rules itself."""
-    chat = row.chat
+    ``is_allowed``: its owner may own the chat; ``is_forbidden``: it began against the rules."""
     if current is None:
         return _("群已解散。")
     if current != row.period_id and _is_former_owner(row):
@@ -205,9 +216,7 @@ def _put_right_by(
         return ""
     if current == row.period_id and not ABOUT_THE_OWNER.issuperset(row.rules):
         return ""
-    if broken_by(_owner(chat.owner_id, owners), maximum=None):
-        return ""
-    return _("现在的群主符合规则。")
+    return _("现在的群主符合规则。") if is_allowed else ""
 
 
 def _is_former_owner(row: OwnershipViolation) -> bool:

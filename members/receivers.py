@@ -15,6 +15,7 @@ from communities.signals import (
     classification_rule_removed,
     classification_rule_set,
     community_moved,
+    customers_settled,
     entry_policy_set,
 )
 from members import tasks
@@ -25,6 +26,7 @@ from members.services.inviting_to_split import settle_gone, settle_joined
 from members.services.platform.assigning import admit_chat
 from members.services.platform.chat_events import CHAT_CHANGES, CHAT_EVENT, take_chat_events
 from members.services.platform.chat_reader import ChatReader
+from members.services.platform_customers.changing_hands import read_customers_again
 from members.services.platform_customers.events import (
     CUSTOMER_CHANGES,
     CUSTOMER_EVENT,
@@ -165,6 +167,11 @@ def look_at_tiers_after_many_moved(*, membership_ids: list[int], **_: object) ->
 @receiver(tiers_changed)
 def look_at_tiers_by_tier(*, scheme_id: int, assignment_ids: list[int], **_: object) -> None:
     mark_holders(scheme_id, assignment_ids)
+
+
+@receiver(customers_settled)
+def read_who_changed_hands(*, item_ids: list[int], **_: object) -> None:
+    read_customers_again(item_ids)
 
 
 @receiver(tiers_due)

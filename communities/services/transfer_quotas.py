@@ -84,7 +84,7 @@ def spent_givers(account_id: int, *, day: date) -> list[int]:
 def take_quotas(account_id: int, wanted: Mapping[int, int], *, day: date) -> dict[int, int]:
     """Take from each giver's share of the day up to what is wanted, in the caller's transaction,
     which holds the rows until its end; how many were granted to each."""
-    named = {"account": account_id, "day": day, "givers": sorted(wanted)}
+    named: dict[str, Any] = {"account": account_id, "day": day, "givers": sorted(wanted)}
     with database.cursor() as cursor:
         cursor.execute(OPEN, named)
         cursor.execute(LOCK, {**named, "most": CHATS_HANDED_OVER_A_DAY})
@@ -98,7 +98,7 @@ def give_back_quotas(account_id: int, unused: Mapping[int, int], *, day: date) -
     """What was taken and the platform did not count, by giver."""
     if unused:
         with database.cursor() as cursor:
-            named = {"account": account_id, "day": day, "givers": sorted(unused)}
+            named: dict[str, Any] = {"account": account_id, "day": day, "givers": sorted(unused)}
             cursor.execute(LOCK, {**named, "most": CHATS_HANDED_OVER_A_DAY})
         _add(account_id, {giver: -count for giver, count in unused.items()}, day=day)
 
@@ -107,7 +107,7 @@ def count_quotas(account_id: int, used: Mapping[int, int], *, day: date) -> None
     """What the platform counts on this day though it was taken from another's share."""
     if used:
         with database.cursor() as cursor:
-            named = {"account": account_id, "day": day, "givers": sorted(used)}
+            named: dict[str, Any] = {"account": account_id, "day": day, "givers": sorted(used)}
             cursor.execute(OPEN, named)
         _add(account_id, used, day=day)
 
@@ -116,7 +116,7 @@ def exhaust_quotas(account_id: int, giver_ids: Collection[int], *, day: date) ->
     """The platform says that there are no more from these people today, whoever used them."""
     if giver_ids:
         with database.cursor() as cursor:
-            named = {"account": account_id, "day": day, "givers": sorted(giver_ids)}
+            named: dict[str, Any] = {"account": account_id, "day": day, "givers": sorted(giver_ids)}
             cursor.execute(OPEN, named)
         TransferQuota.objects.filter(
             channel_account=account_id, giver__in=giver_ids, day=day

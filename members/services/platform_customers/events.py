@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from communities.services.customer_results import FailedTakeover, settle_failed_takeovers
 from members.models import Follow
 from members.rules.status import FollowEnd
 from members.rules.stays import Joined, Left
@@ -49,7 +50,11 @@ def take_customer_events(
 ) -> Mapping[int, str] | None:
     """Write down who added or deleted whom, and have the customers read that have changed."""
     useless = {event.row_id: reason for event in events if (reason := _uselessness(event))}
+    useless |= _settle_takeovers(
+        connection, [event for event in events if event.change_type == TRANSFER_FAILED]
+    )
     used = [event for event in events if event.row_id not in useless]
+    used = [event for event in used if event.change_type != TRANSFER_FAILED]
     moves = [event for event in used if event.change_type != EDITED and event.occurred_at]
     if moves:
         _record_moves(connection, moves)
@@ -60,11 +65,23 @@ def take_customer_events(
 
 
 def _uselessness(event: Event) -> str:
-    if event.change_type == TRANSFER_FAILED:
-        return _("没有经本系统发起的客户转接。")
     if not event["UserID"] or not event["ExternalUserID"]:
         return _("回调里没有员工账号或客户编号。")
     return ""
+
+
+def _settle_takeovers(connection: WecomConnection, events: Sequence[Event]) -> dict[int, str]:
+    """Before anybody is locked: hand-overs come before people."""
+    told = {
+        event.row_id: FailedTakeover(
+            event["UserID"], event["ExternalUserID"], event["FailReason"], event.occurred_at
+        )
+        for event in events
+        if event.occurred_at is not None
+    }
+    heard = settle_failed_takeovers(connection, [*told.values()]) if told else set()
+    why = _("没有经本系统发起的客户转接。")
+    return {event.row_id: why for event in events if told.get(event.row_id) not in heard}
 
 
 def _record_moves(connection: WecomConnection, events: Sequence[Event]) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from communities.services import case_claims, case_sweeps, executing_transfers, sending_notices
+from communities.services import (
+    case_claims,
+    case_sweeps,
+    executing_transfers,
+    sending_notices,
+    violations,
+)
 from scrm.shared.waking import wake
 
 # --- Hand-overs -----------------------------------------------------------------------------------
@@ -49,3 +55,11 @@ def tend_cases() -> None:
 @shared_task(name="communities.sweep_notices")
 def sweep_notices() -> None:
     sending_notices.send_due_notices()
+
+
+# --- Violations -----------------------------------------------------------------------------------
+
+
+@shared_task(name="communities.sweep_violations")
+def sweep_violations() -> None:
+    violations.review_violations()

@@ -78,6 +78,8 @@ SCHEDULE: dict[str, Entry] = {
     "resignation cases": every(10, "communities.sweep_cases"),
     # A year to inherit ends by days, and what was left behind unseen is looked for as often.
     "tending resignation cases": at(crontab(hour=0, minute=40), "communities.tend_cases"),
+    # How long a forbidden change of owner stays on the list once its owner may own the chat.
+    "ownership violations": every(600, "communities.sweep_violations"),
     # How late colleagues hear of what has changed hands.
     "transfer notices": every(10, "communities.sweep_notices"),
     # How long a callback of WeCom waits when the wake-up was lost.

@@ -33,7 +33,9 @@ def judge_changes(
     """
     if not periods:
         return
-    broken = _broken_by(periods, hand_overs)
+    open_ones = OwnershipViolation.objects.filter(chat__in=[row.chat_id for row in periods])
+    returned = {row.chat_id for row in _unsettled(open_ones) if _is_former_owner(row)}
+    broken = _broken_by([row for row in periods if row.chat_id not in returned], hand_overs)
     rows = OwnershipViolation.objects.bulk_create(
         OwnershipViolation(
             enterprise_id=period.enterprise_id, chat=period.chat, period=period, rules=rules
@@ -42,15 +44,20 @@ def judge_changes(
     )
     for row in rows:
         _alert(row)
-    _end_where_put_right(
-        OwnershipViolation.objects.filter(chat__in=[period.chat_id for period in periods])
-    )
+    _end_where_put_right(open_ones)
 
 
 def review_violations() -> int:
     """End the open violations whose chat belongs again to the owner before, or to somebody who may
     own it; how many."""
-    return _end_where_put_right(OwnershipViolation.objects.order_by("pk"))
+    rows = OwnershipViolation.objects.order_by("pk")
+    ended, last = 0, 0
+    while page := list(
+        rows.open().filter(pk__gt=last).values_list("pk", flat=True)[:REVIEWED_AT_ONCE]
+    ):
+        ended += _end_where_put_right(rows.filter(pk__in=page))
+        last = page[-1]
+    return ended
 
 
 @transaction.atomic
@@ -156,21 +163,26 @@ def _alert(violation: OwnershipViolation) -> None:
 # --- What puts it right ---------------------------------------------------------------------------
 
 
-@transaction.atomic
-def _end_where_put_right(violations: QuerySet[OwnershipViolation]) -> int:
+def _unsettled(violations: QuerySet[OwnershipViolation]) -> QuerySet[OwnershipViolation]:
+    """The open ones, with their chats and the owner before each."""
     before = OwnershipPeriod.objects.filter(
         chat=OuterRef("chat"), ended_at__lte=OuterRef("period__began_at")
     ).exclude(pk=OuterRef("period"))
     latest = before.order_by("-began_at", "-pk")[:1]
-    rows = list(
+    return (
         violations.open()
-        .select_related("chat", "period")
+        .select_related("chat")
         .annotate(
             former_staff=Subquery(latest.values("staff")),
             former_userid=Subquery(latest.values("userid")),
         )
-        .select_for_update(no_key=True, of=("self",), skip_locked=True)[:REVIEWED_AT_ONCE]
     )
+
+
+@transaction.atomic
+def _end_where_put_right(violations: QuerySet[OwnershipViolation]) -> int:
+    claimed = _unsettled(violations).select_for_update(no_key=True, of=("self",), skip_locked=True)
+    rows = list(claimed)
     if not rows:
         return 0
     owners = _owners({row.chat.owner_id for row in rows})

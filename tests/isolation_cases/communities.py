@@ -218,6 +218,7 @@ API = {
 }
 
 ADMIN = {
+    **transfers.ADMIN,
     "communities.community": "community",
     "communities.entrypolicy": "policy",
     "communities.groupchat": "chat",
@@ -230,6 +231,7 @@ ADMIN = {
 }
 
 ADMIN_URLS = {
+    **transfers.ADMIN_URLS,
     "communities_classificationrule_apply": Call(row="classification rule"),
     "communities_classificationrule_remove": Call(row="classification rule"),
     "communities_joinway_pause": Call(row="join way"),

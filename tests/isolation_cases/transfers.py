@@ -212,3 +212,43 @@ API = {
     "resignation-case-reject": {"post": Call(row="case", body=lambda w: {"reason": "先等一等"})},
     "resignation-case-replan": {"post": Call(row="case")},
 }
+
+ADMIN = {
+    "communities.ownershiptransfer": "transfer",
+    "communities.transferitem": "transfer item",
+    "communities.transferpolicy": "transfer policy",
+    "communities.resignationcase": "case",
+}
+
+REASON = {"reason": "先等一等"}
+
+
+def to_receiver(world):
+    return {"receiver": world["receiver"].pk}
+
+
+ADMIN_URLS = {
+    "communities_ownershiptransfer_receivers": Call(
+        body=lambda w: {"do": "draft", "way": "chosen", "receivers": [w["receiver"].pk]}
+    ),
+    "communities_ownershiptransfer_submit": Call(row="transfer"),
+    "communities_ownershiptransfer_preflight": Call(row="transfer"),
+    "communities_ownershiptransfer_approve": Call(row="waiting transfer"),
+    "communities_ownershiptransfer_reject": Call(row="waiting transfer", body=lambda w: REASON),
+    "communities_ownershiptransfer_retry": Call(row="failed transfer"),
+    "communities_ownershiptransfer_assign": Call(row="failed transfer", body=to_receiver),
+    "communities_ownershiptransfer_waive": Call(row="failed transfer", body=lambda w: REASON),
+    "communities_ownershiptransfer_return_back": Call(row="verified transfer"),
+    "communities_ownershiptransfer_cancel": Call(row="transfer", body=lambda w: REASON),
+    "communities_transferitem_retry": Call(row="failed item"),
+    "communities_transferitem_assign": Call(row="failed item", body=to_receiver),
+    "communities_transferitem_waive": Call(row="failed item", body=lambda w: REASON),
+    "communities_transferpolicy_deactivate": Call(row="transfer policy"),
+    "communities_transferpolicy_reactivate": Call(row="former policy"),
+    "communities_resignationcase_approve": Call(row="case"),
+    "communities_resignationcase_reject": Call(row="case", body=lambda w: REASON),
+    "communities_resignationcase_replan": Call(row="case"),
+    "communities_groupchat_hand_over": Call(row="owned chat"),
+    "accounts_staff_hand_over": Call(row="giver"),
+    "accounts_staff_resign": Call(row="giver"),
+}

@@ -134,9 +134,9 @@ def _start(connection: WecomConnection) -> None:
 def ask_platform(
     listing: Listing, connections: Sequence[WecomConnection], *, ends_at: float
 ) -> bool:
-    """Read the platform's list of customers without a colleague, page by page; whether it was read
-    to its end. A page and where to go on after it are written together. Raises ``WecomRefusal``,
-    ``LeaseLost``."""
+    """Read the platform's list of customers without a colleague, one page at least; whether it was
+    read to its end. A page and where to go on after it are written together. Raises
+    ``WecomRefusal``, ``LeaseLost``."""
     return all(_ask(listing, connection, ends_at=ends_at) for connection in connections)
 
 
@@ -146,11 +146,11 @@ def _ask(listing: Listing, connection: WecomConnection, *, ends_at: float) -> bo
         return True
     with client_for(connection) as client:
         while (cursor := listing.asked.get(key, "")) is not None:
-            if time.monotonic() > ends_at:
-                return False
             customers, listing.asked[key] = _next_page(client, cursor)
             _write(listing, connection, customers)
-    return True
+            if time.monotonic() > ends_at:
+                break
+    return listing.asked[key] is None
 
 
 def _next_page(client: WecomClient, cursor: str) -> tuple[Sequence[UnassignedCustomer], str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 
@@ -94,4 +95,5 @@ def _make_known(connection: WecomConnection, chats: list[GroupChat]) -> None:
         if key not in here
     ]
     observe_staff(connection.enterprise_id, left, read_at=None)
-    request_reads(connection, ReadKind.CHAT, [chat.external_id for chat in chats])
+    asked = [chat.external_id for chat in chats]
+    request_reads(connection, ReadKind.CHAT, asked, delay=timedelta())

@@ -330,7 +330,7 @@ def _thing(
         tier_id=place.tier_id,
         values=place.values,
         departments=departments,
-        backup_id=place.backup_id,
+        backup_id=None if place.backup_id == row.giver_id else place.backup_id,
         pinned_id=row.receiver_id if is_pinned else None,
         preferred_id=row.receiver_id if stays and not is_pinned else None,
         preferred_selection=row.selection,

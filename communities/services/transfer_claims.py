@@ -266,7 +266,7 @@ def _written(
         "ids": ids,
         "states": [each.state for each in found],
         "reasons": [each.reason for each in found],
-        "waits": [float(each.wait) for each in found],
+        "waits": [None if each.wait is None else float(each.wait) for each in found],
         "routes": [each.route for each in found],
         "uncounted": [int(not each.counts) for each in found],
         "codes": [each.code for each in found],

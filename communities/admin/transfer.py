@@ -63,6 +63,19 @@ class ForMeFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
         return queryset & OwnershipTransfer.objects.to_be_approved_by(admin_user(request))
 
 
+class TroubleFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
+    title = _("要处理")
+    parameter_name = "trouble"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("有失败或不能转的"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None:
+            return queryset
+        return queryset & OwnershipTransfer.objects.in_trouble()
+
+
 @admin.register(OwnershipTransfer)
 class OwnershipTransferAdmin(WizardPages, TransferButtons, EnterpriseModelAdmin[OwnershipTransfer]):
     """A new one is made by the wizard; everything else moves through the buttons."""
@@ -85,6 +98,7 @@ class OwnershipTransferAdmin(WizardPages, TransferButtons, EnterpriseModelAdmin[
     list_filter = (
         ("status", MultipleChoicesDropdownFilter),
         ForMeFilter,
+        TroubleFilter,
         OriginFilter,
         "created_by",
     )

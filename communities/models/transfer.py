@@ -8,6 +8,7 @@ from communities.models.community import Community
 from communities.models.group_chat import GroupChat
 from communities.models.resignation import ResignationCase
 from communities.models.transfer_policy import TransferPolicy
+from communities.rules.transfer_status import MENDABLE
 from communities.rules.transfers import (
     HOLDING,
     ItemState,
@@ -53,6 +54,20 @@ class OwnershipTransferQuerySet(models.QuerySet["OwnershipTransfer"]):
             status__in=[TransferStatus.AWAITING_APPROVAL, TransferStatus.SUBMITTED],
         )
         return open_ones.exclude(created_by=user).exclude(planned_by=user)
+
+    def in_trouble(self) -> OwnershipTransferQuerySet:
+        """At work, with something that failed or cannot be handed over as it is."""
+        stuck = TransferItem.objects.filter(
+            transfer=models.OuterRef("pk"), state__in=sorted(MENDABLE)
+        )
+        return self.filter(
+            models.Exists(stuck),
+            status__in=[
+                TransferStatus.SUBMITTED,
+                TransferStatus.PARTIALLY_SUCCEEDED,
+                TransferStatus.FAILED,
+            ],
+        )
 
 
 class OwnershipTransfer(models.Model):

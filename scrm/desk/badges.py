@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
-from scrm.desk import numbers
+from scrm.desk import numbers, transfers
 from scrm.desk.memory import remembered
 from scrm.desk.numbers import Desk
 
@@ -21,6 +21,7 @@ class Badges:
     tasks: int = 0
     alerts: int = 0
     approvals: int = 0
+    transfers: int = 0
 
 
 def badges(user: User) -> Badges:
@@ -34,9 +35,11 @@ def counted(user: User) -> Badges:
     manages = user.can(Capability.MANAGE_COMMUNITIES)
     works = user.can(Capability.WORK_ALERTS)
     approves = user.can(Capability.APPROVE_CAMPAIGNS)
+    lets_go = user.can(Capability.APPROVE_TRANSFERS)
     return Badges(
         applications=numbers.waiting_applications(desk).count if reviews else 0,
         tasks=numbers.open_tasks(desk).count if manages else 0,
         alerts=numbers.open_alerts(desk).now if works else 0,
         approvals=numbers.broadcasts_to_approve(desk).count if approves else 0,
+        transfers=transfers.to_approve(desk).count if lets_go else 0,
     )

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from campaigns.alert_words import reason_chips, risk_bar, value_in_words
 from campaigns.models import ChurnAlert
 from scrm.accounts.models import User
-from scrm.desk import numbers
+from scrm.desk import numbers, transfers
 from scrm.desk.charts import Chart, bars, lines
 from scrm.desk.links import RUNNING_COMMUNITIES, changelist
 from scrm.desk.memory import remembered
@@ -42,6 +42,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "todos": list(todos(desk)),
         "progress": numbers.broadcast_progress(desk),
         "scheduled": numbers.scheduled_broadcasts(desk),
+        "cases": transfers.case_progress(desk),
+        "all_cases": changelist("communities.resignationcase"),
         "at_stake": [at_stake(alert) for alert in numbers.most_at_stake(desk)],
         "charts": charts(trends),
         "counted_at": trends.counted_at,

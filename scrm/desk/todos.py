@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from members.rules.reviewing import urgency
 from scrm.accounts.rules.roles import Capability
-from scrm.desk import numbers
+from scrm.desk import numbers, transfers
 from scrm.desk.links import IN_REVIEW, MINE, changelist
 from scrm.desk.numbers import Desk, Queue
 
@@ -36,6 +36,10 @@ def todos(desk: Desk) -> Iterator[Todo]:
         yield from alerts(desk)
     if desk.user.can(Capability.APPROVE_CAMPAIGNS):
         yield from approvals(desk)
+    if desk.user.can(Capability.APPROVE_TRANSFERS):
+        yield from transfer_approvals(desk)
+    if desk.user.can(Capability.TRANSFER_OWNERSHIP):
+        yield from hand_overs(desk)
     if desk.user.can(Capability.COMPOSE_CAMPAIGNS):
         yield from failures(desk)
     if desk.user.can(Capability.MANAGE_COMMUNITIES):
@@ -94,6 +98,39 @@ def approvals(desk: Desk) -> Iterator[Todo]:
             icon="approval",
             tone="warning",
             link=changelist("campaigns.broadcast", IN_REVIEW),
+        )
+
+
+def transfer_approvals(desk: Desk) -> Iterator[Todo]:
+    queue = transfers.to_approve(desk)
+    if queue.count:
+        yield Todo(
+            title=_("%(count)d 次转让等我审批") % {"count": queue.count},
+            note=waited_in_words(queue, desk),
+            icon="swap_horiz",
+            tone="warning",
+            link=changelist("communities.ownershiptransfer", transfers.TO_APPROVE),
+        )
+    broken = transfers.open_violations(desk)
+    if broken.count:
+        yield Todo(
+            title=_("%(count)d 个群违规换了群主") % {"count": broken.count},
+            note=waited_in_words(broken, desk),
+            icon="gpp_maybe",
+            tone="danger",
+            link=changelist("communities.ownershipviolation", transfers.OPEN_VIOLATIONS),
+        )
+
+
+def hand_overs(desk: Desk) -> Iterator[Todo]:
+    stuck = transfers.in_trouble(desk)
+    if stuck.count:
+        yield Todo(
+            title=_("%(count)d 次转让有失败或不能转的") % {"count": stuck.count},
+            note=_("重试、改派，或写明理由不再转"),
+            icon="move_down",
+            tone="danger",
+            link=changelist("communities.ownershiptransfer", transfers.TROUBLED_ONLY),
         )
 
 

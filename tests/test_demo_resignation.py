@@ -1,0 +1,86 @@
+"""The leaving that the demonstration tells, with small numbers and this process as the worker."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from communities.models import ResignationCase, TransferItem
+from communities.rules.transfers import CaseStatus, ItemState, Subject
+from communities.services.case_sweeps import advance_cases
+from communities.services.executing_transfers import run_due_transfers
+from communities.services.sending_notices import send_due_notices
+from scrm.accounts.models import Staff
+from scrm.demo.judging import covers
+from scrm.demo.leaving import Story, StoryBroke, Troubles
+from scrm.wecom.models import ReadRequest
+from scrm.wecom.services.advancing import advance_syncs
+from scrm.wecom.services.processing import process_waiting
+from scrm.wecom.services.rereading import read_waiting
+from tests.accounts.factories import UserFactory
+from tests.wecom.simulated import simulated_corp
+
+pytestmark = pytest.mark.django_db
+
+
+def told(*, chats=6, customers=30, troubles=None):
+    """The company, the story and its lines; whoever receives is there already."""
+    simulated = simulated_corp()
+    for number in range(3):
+        simulated.corp.add_staff(f"colleague{number}", f"同事{number}")
+    lines = []
+
+    def work():
+        simulated.deliver()
+        process_waiting()
+        ReadRequest.objects.update(due_at=Now(), ripe_at=Now())
+        read_waiting()
+        advance_syncs()
+        ResignationCase.objects.open().update(due_at=Now())
+        advance_cases()
+        run_due_transfers()
+        held = TransferItem.objects.filter(state__in=[ItemState.ACCEPTED, ItemState.UNKNOWN])
+        held.update(due_at=Now())
+        send_due_notices()
+
+    people = {"enterprise": simulated.enterprise, "role": "administrator", "data_scope": "all"}
+    story = Story(
+        connection=simulated.connection,
+        operator=UserFactory(**people),
+        approver=UserFactory(**people),
+        say=lines.append,
+        work=work,
+        chats=chats,
+        customers=customers,
+        troubles=troubles or Troubles(refusing=3),
+        patience=20,
+    )
+    return simulated, story, lines
+
+
+def test_somebody_leaves_and_nothing_is_forgotten_whatever_goes_wrong():
+    simulated, story, lines = told()
+
+    verdict = story.tell()
+
+    assert verdict.faults == []
+    assert story.case.status == CaseStatus.CLOSED
+    leaver = Staff.objects.get(external_id=story.userid)
+    assert not leaver.is_active
+    items = TransferItem.objects.filter(transfer__case=story.case)
+    chats, customers = (items.filter(subject=each) for each in (Subject.CHAT, Subject.CUSTOMER))
+    assert (chats.count(), customers.count()) == (6, 30)
+    assert customers.filter(state=ItemState.REFUSED).count() == 3
+    assert any("拒绝" in line for line in lines)
+    days = simulated.corp.clock.time() - story.case.opened_at.timestamp()
+    assert days > timedelta(days=1).total_seconds()
+
+
+def test_a_life_of_owners_has_no_gap():
+    one, two, three, end = range(4)
+    assert covers([(one, two), (two, None)], one, None)
+    assert covers([(one, two), (two, end)], one, end)
+    assert not covers([(one, two), (three, None)], one, None)
+    assert not covers([(two, None)], one, None)
+    assert not covers([(one, two)], one, None)
+    assert not covers([], one, None)

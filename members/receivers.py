@@ -26,7 +26,10 @@ from members.services.inviting_to_split import settle_gone, settle_joined
 from members.services.platform.assigning import admit_chat
 from members.services.platform.chat_events import CHAT_CHANGES, CHAT_EVENT, take_chat_events
 from members.services.platform.chat_reader import ChatReader
-from members.services.platform_customers.changing_hands import read_customers_again
+from members.services.platform_customers.changing_hands import (
+    part_from_leavers,
+    read_customers_again,
+)
 from members.services.platform_customers.events import (
     CUSTOMER_CHANGES,
     CUSTOMER_EVENT,
@@ -171,6 +174,7 @@ def look_at_tiers_by_tier(*, scheme_id: int, assignment_ids: list[int], **_: obj
 
 @receiver(customers_settled)
 def read_who_changed_hands(*, item_ids: list[int], **_: object) -> None:
+    part_from_leavers(item_ids)
     read_customers_again(item_ids)
 
 

@@ -63,7 +63,8 @@ def keep(case: ResignationCase, token: UUID) -> None:
     """The case is ours until the end of the transaction, and the lease whole again. Call it last,
     because transfers and items are locked before their case. Raises ``LeaseLost``."""
     with database.cursor() as cursor:
-        named = {"case": case.pk, "token": token, "lease": LEASE.total_seconds()}
+        seconds = LEASE.total_seconds()
+        named: dict[str, int | float | UUID] = {"case": case.pk, "token": token, "lease": seconds}
         cursor.execute(EXTEND, named)
         if not cursor.rowcount:
             raise LeaseLost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from uuid import UUID
 
 from django.db import transaction
@@ -85,15 +86,16 @@ def list_our_rows(listing: Listing) -> int:
     """Add what our rows say is theirs; how many things are new. Customers once in a pass: nobody
     becomes the customer of somebody who has left."""
     case, staff_id, new = listing.case, listing.case.staff_id, 0
+    transfer = cache(partial(transfer_of, case))
     chats = chats_of(staff_id).filter(enterprise_id=case.enterprise_id)
     if chats.exists():
-        new += add_chats(transfer_of(case), chats)
+        new += add_chats(transfer(), chats)
     communities = communities_of(staff_id).filter(enterprise_id=case.enterprise_id)
     if ids := list(communities.values_list("pk", flat=True)):
-        new += add_communities(transfer_of(case), ids, giver_id=staff_id)
+        new += add_communities(transfer(), ids, giver_id=staff_id)
     if not listing.are_customers_listed:
         for page in customer_book().of_staff(staff_id):
-            new += add_customers(transfer_of(case), staff_id, page)
+            new += add_customers(transfer(), staff_id, page)
         listing.are_customers_listed = True
     listing.keep()
     return new

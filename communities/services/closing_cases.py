@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -77,10 +78,11 @@ def communities_of(staff: OuterRef | int) -> QuerySet[Community]:
     return Community.objects.filter(named).exclude(status__in=OVER)
 
 
-def items_of_case(subject: str) -> QuerySet[TransferItem, dict[str, int]]:
+def items_of_case(subject: str) -> QuerySet[TransferItem, dict[str, Any]]:
     """The chats or communities that stand in the transfer of the case two queries outwards."""
     items = TransferItem.objects.filter(transfer__case=OuterRef(OuterRef("pk")))
-    return items.filter(**{f"{subject}__isnull": False}).values(subject)
+    named: QuerySet[TransferItem, dict[str, Any]] = items.values(subject)
+    return named.filter(**{f"{subject}__isnull": False})
 
 
 def _close(case: ResignationCase) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
@@ -42,7 +43,7 @@ def who_left_something() -> Iterator[int]:
         yield from (each for each in followed if _has_more(each, loads, explained))
 
 
-def _not_given_up(things: QuerySet, subject: str) -> QuerySet:
+def _not_given_up(things: QuerySet[Any], subject: str) -> QuerySet[Any]:
     waived = TransferItem.objects.filter(state=ItemState.WAIVED, giver=OuterRef(OuterRef("pk")))
     return things.exclude(Exists(waived.filter(**{subject: OuterRef("pk")})))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from communities.rules.transfers import ItemState, Route, Subject
@@ -45,6 +45,7 @@ class Verdict:
     message: str = ""
     wait: float | None = None
     counts: bool = True
+    day_is_spent: bool = False
     route: str = ""
     accepted_at: datetime | None = None
     takeover_at: datetime | None = None
@@ -125,7 +126,7 @@ def _on_chat(sent: Sent, answer: Answer, *, now: datetime) -> Verdict:
     if answer.accepted or answer.code in DONE_ALREADY:
         return accepted(answer, now=now)
     if answer.code == TOO_MANY_TODAY:
-        return _again(sent, "quota_used", answer)
+        return replace(_again(sent, "quota_used", answer), day_is_spent=True)
     if answer.code in MAY_BE_GONE or not answer.is_known:
         return looking_up(answer)
     if answer.code == TOO_OFTEN:

@@ -20,7 +20,6 @@ from communities.models import OwnershipTransfer
 from communities.rules.transfer_verdicts import (
     OUT_OF_SIGHT,
     RECEIVER_FAULTS,
-    TOO_MANY_TODAY,
     Answer,
     Sent,
     Verdict,
@@ -262,5 +261,5 @@ def _settle_quotas(
     if today != batch.day:
         done = Counter(each.giver_id for each in items if verdicts[each.id].state not in undone)
         count_quotas(account_id, done, day=today)
-    spent = {each.giver_id for each in items if verdicts[each.id].code == TOO_MANY_TODAY}
+    spent = {each.giver_id for each in items if verdicts[each.id].day_is_spent}
     exhaust_quotas(account_id, spent, day=today)

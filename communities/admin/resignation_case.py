@@ -70,7 +70,7 @@ class CountedCases(ChangeList):
         for row in rows:
             transfer = transfers[row.pk]
             row.item_counts = counts[transfer.pk] if transfer else Counter()
-        self.result_list = rows  # type: ignore[assignment]  # the page, as the list shows it
+        self.result_list = rows
 
 
 def open_case_of(*, actor: User, staff: Staff) -> ResignationCase:

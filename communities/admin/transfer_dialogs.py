@@ -31,7 +31,7 @@ def reason_field(*, is_required: bool = True, help_text: Any = "") -> forms.Char
     )
 
 
-class ReceiverField(forms.ModelChoiceField):
+class ReceiverField(forms.ModelChoiceField[Staff]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             queryset=Staff.objects.none(),

@@ -56,7 +56,7 @@ class NamedItems(ChangeList):
         names = names_of_customers(rows, user=admin_user(request))
         for row in rows:
             row.shown_name = name_of(row, names)
-        self.result_list = rows  # type: ignore[assignment]  # the page, as the list shows it
+        self.result_list = rows
 
 
 class WaiveForm(forms.Form):

@@ -156,4 +156,4 @@ class CountedTransfers(ChangeList):
         counts = counts_of(row.pk for row in rows)
         for row in rows:
             row.item_counts = counts[row.pk]
-        self.result_list = rows  # type: ignore[assignment]  # the page, as the list shows it
+        self.result_list = rows

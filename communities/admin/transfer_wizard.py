@@ -119,6 +119,11 @@ class LoadRow:
     why_not: str
 
 
+def in_admin(form: Any) -> AdminForm:
+    """As the admin shows the form of a row."""
+    return AdminForm(form, [(None, {"fields": list(form.fields)})], {})
+
+
 class WizardPages(Base):
     """Steps 1 and 2."""
 
@@ -179,7 +184,7 @@ class WizardPages(Base):
         search = request.GET.get("q", "").strip()
         context = {
             **self.wizard_context(request, step=1),
-            "adminform": AdminForm(form, [(None, {"fields": list(form.fields)})], {}),
+            "adminform": in_admin(form),
             "inline_admin_formsets": [],
             "form": form,
             "picked": found,

@@ -98,7 +98,7 @@ class StaffAdmin(EnterpriseModelAdmin[Staff]):
     readonly_fields = ("is_active",)
     ordering = ("name", "pk")
     actions = ("deactivate_selected", "reactivate_selected")
-    actions_detail = ("deactivate", "reactivate")
+    actions_detail: tuple[str, ...] = ("deactivate", "reactivate")
 
     def idle_buttons(self, row: Staff) -> set[str]:
         return {"reactivate"} if row.is_active else {"deactivate"}

@@ -27,7 +27,12 @@ from communities.rules.transfers import (
 )
 from communities.services.closing_cases import end_case
 from communities.services.transfer_quotas import UNUSED, quotas_left
-from communities.services.transfers import approve_transfer, cancel_transfer, reject_transfer
+from communities.services.transfers import (
+    STAFF_IS_BACK,
+    approve_transfer,
+    cancel_transfer,
+    reject_transfer,
+)
 from communities.signals import cases_due
 from scrm.accounts.models import Staff, User
 from scrm.accounts.services.audit import record_audit
@@ -108,7 +113,7 @@ def cancel_case_of(staff_id: int, *, actor: User | None) -> ResignationCase | No
     for case in locked:
         before = {"status": case.status}
         end_case(case, CaseStatus.CANCELLED)
-        after = {"status": case.status, "reason": "staff_is_back"}
+        after = {"status": case.status, "reason": STAFF_IS_BACK}
         record_audit(actor, verb="cancel_case", subject=case, before=before, after=after)
     return case
 
@@ -117,9 +122,7 @@ def _call_off(transfer: OwnershipTransfer, *, actor: User | None) -> None:
     """Unless all of it is over or with the platform already."""
     try:
         with transaction.atomic():
-            cancel_transfer(
-                transfer.pk, reason=_("员工已回来。"), actor=actor, code="staff_is_back"
-            )
+            cancel_transfer(transfer.pk, reason=_("员工已回来。"), actor=actor, code=STAFF_IS_BACK)
     except TransferNotOpen:
         return
 

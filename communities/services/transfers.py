@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from communities.errors import ApproverIsAuthor, ChatInTransfer, TransferNotPossible
+from communities.errors import ApproverIsAuthor, CaseIsOpen, ChatInTransfer, TransferNotPossible
 from communities.handlers import CustomerOfStaff
 from communities.models import Community, GroupChat, OwnershipTransfer, ResignationCase
 from communities.rules.transfer_status import DERIVED, SUBMITTABLE
@@ -46,6 +46,7 @@ from scrm.shared.errors import DomainError
 from scrm.wecom.rules.limits import MAX_TRANSFER_MESSAGE
 
 MOST_REASONS = 3
+STAFF_IS_BACK = "staff_is_back"
 
 
 @transaction.atomic
@@ -294,9 +295,14 @@ def cancel_transfer(
     """Stop a hand-over. What the platform may already have done goes on until it is verified, and
     what has failed stays failed; the rest is never sent.
 
-    ``code``: why, for the items. Raises ``TransferNotOpen``.
+    ``code``: why, for the items. What somebody left behind needs an outcome, so theirs is stopped
+    only when they are back. Raises ``TransferNotOpen``, ``CaseIsOpen``.
     """
     transfer = locked_transfer(transfer_id, actor=actor)
+    if transfer.case_id is not None and code != STAFF_IS_BACK:
+        raise CaseIsOpen(
+            _("离职员工名下的都要有去处：请驳回方案、改派接手人，或逐项写明为什么不再转。")
+        )
     left = transfer.items.filter(~Q(state=ItemState.FAILED))
     before = transfer.status
     refuse_unless(transfer, SUBMITTABLE | DERIVED, _("已结束，不用再取消。"))

@@ -33,6 +33,7 @@ from communities.services.resigning import (
     replan_case,
 )
 from communities.services.transfer_items import waive_items
+from communities.services.transfers import cancel_transfer
 from scrm.accounts.models import AuditEvent, OperatorTask, Staff, StaffPlatformStatus
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.rules.roles import Role
@@ -336,6 +337,12 @@ def test_what_appears_beside_the_list_keeps_a_case_open(office, running, role):
     advance(running)
     item = TransferItem.objects.get(community=late)
     assert item.state == ItemState.QUEUED
+
+
+def test_the_transfer_of_a_case_is_not_simply_withdrawn(office, running):
+    with pytest.raises(CaseIsOpen):
+        cancel_transfer(running.transfer.pk, reason="算了", actor=office.author)
+    assert not TransferItem.objects.filter(state=ItemState.CANCELLED).exists()
 
 
 # --- back again -----------------------------------------------------------------------------------

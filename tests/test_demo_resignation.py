@@ -5,16 +5,18 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from communities.models import ResignationCase, TransferItem
+from communities.models import ResignationCase, TransferItem, TransferQuota
 from communities.rules.transfers import CaseStatus, ItemState, Subject
 from communities.services.case_sweeps import advance_cases
 from communities.services.executing_transfers import run_due_transfers
 from communities.services.sending_notices import send_due_notices
 from scrm.accounts.models import Staff
 from scrm.demo.judging import covers
-from scrm.demo.leaving import Story, StoryBroke, Troubles
+from scrm.demo.leaving import Story, Troubles
 from scrm.wecom.models import ReadRequest
+from scrm.wecom.rules.limits import CHATS_HANDED_OVER_A_DAY
 from scrm.wecom.services.advancing import advance_syncs
+from scrm.wecom.services.platform_clock import platform_day, platform_now
 from scrm.wecom.services.processing import process_waiting
 from scrm.wecom.services.rereading import read_waiting
 from tests.accounts.factories import UserFactory
@@ -23,10 +25,23 @@ from tests.wecom.simulated import simulated_corp
 pytestmark = pytest.mark.django_db
 
 
-def told(*, chats=6, customers=30, troubles=None):
+class TwoToday(Story):
+    """Another system has used up nearly all that may be given away today."""
+
+    def cause_trouble(self):
+        super().cause_trouble()
+        TransferQuota.objects.create(
+            channel_account_id=self.connection.account_id,
+            giver=self.case.staff,
+            day=platform_day(platform_now(self.connection)),
+            used=CHATS_HANDED_OVER_A_DAY - 2,
+        )
+
+
+def told(*, chats=4, customers=16):
     """The company, the story and its lines; whoever receives is there already."""
     simulated = simulated_corp()
-    for number in range(3):
+    for number in range(2):
         simulated.corp.add_staff(f"colleague{number}", f"同事{number}")
     lines = []
 
@@ -44,7 +59,7 @@ def told(*, chats=6, customers=30, troubles=None):
         send_due_notices()
 
     people = {"enterprise": simulated.enterprise, "role": "administrator", "data_scope": "all"}
-    story = Story(
+    story = TwoToday(
         connection=simulated.connection,
         operator=UserFactory(**people),
         approver=UserFactory(**people),
@@ -52,7 +67,7 @@ def told(*, chats=6, customers=30, troubles=None):
         work=work,
         chats=chats,
         customers=customers,
-        troubles=troubles or Troubles(refusing=3),
+        troubles=Troubles(refusing=2),
         patience=20,
     )
     return simulated, story, lines
@@ -69,9 +84,14 @@ def test_somebody_leaves_and_nothing_is_forgotten_whatever_goes_wrong():
     assert not leaver.is_active
     items = TransferItem.objects.filter(transfer__case=story.case)
     chats, customers = (items.filter(subject=each) for each in (Subject.CHAT, Subject.CUSTOMER))
-    assert (chats.count(), customers.count()) == (6, 30)
-    assert customers.filter(state=ItemState.REFUSED).count() == 3
-    assert any("拒绝" in line for line in lines)
+    assert (chats.count(), customers.count()) == (4, 16)
+    assert customers.filter(state=ItemState.REFUSED).count() == 2
+    assert chats.filter(state=ItemState.GONE).count() == 1
+    report = "\n".join(lines)
+    assert "2 位客户拒绝" in report
+    assert "被解散了" in report
+    assert "40099" in report
+    assert "第 2 天" in report
     days = simulated.corp.clock.time() - story.case.opened_at.timestamp()
     assert days > timedelta(days=1).total_seconds()
 

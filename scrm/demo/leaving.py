@@ -37,7 +37,7 @@ from scrm.wecom.rules.status import SyncScope, SyncState
 from scrm.wecom.services.platform_clock import learn_clock, platform_day, platform_now
 from scrm.wecom.services.syncing import start_sync
 
-DAY = 86_400
+DAY, A_MINUTE = 86_400, 60
 PATIENCE = 1800.0  # seconds that one step may take
 MOST_DAYS = 12
 MOST_RETRIES = 2
@@ -155,11 +155,11 @@ class Story:
                 kind="fail_items",
                 api="externalcontact/resigned/transfer_customer",
                 code=40099,
-                times=1,
+                times=2,
                 share=0.1,
             )
         if self.troubles.lost_answers or self.troubles.failing_items:
-            self.say("故障：两次调用做完后丢失应答，一次调用里十分之一的客户失败。")
+            self.say("故障：两次调用做完后丢失应答，两次调用里十分之一的客户失败。")
 
     def be_approved(self) -> None:
         if self._status() == CaseStatus.AWAITING_APPROVAL:
@@ -247,7 +247,7 @@ class Story:
         now = platform_now(self._connection())
         accepted = self._items().filter(state=ItemState.ACCEPTED, accepted_at__lt=now)
         over = accepted.aggregate(first=Min("accepted_at"))["first"]
-        return over is None or (now - over).total_seconds() < DAY
+        return over is None or (now - over).total_seconds() < DAY - A_MINUTE
 
     def _is_used_up(self) -> bool:
         rows = TransferQuota.objects.filter(giver=self.case.staff_id, day=self._today())

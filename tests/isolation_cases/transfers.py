@@ -205,7 +205,7 @@ API = {
     },
     "resignation-case-list": {
         "get": Call(),
-        "post": Call(body=lambda w: {"staff": w["free staff"].pk}, answers=(201,)),
+        "post": Call(body=lambda w: {"staff": w["former staff"].pk}, answers=(201,)),
     },
     "resignation-case-detail": {"get": Call(row="case")},
     "resignation-case-approve": {"post": Call(row="case")},

@@ -12,6 +12,7 @@ ours:leaver      the draft for somebody who left with 3,000 chats and 50,000 cus
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -224,7 +225,7 @@ class Company:
         own_new_chats(chats)
 
     def _follow(self) -> None:
-        values = {
+        values: dict[str, Any] = {
             "enterprise": self.enterprise.pk,
             "account": self.account.pk,
             "leaver": self.leaver.pk,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext
@@ -11,8 +11,15 @@ from django.utils.translation import gettext_lazy as _
 from communities.rules.transfers import ItemState
 from scrm.wecom.client.codes import code_of, words_of
 
-if TYPE_CHECKING:
-    from communities.models import TransferItem
+
+class Explicable(Protocol):
+    """What is said of an item of a hand-over."""
+
+    state: str
+    reason: str
+    platform_code: int | None
+    platform_message: str
+
 
 #: What the platform said before says nothing about an item in these states.
 OUTSIDE_THE_PLATFORM = frozenset(
@@ -86,7 +93,7 @@ def reason_words(code: str) -> str:
     return str(REASONS.get(code, code))
 
 
-def item_words(item: TransferItem) -> str:
+def item_words(item: Explicable) -> str:
     """Why the item is where it is, and what the platform said about it, with its number. Empty
     where there is nothing to explain."""
     told = platform_words(item.platform_code, item.platform_message)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection as database
 from django.db.models import Count, Q, QuerySet
@@ -208,7 +208,11 @@ class Planned(NamedTuple):
 
 
 def _add(statement: str, transfer: OwnershipTransfer, values: Mapping[str, object]) -> int:
-    names = {"transfer": transfer.pk, "enterprise": transfer.enterprise_id, **values}
+    names: dict[str, Any] = {
+        "transfer": transfer.pk,
+        "enterprise": transfer.enterprise_id,
+        **values,
+    }
     with database.cursor() as cursor:
         cursor.execute(statement, names)
         return int(cursor.rowcount)
@@ -220,7 +224,9 @@ def _mentioned(
     """Everybody whom a person or a policy names: also those who have left, for the reason why."""
     named = {each.staff_id for policy in policies for each in policy.receivers}
     for thing in things:
-        named |= {thing.backup_id, thing.pinned_id, thing.preferred_id} - {None}
+        for staff_id in (thing.backup_id, thing.pinned_id, thing.preferred_id):
+            if staff_id is not None:
+                named.add(staff_id)
     return named | set(chosen)
 
 
@@ -229,16 +235,19 @@ def _planned(
 ) -> Planned:
     """What a person has chosen stays with an item that is blocked, to be seen and changed."""
     policy_id = None if found is None else found.policy_id
+    route = routes[row.id]
     if found is not None and found.receiver_id is not None:
         stays = row.state in (ItemState.PENDING, ItemState.FAILED)
         state = row.state if stays else ItemState.PLANNED
-        outcome = (state, found.receiver_id, policy_id, found.selection, "")
-    else:
-        reason = refusals[row.id] if found is None else found.reason
-        is_chosen = row.selection == Selection.CHOSEN and row.receiver_id is not None
-        kept = (row.receiver_id, row.selection) if is_chosen else (None, "")
-        outcome = (ItemState.BLOCKED, kept[0], policy_id, kept[1], reason)
-    return Planned(row.id, row.state, *outcome, routes[row.id])
+        return Planned(
+            row.id, row.state, state, found.receiver_id, policy_id, found.selection, "", route
+        )
+    reason = refusals[row.id] if found is None else found.reason
+    is_chosen = row.selection == Selection.CHOSEN and row.receiver_id is not None
+    receiver_id, selection = (row.receiver_id, row.selection) if is_chosen else (None, "")
+    return Planned(
+        row.id, row.state, ItemState.BLOCKED, receiver_id, policy_id, selection, reason, route
+    )
 
 
 def _write(planned: Iterable[Planned], rows: Iterable[Row]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ def replanned_items(
 
 
 def facts_of(transfer: OwnershipTransfer, items: QuerySet[TransferItem]) -> Facts:
-    rows = [Row(*values) for values in _rows(items)]
+    rows = list(_rows(items))
     connections = {
         connection.account_id: connection
         for connection in WecomConnection.objects.filter(enterprise=transfer.enterprise_id)
@@ -192,14 +192,14 @@ def hand_overs_of(
     return Counter(
         (account_id, name)
         for account_id, name, accepted_at in (*chats, *customers)
-        if account_id in since and accepted_at >= since[account_id]
+        if accepted_at and account_id in since and accepted_at >= since[account_id]
     )
 
 
 # --- Reading -------------------------------------------------------------------------------------
 
 
-def _rows(items: QuerySet[TransferItem]) -> Iterable[tuple[object, ...]]:
+def _rows(items: QuerySet[TransferItem]) -> Iterator[Row]:
     same = TransferItem.objects.holding().exclude(pk=OuterRef("pk"))
     customer = {name: OuterRef(name) for name in ("channel_account", "external_userid", "giver")}
     is_held = Case(
@@ -213,7 +213,7 @@ def _rows(items: QuerySet[TransferItem]) -> Iterable[tuple[object, ...]]:
         ),
         default=Exists(same.filter(community=OuterRef("community"), community__isnull=False)),
     )
-    return (
+    found = (
         items.annotate(is_held=is_held, carried=F("chat__community"))
         .order_by("pk")
         .values_list(
@@ -224,29 +224,22 @@ def _rows(items: QuerySet[TransferItem]) -> Iterable[tuple[object, ...]]:
         )
         .iterator(chunk_size=10_000)
     )  # fmt: skip
+    return map(Row._make, found)
 
 
 def _givers(staff_ids: Collection[int]) -> dict[int, Colleague]:
     cases = ResignationCase.objects.filter(staff__in=staff_ids).order_by("pk")
     left = dict(cases.values_list("staff_id", "left_at"))
-    found: dict[int, Colleague] = {}
-    for staff in Staff.objects.filter(pk__in=staff_ids):
-        known = colleague_of(staff)
-        found[staff.pk] = Colleague(
-            known.staff_id,
-            known.userid,
-            known.is_active,
-            known.platform_status,
-            known.can_use_customer_group,
-            known.department_id,
-            left.get(staff.pk),
-        )
-    return found
+    return {
+        staff.pk: replace(colleague_of(staff), left_at=left.get(staff.pk))
+        for staff in Staff.objects.filter(pk__in=staff_ids)
+    }
 
 
 def places_of(enterprise_id: int, community_ids: Collection[int | None]) -> dict[int, Place]:
     """What policies ask of these communities, by their keys."""
-    communities = Community.objects.filter(pk__in={*community_ids} - {None})
+    wanted = {community_id for community_id in community_ids if community_id is not None}
+    communities = Community.objects.filter(pk__in=wanted)
     own: dict[int, list[int]] = {}
     through = Community.classification_values.through.objects.filter(community__in=communities)
     for community_id, value_id in through.values_list("community_id", "classificationvalue_id"):

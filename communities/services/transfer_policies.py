@@ -146,8 +146,8 @@ def _refuse_misfits(policy: TransferPolicy, receivers: PolicyNames) -> None:
     refuse_strangers(
         policy.enterprise_id,
         [
-            policy.tier and policy.tier.scheme,
-            policy.value and policy.value.axis,
+            None if policy.tier is None else policy.tier.scheme,
+            None if policy.value is None else policy.value.axis,
             *(staff for staff, _value in receivers),
             *(value.axis for value in values),
         ],

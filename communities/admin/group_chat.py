@@ -17,6 +17,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from communities.admin.community import CHAT_COLOURS
+from communities.admin.ownership import OwnershipHistory
 from communities.admin.transfer_shortcuts import ChatShortcuts
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatPlatformStatus
@@ -128,13 +129,19 @@ class GroupChatAdmin(ChatShortcuts, EnterpriseModelAdmin[GroupChat]):
         "notice",
     )
     ordering = ("-pk",)
+    inlines = (OwnershipHistory,)
     actions = ("hand_over_selected",)
     actions_detail = ("assign", "hand_over")
+
+    def get_inlines(self, request: HttpRequest, obj: GroupChat | None) -> Any:
+        return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: GroupChat | None = None) -> Any:
         settled: tuple[str, ...] = (
             () if obj is None else ("external_id", "channel_account", "community")
         )
+        if obj is not None and obj.read_at is not None:
+            settled += ("owner",)  # as the platform shows it; a hand-over changes it there
         return ("people", "state", *PLATFORM_FACTS, *settled)
 
     @display(description=_("客户群"), ordering="name", header=True)

@@ -181,6 +181,19 @@ class OwnershipViolationQuerySet(models.QuerySet["OwnershipViolation"]):
     def open(self) -> OwnershipViolationQuerySet:
         return self.filter(status=ViolationStatus.OPEN)
 
+    def with_former_owner(self) -> OwnershipViolationQuerySet:
+        """Each with ``former_staff``, ``former_name`` and ``former_userid``: whose the chat was
+        before."""
+        before = OwnershipPeriod.objects.filter(
+            chat=models.OuterRef("chat"), ended_at__lte=models.OuterRef("period__began_at")
+        ).exclude(pk=models.OuterRef("period"))
+        latest = before.order_by("-began_at", "-pk")[:1]
+        return self.annotate(
+            former_staff=models.Subquery(latest.values("staff")),
+            former_name=models.Subquery(latest.values("staff__name")),
+            former_userid=models.Subquery(latest.values("userid")),
+        )
+
 
 class OwnershipViolation(models.Model):
     """A change of owner seen on the platform that our rules forbid, and the rules it broke.

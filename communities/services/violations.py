@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from django.db import transaction
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from communities.errors import ViolationIsClosed, ViolationNoteMissing
 from communities.models import GroupChat, OwnershipPeriod, OwnershipViolation, TransferItem
+from communities.models.ownership import OwnershipViolationQuerySet
 from communities.rules.ownership import ABOUT_THE_OWNER, Owner, broken_by, broken_by_the_way
 from communities.rules.transfer_planning import Policy
 from communities.rules.transfers import BrokenRule, ItemState, OwnershipCause, ViolationStatus
@@ -163,24 +164,13 @@ def _alert(violation: OwnershipViolation) -> None:
 # --- What puts it right ---------------------------------------------------------------------------
 
 
-def _unsettled(violations: QuerySet[OwnershipViolation]) -> QuerySet[OwnershipViolation]:
+def _unsettled(violations: OwnershipViolationQuerySet) -> OwnershipViolationQuerySet:
     """The open ones, with their chats and the owner before each."""
-    before = OwnershipPeriod.objects.filter(
-        chat=OuterRef("chat"), ended_at__lte=OuterRef("period__began_at")
-    ).exclude(pk=OuterRef("period"))
-    latest = before.order_by("-began_at", "-pk")[:1]
-    return (
-        violations.open()
-        .select_related("chat")
-        .annotate(
-            former_staff=Subquery(latest.values("staff")),
-            former_userid=Subquery(latest.values("userid")),
-        )
-    )
+    return violations.open().with_former_owner().select_related("chat")
 
 
 @transaction.atomic
-def _end_where_put_right(violations: QuerySet[OwnershipViolation]) -> int:
+def _end_where_put_right(violations: OwnershipViolationQuerySet) -> int:
     claimed = _unsettled(violations).select_for_update(no_key=True, of=("self",), skip_locked=True)
     rows = list(claimed)
     if not rows:

@@ -218,6 +218,7 @@ ADMIN = {
     "communities.transferitem": "transfer item",
     "communities.transferpolicy": "transfer policy",
     "communities.resignationcase": "case",
+    "communities.ownershipviolation": "violation",
 }
 
 REASON = {"reason": "先等一等"}
@@ -245,6 +246,9 @@ ADMIN_URLS = {
     "communities_transferitem_waive": Call(row="failed item", body=lambda w: REASON),
     "communities_transferpolicy_deactivate": Call(row="transfer policy"),
     "communities_transferpolicy_reactivate": Call(row="former policy"),
+    "communities_ownershipviolation_accept": Call(
+        row="violation", body=lambda w: {"note": "店长同意"}
+    ),
     "communities_resignationcase_approve": Call(row="case"),
     "communities_resignationcase_reject": Call(row="case", body=lambda w: REASON),
     "communities_resignationcase_replan": Call(row="case"),

@@ -58,7 +58,9 @@ def _hand_over(enterprise_id: int) -> int:
 
 @transaction.atomic
 def _change_hands(rows: Sequence[TransferItem]) -> None:
-    communities = Community.objects.filter(pk__in=[row.community_id for row in rows])
+    communities = Community.objects.filter(
+        pk__in={row.community_id for row in rows if row.community_id}
+    )
     list(communities.select_for_update(no_key=True).order_by("pk"))
     transfers = lock_transfers({row.transfer_id for row in rows})
     mine = TransferItem.objects.filter(pk__in=[row.pk for row in rows], state=ItemState.QUEUED)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from django.db import connection as database
+from django.db import transaction
 from django.db.models import Q
 
 from communities.models import TransferQuota
@@ -81,9 +82,10 @@ def spent_givers(account_id: int, *, day: date) -> list[int]:
     return list(quotas.values_list("giver", flat=True))
 
 
+@transaction.atomic
 def take_quotas(account_id: int, wanted: Mapping[int, int], *, day: date) -> dict[int, int]:
-    """Take from each giver's share of the day up to what is wanted, in the caller's transaction,
-    which holds the rows until its end; how many were granted to each."""
+    """Take from each giver's share of the day up to what is wanted; how many were granted to each.
+    The rows are held until the end of the caller's transaction."""
     named: dict[str, Any] = {"account": account_id, "day": day, "givers": sorted(wanted)}
     with database.cursor() as cursor:
         cursor.execute(OPEN, named)
@@ -94,6 +96,7 @@ def take_quotas(account_id: int, wanted: Mapping[int, int], *, day: date) -> dic
     return granted
 
 
+@transaction.atomic
 def give_back_quotas(account_id: int, unused: Mapping[int, int], *, day: date) -> None:
     """What was taken and the platform did not count, by giver."""
     if unused:

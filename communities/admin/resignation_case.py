@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -20,7 +19,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from communities.admin.transfer_dialogs import ReasonDialog
-from communities.admin.transfer_panels import FRAGMENTS, panels_of
+from communities.admin.transfer_panels import fragment_of, panels_of
 from communities.admin.transfer_progress import (
     NOTHING,
     Counts,
@@ -221,9 +220,10 @@ class ResignationCaseAdmin(EnterpriseModelAdmin[ResignationCase]):
         if case is None:
             context = {**(extra_context or {}), "show_save_and_add_another": False}
             return super().changeform_view(request, object_id, form_url, context)
-        if template := FRAGMENTS.get(request.GET.get("fragment", "")):
-            return self.fragment(request, case, template)
         transfer = transfer_of(case)
+        part = fragment_of(request, transfer) if transfer else None
+        if part is not None and self.has_view_permission(request):
+            return part
         context = {
             **(extra_context or {}),
             "case": case,
@@ -231,16 +231,6 @@ class ResignationCaseAdmin(EnterpriseModelAdmin[ResignationCase]):
             "panels": panels_of(request, transfer) if transfer else None,
         }
         return super().changeform_view(request, object_id, form_url, context)
-
-    def fragment(self, request: HttpRequest, case: ResignationCase, template: str) -> HttpResponse:
-        if not self.has_view_permission(request, case):
-            return HttpResponse(status=403)
-        transfer = transfer_of(case)
-        if transfer is None:
-            return HttpResponse(status=404)
-        if request.GET.get("was", transfer.status) != transfer.status:
-            return HttpResponse(headers={"HX-Refresh": "true"})
-        return render(request, template, {"panels": panels_of(request, transfer)})
 
     def response_add(
         self, request: HttpRequest, obj: ResignationCase, post_url_continue: str | None = None

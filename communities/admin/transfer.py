@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +12,7 @@ from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdow
 from unfold.decorators import display
 
 from communities.admin.transfer_buttons import BUTTONS, TransferButtons
-from communities.admin.transfer_panels import FRAGMENTS, panels_of
+from communities.admin.transfer_panels import fragment_of, panels_of
 from communities.admin.transfer_progress import (
     NOTHING,
     STATUS_COLOURS,
@@ -203,20 +202,11 @@ class OwnershipTransferAdmin(WizardPages, TransferButtons, EnterpriseModelAdmin[
         transfer = self.get_object(request, object_id)
         if transfer is None:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        if template := FRAGMENTS.get(request.GET.get("fragment", "")):
-            return self.fragment(request, transfer, template)
+        if self.has_view_permission(request) and (part := fragment_of(request, transfer)):
+            return part
         context = {
             **(extra_context or {}),
             "panels": panels_of(request, transfer),
             "may_plan": self.has_plan_permission(request),  # type: ignore[attr-defined]
         }
         return super().changeform_view(request, object_id, form_url, context)
-
-    def fragment(
-        self, request: HttpRequest, transfer: OwnershipTransfer, template: str
-    ) -> HttpResponse:
-        if not self.has_view_permission(request, transfer):
-            return HttpResponse(status=403)
-        if request.GET.get("was", transfer.status) != transfer.status:
-            return HttpResponse(headers={"HX-Refresh": "true"})
-        return render(request, template, {"panels": panels_of(request, transfer)})

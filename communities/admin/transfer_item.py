@@ -105,7 +105,7 @@ class TransferItemAdmin(HistoryModelAdmin[TransferItem]):
     list_select_related = RELATED
     list_fullwidth = True
     search_fields = ("chat__name", "community__name", "=external_userid")
-    ordering = ("-transfer", "pk")
+    ordering = ("-pk",)
     actions = ("retry_selected", "assign_selected", "waive_selected")
     actions_detail = ("retry", "assign", "waive")
     actions_row = ("retry", "assign", "waive")

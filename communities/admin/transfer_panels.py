@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 
 from communities.admin.transfer_progress import (
@@ -27,7 +28,6 @@ from scrm.accounts.admin_scope import admin_user
 from scrm.accounts.models import Staff, User
 
 PLACE = "admin/communities/ownershiptransfer"
-FRAGMENTS = {"items": f"{PLACE}/items.html", "progress": f"{PLACE}/progress.html"}
 SHOWN = 12
 MOVING = frozenset(
     {TransferStatus.SUBMITTED, TransferStatus.SUCCEEDED, TransferStatus.PARTIALLY_SUCCEEDED}
@@ -83,6 +83,13 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class ItemPanel:
+    """The part of the panels that turns pages."""
+
+    items: ItemPage
+
+
+@dataclass(frozen=True)
 class Panels:
     """``days``: on how many days of the platform chats will be sent."""
 
@@ -127,6 +134,7 @@ def panels_of(request: HttpRequest, transfer: OwnershipTransfer) -> Panels:
     """A constant number of queries; one page of the items."""
     user = admin_user(request)
     planned = preflight_of(transfer)
+    counts = counts_of([transfer.pk])[transfer.pk]
     shares = sorted(planned.receivers, key=lambda share: (-share.count, share.receiver_id))
     quotas = sorted(planned.quotas, key=lambda quota: (-quota.days, -quota.asked, quota.giver_id))
     names = names_of(user, shares[:SHOWN], quotas[:SHOWN])
@@ -135,8 +143,8 @@ def panels_of(request: HttpRequest, transfer: OwnershipTransfer) -> Panels:
         transfer=transfer,
         is_draft=transfer.status in SUBMITTABLE,
         is_moving=transfer.status in MOVING,
-        progress=progress_of(transfer.pk, counts_of([transfer.pk])[transfer.pk]),
-        items=item_page(request, transfer, user=user),
+        progress=progress_of(transfer.pk, counts),
+        items=item_page(request, transfer, counts, user=user),
         ready=planned.ready,
         blocked=planned.blocked,
         needs_approval=planned.needs_approval,
@@ -148,6 +156,22 @@ def panels_of(request: HttpRequest, transfer: OwnershipTransfer) -> Panels:
         days=max((quota.days for quota in quotas), default=0),
         links=links_of(transfer),
     )
+
+
+def fragment_of(request: HttpRequest, transfer: OwnershipTransfer) -> HttpResponse | None:
+    """The part of the page that htmx asks for again. When the status has moved, so must the
+    buttons: the whole page is loaded again."""
+    match request.GET.get("fragment"):
+        case "items":
+            counts = counts_of([transfer.pk])[transfer.pk]
+            items = item_page(request, transfer, counts, user=admin_user(request))
+            return render(request, f"{PLACE}/items.html", {"panels": ItemPanel(items)})
+        case "progress" if request.GET.get("was") == transfer.status:
+            context = {"panels": panels_of(request, transfer)}
+            return render(request, f"{PLACE}/progress.html", context)
+        case "progress":
+            return HttpResponse(headers={"HX-Refresh": "true"})
+    return None
 
 
 def names_of(user: User, shares: list[ReceiverShare], quotas: list[GiverQuota]) -> dict[int, str]:

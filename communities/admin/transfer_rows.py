@@ -19,7 +19,6 @@ from communities.admin.transfer_progress import (
     STATE_COLOURS,
     Chip,
     Counts,
-    counts_of,
     state_chips,
     subject_chips,
 )
@@ -139,25 +138,17 @@ def troubled_first(items: QuerySet[TransferItem]) -> QuerySet[TransferItem]:
     return items.order_by(rank, "pk")
 
 
-def item_page(request: HttpRequest, transfer: OwnershipTransfer, *, user: User) -> ItemPage:
-    counts = counts_of([transfer.pk])[transfer.pk]
-    state = request.GET.get("state", "")
-    subject = request.GET.get("subject", "")
-    state = state if state in ItemState.values else ""
-    subject = subject if subject in Subject.values else ""
+def item_page(
+    request: HttpRequest, transfer: OwnershipTransfer, counts: Counts, *, user: User
+) -> ItemPage:
+    state = one_of(request.GET.get("state", ""), ItemState.values)
+    subject = one_of(request.GET.get("subject", ""), Subject.values)
     count = matching(counts, subject=subject, state=state)
     last = max(1, -(-count // PER_PAGE))
-    asked = request.GET.get("page", "")
-    number = min(max(1, int(asked) if asked.isdecimal() and len(asked) < 9 else 1), last)
-    items: QuerySet[TransferItem] = TransferItem.objects.filter(transfer=transfer)
-    items = items.select_related(*RELATED)
-    if subject:
-        items = items.filter(subject=subject)
-    items = items.filter(state=state).order_by("pk") if state else troubled_first(items)
-    start = (number - 1) * PER_PAGE
+    number = min(max(1, number_in(request.GET.get("page", ""))), last)
     narrowed = {"subject": subject, "state": state}
     return ItemPage(
-        rows=rows_of(list(items[start : start + PER_PAGE]), user=user),
+        rows=rows_of(shown_items(transfer, number=number, **narrowed), user=user),
         states=list(state_chips(counts, subject=subject, chosen=state)),
         subjects=list(subject_chips(counts, chosen=subject)),
         number=number,
@@ -167,6 +158,28 @@ def item_page(request: HttpRequest, transfer: OwnershipTransfer, *, user: User) 
         earlier=urlencode({**narrowed, "page": number - 1}) if number > 1 else "",
         later=urlencode({**narrowed, "page": number + 1}) if number < last else "",
     )
+
+
+def shown_items(
+    transfer: OwnershipTransfer, *, subject: str, state: str, number: int
+) -> list[TransferItem]:
+    """The items of one page. They are found in the index alone, and only these are read."""
+    found: QuerySet[TransferItem] = TransferItem.objects.filter(transfer=transfer)
+    if subject:
+        found = found.filter(subject=subject)
+    found = found.filter(state=state).order_by("pk") if state else troubled_first(found)
+    start = (number - 1) * PER_PAGE
+    ids = list(found.values_list("pk", flat=True)[start : start + PER_PAGE])
+    items = TransferItem.objects.select_related(*RELATED).in_bulk(ids)
+    return [items[each] for each in ids if each in items]
+
+
+def one_of(asked: str, known: Sequence[str]) -> str:
+    return asked if asked in known else ""
+
+
+def number_in(asked: str) -> int:
+    return int(asked) if asked.isdecimal() and len(asked) < 9 else 1
 
 
 def matching(counts: Counts, *, subject: str, state: str) -> int:

@@ -57,6 +57,7 @@ def learn_clock(connection: WecomConnection) -> timedelta:
     ``WecomRefusal``. Not inside a transaction.
     """
     if connection.platform == Platform.SIMULATOR:
+        connection.refresh_from_db(fields=["clock_ahead"])
         with client_for(connection) as client:
             client.callback_ips()
     return clock_ahead(connection)

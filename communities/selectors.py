@@ -6,13 +6,22 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from communities.models import ClassificationValue, Community, GroupChat, JoinWay
+from communities.models import (
+    ClassificationValue,
+    Community,
+    GroupChat,
+    JoinWay,
+    ResignationCase,
+    TransferItem,
+)
 from communities.rules.join_ways import is_code
 from communities.rules.kinds import CommunityKind
 from communities.rules.status import CommunityStatus
+from communities.rules.transfers import ItemState
 from communities.rules.tree import at_or_below
 
 #: A community has this long to grow before it is called too small.
@@ -76,3 +85,45 @@ def values_at_or_below(
     rows = ClassificationValue.objects.filter(axis__in=axes)
     parents = dict(rows.values_list("pk", "parent_id"))
     return {value: at_or_below(parents, value.pk) for value in named}
+
+
+# From the founding to the end of each chat, one period follows the other.
+GAPS = """
+SELECT chat_id FROM (
+    SELECT period.chat_id,
+           coalesce(
+               lag(period.ended_at) OVER following, coalesce(chat.founded_at, chat.created_at)
+           ) < period.began_at AS is_late,
+           lead(period.id) OVER following IS NULL
+               AND period.ended_at < chat.dissolved_at AS is_short
+    FROM communities_ownershipperiod period
+    JOIN communities_groupchat chat ON chat.id = period.chat_id
+    WINDOW following AS (
+        PARTITION BY period.chat_id ORDER BY period.began_at, period.ended_at, period.id
+    )
+) checked
+WHERE is_late OR is_short
+UNION
+SELECT chat.id FROM communities_groupchat chat
+WHERE NOT EXISTS (SELECT FROM communities_ownershipperiod period WHERE period.chat_id = chat.id)
+ORDER BY chat_id
+"""
+
+
+def chats_with_gaps() -> list[int]:
+    """The chats of whose life, from founding to end, some part is in nobody's period of ownership.
+    The database cannot refuse that; services keep it so."""
+    with connection.cursor() as cursor:
+        cursor.execute(GAPS)
+        return [chat_id for (chat_id,) in cursor.fetchall()]
+
+
+def left_with_leavers() -> QuerySet[GroupChat]:
+    """Live chats of colleagues who are no longer active, of which no open case takes care and
+    nobody has said that they stay as they are."""
+    cases = ResignationCase.objects.open().filter(staff=OuterRef("owner"))
+    waived = TransferItem.objects.filter(
+        chat=OuterRef("pk"), giver=OuterRef("owner"), state=ItemState.WAIVED
+    )
+    chats = GroupChat.objects.live().filter(owner__is_active=False)
+    return chats.exclude(Exists(cases)).exclude(Exists(waived))

@@ -39,14 +39,17 @@ from scrm.accounts.models import OperatorTask
 from scrm.accounts.rules.operator_tasks import TaskStatus
 from scrm.shared.errors import DomainError
 from tests.accounts.factories import UserFactory
-from tests.communities.transfer_model import Model
+from tests.communities.transfer_model import CHANGEABLE, NOT_SUBMITTED, Model
 from tests.communities.transfer_worlds import Office
 
 EXAMPLES = int(os.environ.get("TRANSFER_EXAMPLES", "6"))
 STEPS = int(os.environ.get("TRANSFER_STEPS", "20"))
-CHATS, PEOPLE, USERS, MOST = 3, 3, 3, 5
+CHATS, PEOPLE, USERS, MOST = 3, 3, 3, 6
 
-some_transfer = st.integers(0, MOST - 1)
+#: Mostly one where the step makes sense, sometimes any.
+some_transfer = st.integers(0, 19)
+SELDOM = 17
+seldom = st.sampled_from([False, False, False, True])
 some_items = st.none() | st.sets(st.integers(0, CHATS - 1), min_size=1)
 somebody = st.integers(0, PEOPLE - 1)
 some_user = st.integers(0, USERS - 1)
@@ -71,8 +74,8 @@ class Story(RuleBasedStateMachine):
         self.transfers = []
         self.model = Model([0] * CHATS, approval=True)
 
-    @initialize(approval=st.booleans())
-    def begin(self, approval):
+    @initialize(approval=st.booleans(), chats=st.sets(st.integers(0, CHATS - 1), min_size=1))
+    def begin(self, approval, chats):
         self.model.approval = approval
         create_policy(
             actor=self.users[0],
@@ -80,6 +83,8 @@ class Story(RuleBasedStateMachine):
             selection="least_loaded",
             needs_approval=approval,
         )
+        self.draft(0, range(CHATS), 1)
+        self.draft(1, chats, 2)
 
     # --- people ---
 
@@ -96,43 +101,76 @@ class Story(RuleBasedStateMachine):
 
     @rule(which=some_transfer, user=some_user)
     def preflight(self, which, user):
+        which = self.one(which, lambda kept: kept.status == "awaiting_approval")
         self.both(which, preflight_transfer, self.model.preflight, {}, user)
 
+    @precondition(lambda self: self.any(lambda kept: kept.status in NOT_SUBMITTED))
     @rule(which=some_transfer, user=some_user)
     def submit(self, which, user):
+        which = self.one(which, lambda kept: kept.status in NOT_SUBMITTED)
         self.both(which, submit_transfer, self.model.submit, {}, user)
 
+    @precondition(lambda self: self.any(lambda kept: kept.is_waiting))
     @rule(which=some_transfer, user=some_user)
     def approve(self, which, user):
+        which = self.one(which, lambda kept: kept.is_waiting)
         self.both(which, approve_transfer, self.model.approve, {}, user, actor=user)
 
-    @rule(which=some_transfer, user=some_user)
-    def reject(self, which, user):
-        self.both(which, reject_transfer, self.model.reject, {"reason": "不"}, user)
+    @precondition(lambda self: self.any(lambda kept: kept.is_waiting))
+    @rule(which=some_transfer, user=some_user, sure=seldom)
+    def reject(self, which, user, sure):
+        if sure:
+            which = self.one(which, lambda kept: kept.is_waiting)
+            self.both(which, reject_transfer, self.model.reject, {"reason": "不"}, user)
 
-    @rule(which=some_transfer, user=some_user, sure=st.integers(0, 2))
+    @precondition(lambda self: self.any(lambda kept: kept.is_submitted))
+    @rule(which=some_transfer, user=some_user, sure=seldom)
     def cancel(self, which, user, sure):
-        if sure == 0:
+        if sure:
+            which = self.one(which, lambda kept: kept.is_submitted)
             self.both(which, cancel_transfer, self.model.cancel, {}, user)
 
-    @rule(which=some_transfer, user=some_user, items=some_items, sure=st.integers(0, 1))
+    @precondition(lambda self: self.any(lambda kept: kept.is_submitted))
+    @rule(which=some_transfer, user=some_user, items=some_items, sure=seldom)
     def waive(self, which, user, items, sure):
-        if sure == 0:
+        if sure:
+            which = self.one(which, lambda kept: kept.is_submitted)
             told = {"reason": "不要", "item_ids": self.ids(which, items)}
             picked = self.picked(which, items)
             self.both(which, waive_items, self.model.waive, told, user, picked=picked)
 
     @rule(which=some_transfer, user=some_user, items=some_items, receiver=somebody)
     def assign(self, which, user, items, receiver):
+        which = self.one(which, lambda kept: kept.among(CHANGEABLE))
         told = {"receiver": self.people[receiver], "item_ids": self.ids(which, items)}
         expected = {"picked": self.picked(which, items), "receiver": receiver, "actor": user}
         self.both(which, assign_receiver, self.model.assign, told, user, **expected)
 
+    @precondition(lambda self: self.any(lambda kept: kept.is_stuck))
     @rule(which=some_transfer, user=some_user, items=some_items)
     def retry(self, which, user, items):
+        which = self.one(which, lambda kept: kept.is_stuck)
         told = {"item_ids": self.ids(which, items)}
         expected = {"picked": self.picked(which, items), "actor": user}
         self.both(which, retry_items, self.model.retry, told, user, **expected)
+
+    # --- what mostly happens ---
+
+    @rule(which=some_transfer, user=some_user, answer=st.integers(0, 11))
+    def go_on(self, which, user, answer):
+        """The next step of one that has not ended."""
+        which = self.one(which, lambda kept: kept.among({*CHANGEABLE, *ANSWERS}))
+        kept = self.model.transfers[which]
+        if kept.status in NOT_SUBMITTED:
+            self.both(which, submit_transfer, self.model.submit, {}, user)
+        elif kept.is_waiting:
+            self.both(which, approve_transfer, self.model.approve, {}, user, actor=user)
+        else:
+            self.work(which, {"queued": ["sending"], **ANSWERS}, answer)
+
+    @rule(which=some_transfer, user=some_user, answer=st.integers(0, 11))
+    def go_on_again(self, which, user, answer):
+        self.go_on(which, user, answer)
 
     # --- the directory, workers and the platform ---
 
@@ -143,35 +181,28 @@ class Story(RuleBasedStateMachine):
         staff.save(update_fields=["can_use_customer_group"])
         (self.model.barred.discard if allowed else self.model.barred.add)(person)
 
-    @rule(which=some_transfer, number=st.integers(0, CHATS - 1))
-    def claim(self, which, number):
-        self.work(which, number, lambda state: "sending" if state == "queued" else None)
+    @precondition(lambda self: self.any(lambda kept: kept.among({"queued"})))
+    @rule(which=some_transfer)
+    def claim(self, which):
+        self.work(self.one(which, lambda kept: kept.among({"queued"})), {"queued": ["sending"]}, 0)
 
-    @rule(which=some_transfer, number=st.integers(0, CHATS - 1), answer=st.integers(0, 11))
-    def answer(self, which, number, answer):
-        def told(state):
-            answers = ANSWERS.get(state)
-            return answers[answer % len(answers)] if answers else None
+    @precondition(lambda self: self.any(lambda kept: kept.among(ANSWERS)))
+    @rule(which=some_transfer, answer=st.integers(0, 11))
+    def answer(self, which, answer):
+        self.work(self.one(which, lambda kept: kept.among(ANSWERS)), ANSWERS, answer)
 
-        self.work(which, number, told)
-
-    def work(self, which, number, told):
-        """One item is written as a worker does it: the hand-over is locked first."""
-        if which >= len(self.transfers):
-            return
-        transfer = self.model.transfers[which]
-        item = transfer.items[number % len(transfer.items)]
-        state = told(item.state)
-        if state is None:
-            return
-        rows = TransferItem.objects.filter(
-            transfer=self.transfers[which], chat=self.chats[item.chat]
-        )
-        with at_work_on(self.transfers[which]):
-            assert move_items(rows, state, reason=WORDS.get(state, "")) == 1
-            if state == "verified":
-                self.follow(item)
-        self.model.happens(transfer, item, state, WORDS.get(state, ""))
+    def work(self, which, answers, answer):
+        """Some items are written as a worker does it: the hand-over is locked first."""
+        pk, transfer = self.pairs()[which]
+        for item in transfer.among(answers)[: 1 + answer % CHATS]:
+            states = answers[item.state]
+            state = states[answer % len(states)]
+            rows = TransferItem.objects.filter(transfer=pk, chat=self.chats[item.chat])
+            with at_work_on(pk):
+                assert move_items(rows, state, reason=WORDS.get(state, "")) == 1
+                if state == "verified":
+                    self.follow(item)
+            self.model.happens(transfer, item, state, WORDS.get(state, ""))
 
     def follow(self, item):
         chat = self.chats[item.chat]
@@ -181,15 +212,24 @@ class Story(RuleBasedStateMachine):
 
     # --- the comparison ---
 
+    def any(self, fitting):
+        return any(fitting(kept) for kept in self.model.transfers)
+
+    def one(self, which, fitting):
+        able = [n for n, kept in enumerate(self.model.transfers) if fitting(kept)]
+        if not able or which >= SELDOM:
+            able = list(range(len(self.transfers)))
+        return able[which % len(able)]
+
     def ids(self, which, items):
-        if items is None or which >= len(self.transfers):
+        if items is None:
             return None
         chats = [self.chats[item.chat] for item in self.named(which, items)]
         found = TransferItem.objects.filter(transfer=self.transfers[which], chat__in=chats)
         return list(found.values_list("pk", flat=True))
 
     def picked(self, which, items):
-        if items is None or which >= len(self.transfers):
+        if items is None:
             return None
         kept = self.model.transfers[which].items
         return [kept.index(item) for item in self.named(which, items)]
@@ -199,8 +239,6 @@ class Story(RuleBasedStateMachine):
         return [kept[n] for n in sorted({n % len(kept) for n in items})]
 
     def both(self, which, verb, expected, told, user, **known):
-        if which >= len(self.transfers):
-            return
         try:
             verb(self.transfers[which], actor=self.users[user], **told)
             code = ""

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from communities.models import OwnershipTransfer, TransferItem, TransferNotice
-from communities.rules.transfer_notice_words import Share, notice_text, within
+from communities.rules.transfer_notice_words import Share, notice_text, totals, within
 from communities.rules.transfers import ItemState, NoticeRole, NoticeState, Subject
 from communities.services import sending_notices
 from communities.services.sending_notices import Clients, claim_notice, send_due_notices
@@ -24,6 +24,7 @@ from tests.communities.transfer_factories import (
     CustomerItemFactory,
     OwnershipTransferFactory,
 )
+from tests.communities.transfer_worlds import at_once
 from tests.wecom.simulated import simulated_corp
 
 pytestmark = pytest.mark.django_db
@@ -388,6 +389,24 @@ def test_somebody_unknown_to_the_platform_is_said_so(world):
 
     assert outcome(world.notice(world.lin))[0] == NoticeState.FAILED
     assert len(world.told("zhao")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_send_while_more_is_planned_tell_of_everything_once():
+    world = World()
+    for number in range(4):
+        world.chat(receiver=world.colleague(f"p{number}", f"同事{number}"))
+    world.plan()
+    TransferNotice.objects.update(due_at=Now())
+    for number in range(4):
+        world.chat(receiver=Staff.objects.get(name=f"同事{number}"))
+
+    at_once(send_due_notices, send_due_notices, world.plan, send_due_notices)
+    world.send()
+
+    assert set(TransferNotice.objects.values_list("state", flat=True)) == {NoticeState.SENT}
+    assert sum(totals(each.counts)[Subject.CHAT] for each in TransferNotice.objects.all()) == 16
+    assert len(world.corp.app_messages) == TransferNotice.objects.count()
 
 
 def test_planning_for_many_takes_as_many_queries_as_for_one(world, django_assert_max_num_queries):

@@ -10,7 +10,9 @@ from communities.rules.transfers import CaseCause, CaseStatus, ItemState, Subjec
 from communities.services.case_claims import LeaseLost, claim_case
 from communities.services.case_listing import Listing, ask_platform, working_connections
 from communities.services.case_sweeps import advance_cases, gather_left_behind
-from scrm.accounts.models import Staff
+from communities.services.resigning import approve_case
+from members.models import Follow
+from scrm.accounts.models import OperatorTask, Staff
 from scrm.accounts.services.staff import deactivate_staff
 from scrm.shared.clock import database_now
 from scrm.wecom.models import SyncRun, WecomConnection
@@ -19,13 +21,18 @@ from scrm.wecom.services.advancing import advance_syncs
 from scrm.wecom.services.processing import process_waiting
 from scrm.wecom.services.rereading import read_waiting
 from scrm.wecom.services.syncing import start_sync
+from tests.accounts.factories import UserFactory
+from tests.communities.executing_worlds import Company
+from tests.communities.factories import CommunityFactory
+from tests.members.factories import FollowFactory, MemberFactory
 from tests.wecom.simulated import simulated_corp
 
+pytestmark = pytest.mark.django_db
 UNASSIGNED = "externalcontact/get_unassigned_list"
 
 
 @pytest.fixture
-def company(db):
+def company():
     """林乔 owns two groups and has five customers, three of whom nobody has read."""
     company = simulated_corp()
     for userid, name in (("lin.qiao", "林乔"), ("zhao.min", "赵敏")):
@@ -171,3 +178,49 @@ def test_whom_an_operator_lets_go_is_listed_though_still_on_the_platform(company
     case = advance(ResignationCase.objects.get())
     assert found(case, Subject.CUSTOMER).count() == 2
     assert set(found(case, Subject.CHAT).values_list("route", flat=True)) == {"on_job"}
+
+
+def test_a_case_ends_by_itself_once_the_platform_has_done_everything():
+    """Two groups, two customers one of whom refuses, and a community; nobody does anything but
+    approve."""
+    company = Company()
+    for _ in range(2):
+        company.chat()
+    staying, leaving = company.customer(), company.customer()
+    for userid in (staying, leaving):
+        FollowFactory(
+            member=MemberFactory(enterprise=company.enterprise),
+            staff=company.giver,
+            channel_account=company.account,
+            external_userid=userid,
+            began_at=database_now() - timedelta(days=30),
+        )
+    community = CommunityFactory(enterprise=company.enterprise, owner=company.giver)
+    boss = UserFactory(enterprise=company.enterprise)
+    company.corp.resign_staff(company.giver.external_id)
+    company.simulated.deliver()
+    process_waiting()
+    case = advance(ResignationCase.objects.get())
+
+    approve_case(case.pk, actor=boss)
+    company.run()
+    company.corp.refuse_transfer(leaving)
+    company.simulated.deliver()
+    process_waiting()
+    company.wait(25 * 3600)
+    company.look(rounds=4)
+    advance_syncs()
+    advance(case)
+
+    assert dict(case.transfer.items.values_list("external_userid", "state")) == {
+        "": ItemState.VERIFIED,
+        staying: ItemState.VERIFIED,
+        leaving: ItemState.REFUSED,
+    }
+    assert case.status == CaseStatus.CLOSED
+    assert not OperatorTask.objects.open().filter(object_type__startswith="communities").exists()
+    assert not GroupChat.objects.filter(owner=company.giver).exists()
+    community.refresh_from_db()
+    assert community.owner in {company.receiver, company.other}
+    assert not Follow.objects.open().filter(staff=company.giver).exists()
+    assert gather_left_behind() == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import flatten
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -139,7 +140,7 @@ class OwnershipViolationAdmin(HistoryModelAdmin[OwnershipViolation]):
         ("closed_at", "closed_by"),
         "note",
     )
-    readonly_fields = fields
+    readonly_fields = tuple(flatten(fields))
     ordering = ("-pk",)
     actions_detail = ("accept",)
 

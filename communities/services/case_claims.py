@@ -14,7 +14,8 @@ from communities.models import ResignationCase
 #: Longer than one page takes with every retry, and than planning what thousands left behind.
 LEASE = timedelta(seconds=120)
 
-# A case that still carries a token was lost by whoever had it: that counts as a failed attempt.
+# A case that still carries a token was lost by whoever had it: that counts as a failed attempt, and
+# what kills its worker again and again is tried ever more rarely.
 CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT id, token FROM communities_resignationcase
@@ -25,7 +26,9 @@ WITH due AS MATERIALIZED (
 )
 UPDATE communities_resignationcase kept SET
     token = %(token)s,
-    due_at = statement_timestamp() + make_interval(secs => %(lease)s),
+    due_at = statement_timestamp() + make_interval(
+        secs => least(%(lease)s * power(2, least(kept.attempt_count, 10)), 3600)
+    ),
     attempt_count = least(kept.attempt_count + (due.token IS NOT NULL)::int, 1000)
 FROM due
 WHERE kept.id = due.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +18,15 @@ from communities.services.case_claims import keep
 from communities.services.closing_cases import chats_of, communities_of
 from communities.services.planning_transfers import add_chats, add_communities, add_customers
 from communities.services.transfers import draft_transfer
+from scrm.shared.errors import DomainError
 from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.errors import WecomRefusal
 from scrm.wecom.client.results import UnassignedCustomer
-from scrm.wecom.errors import SyncIsRunning
 from scrm.wecom.models import SyncRun, WecomConnection
 from scrm.wecom.rules.status import ConnectionState, SyncScope, SyncState
 from scrm.wecom.services.syncing import start_sync
+
+logger = logging.getLogger(__name__)
 
 WORKING = (ConnectionState.CONNECTED, ConnectionState.FAILING)
 READS_GROUPS = (SyncScope.FULL, SyncScope.GROUPS)
@@ -129,8 +132,11 @@ def _read_groups(case: ResignationCase, connection: WecomConnection) -> bool:
 def _start(connection: WecomConnection) -> None:
     try:
         start_sync(connection.pk, scope=SyncScope.GROUPS, actor=None)
-    except SyncIsRunning:
-        return  # one that began before: asked for again when it is over
+    except DomainError as refusal:  # one that began before runs, or the company was paused just now
+        logger.info(
+            "Groups are read later.",
+            extra={"connection_id": connection.pk, "reason": refusal.code},
+        )
 
 
 def ask_platform(

@@ -93,7 +93,9 @@ def _advance(listing: Listing) -> None:
     list_our_rows(listing)
     try:
         was_asked = ask_platform(listing, connections, ends_at=ends_at)
-    except WecomRefusal:
+    except LeaseLost:
+        raise
+    except Exception:
         _plan(listing)
         raise
     if not was_asked:

@@ -17,7 +17,13 @@ from communities.models import (
     TransferItem,
 )
 from communities.models.resignation import ResignationCaseQuerySet
-from communities.rules.transfers import AT_WORK, EXPLAINED, CaseStatus, TransferStatus
+from communities.rules.transfers import (
+    AT_WORK,
+    EXPLAINED,
+    CaseStatus,
+    ItemState,
+    TransferStatus,
+)
 from communities.services.gatekeeping import OVER
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
@@ -25,6 +31,9 @@ from scrm.accounts.services.operator_tasks import settle_tasks
 
 #: Somebody has to decide about the plan.
 TO_BE_DECIDED = (TransferStatus.AWAITING_APPROVAL, TransferStatus.REJECTED)
+
+#: As a list, because that is what the index of a transfer's items is asked by.
+UNEXPLAINED = frozenset(ItemState) - EXPLAINED
 
 
 @transaction.atomic
@@ -62,7 +71,7 @@ def _finished(case_ids: list[int]) -> ResignationCaseQuerySet:
     items = TransferItem.objects.filter(transfer__case=OuterRef("pk"))
     cases = ResignationCase.objects.filter(pk__in=case_ids).exclude(listed_at=None)
     return cases.exclude(
-        Exists(items.exclude(state__in=sorted(EXPLAINED)))
+        Exists(items.filter(state__in=sorted(UNEXPLAINED)))
         | Exists(chats_of(OuterRef("staff")).exclude(pk__in=items_of_case("chat")))
         | Exists(communities_of(OuterRef("staff")).exclude(pk__in=items_of_case("community")))
     )

@@ -177,7 +177,7 @@ def histories_of(chats: Sequence[GroupChat]) -> dict[int, ChatHistory]:
 def write_histories(histories: Iterable[ChatHistory]) -> list[OwnershipPeriod]:
     """Write what has changed; returns the periods that are new."""
     rows = [row for history in histories for row in history.rows]
-    write_rows([row for row in rows if row.pk is not None], CHANGED)
-    new = [row for row in rows if row.pk is None]
+    write_rows([row for row in rows if not row._state.adding], CHANGED)
+    new = [row for row in rows if row._state.adding]
     insert_rows(new, INSERTED)
     return new

@@ -119,7 +119,7 @@ def _note_transfers(histories: Iterable[ChatHistory]) -> dict[int, TransferItem]
     new = {
         history.chat.pk: history
         for history in histories
-        if history.last.pk is None and history.last.cause == OwnershipCause.OBSERVED
+        if history.last._state.adding and history.last.cause == OwnershipCause.OBSERVED
     }
     if not new:
         return {}

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from django.db import connection as database
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
 from communities.handlers import CustomerOfStaff
 from communities.models import GroupChat, OwnershipTransfer, TransferItem
@@ -288,12 +288,12 @@ def _note(
 def _shares(
     transfer: OwnershipTransfer, items: QuerySet[TransferItem]
 ) -> tuple[ReceiverShare, ...]:
-    going = items.filter(Q(state__in=UNSENT), receiver__isnull=False)
+    going = items.filter(state__in=UNSENT, receiver__isnull=False)
     counted = going.values_list("subject", "receiver").annotate(count=Count("pk")).order_by()
     rows = list(counted.order_by("subject", "receiver"))
     subjects = {subject for subject, *_ in rows}
     owned = {each: owned_by(transfer.enterprise_id, each) for each in subjects}
-    coming = {each: incoming_to(transfer.enterprise_id, each, besides=items) for each in subjects}
+    coming = {each: incoming_to(transfer.enterprise_id, each, besides=going) for each in subjects}
     return tuple(
         ReceiverShare(
             receiver_id,

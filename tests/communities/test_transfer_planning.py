@@ -274,23 +274,23 @@ def test_the_reason_says_why_nobody_receives(people, options, reason):
 
 # --- For any policies and loads -------------------------------------------------------------------
 
-STAFF = st.integers(1, 6)
-VALUES = st.dictionaries(st.integers(20, 23), st.integers(0, 2), max_size=3)
-SUBJECTS = st.sampled_from(list(Subject))
-KINDS = st.sampled_from(["", "vip", "flash"])
-TIERS = st.none() | st.integers(10, 11)
-DEPARTMENTS = st.integers(70, 72)
+STAFF = st.integers(1, 4)
+VALUES = st.dictionaries(st.integers(20, 21), st.integers(0, 2), max_size=2)
+SUBJECTS = st.sampled_from([Subject.CHAT, Subject.CHAT, Subject.CHAT, Subject.CUSTOMER])
+KINDS = st.sampled_from(["", "vip"])
+TIERS = st.none() | st.just(10)
+DEPARTMENTS = st.integers(70, 71)
 
 
 @st.composite
 def worlds(draw):
-    """Up to a dozen things of three subjects, six colleagues and five policies."""
+    """Few colleagues and many things, so that loads meet their limits."""
     people = [
         Candidate(
             staff_id,
             draw(st.none() | DEPARTMENTS),
-            draw(st.dictionaries(SUBJECTS, st.integers(0, 5))),
-            draw(st.dictionaries(SUBJECTS, st.sampled_from(["", "receiver_inactive"]))),
+            draw(st.dictionaries(SUBJECTS, st.integers(0, 3))),
+            draw(st.dictionaries(SUBJECTS, st.sampled_from(["", "", "receiver_inactive"]))),
         )
         for staff_id in draw(st.lists(STAFF, unique=True))
     ]
@@ -302,13 +302,13 @@ def worlds(draw):
             fallback=draw(st.sampled_from(["", *POLICY_SELECTIONS])),
             kind=draw(KINDS),
             tier_id=draw(TIERS),
-            value_id=draw(st.none() | st.integers(20, 23)),
+            value_id=draw(st.none() | st.integers(20, 21)),
             maximum=draw(st.none() | st.integers(0, 6)),
             receivers=tuple(
-                draw(st.lists(st.builds(Named, STAFF, st.none() | st.integers(20, 23)), max_size=4))
+                draw(st.lists(st.builds(Named, STAFF, st.none() | st.integers(20, 21)), max_size=4))
             ),
         )
-        for number in range(draw(st.integers(0, 5)))
+        for number in range(draw(st.integers(0, 4)))
     ]
     things = [
         Thing(

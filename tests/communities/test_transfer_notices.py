@@ -315,6 +315,25 @@ def test_a_notice_whose_worker_died_is_not_repeated(world, settings):
     assert len(world.corp.app_messages) == 1
 
 
+def test_only_notices_whose_lease_has_run_out_are_given_up(world):
+    for seconds in [*range(-20, 0), *range(60, 80)]:
+        TransferNotice.objects.create(
+            transfer=world.transfer,
+            staff=world.lin,
+            channel_account=world.account,
+            role=NoticeRole.GIVER,
+            state=NoticeState.SENDING,
+            due_at=Now() + timedelta(seconds=seconds),
+        )
+
+    send_due_notices()
+    send_due_notices()
+
+    states = TransferNotice.objects.order_by("pk").values_list("state", flat=True)
+    assert [*states] == [NoticeState.UNKNOWN] * 20 + [NoticeState.SENDING] * 20
+    assert not world.corp.app_messages
+
+
 def test_a_notice_that_is_being_sent_is_taken_by_nobody_else(world):
     world.chat("猫友一群")
     world.plan()

@@ -12,9 +12,9 @@ from hashlib import sha256
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 
-from communities.models import GroupChat
+from communities.models import GroupChat, OwnershipPeriod
 from members.models import Follow, Member, MemberIdentity, Membership, Stay
 from members.models.member import IdentityKind
 from scrm.accounts.models import Department, Staff
@@ -107,6 +107,10 @@ def tell_chats(founded: Founded) -> None:
         chat.join_url = scan_address(chat.external_id)
     GroupChat.objects.bulk_update(
         chats, ["owner_userid", "staff_count", "founded_at", "notice", "join_url"]
+    )
+    told = GroupChat.objects.filter(pk=OuterRef("chat"))
+    OwnershipPeriod.objects.filter(chat__in=chats).update(
+        began_at=Subquery(told.values("founded_at")), userid=Subquery(told.values("owner_userid"))
     )
 
 

@@ -16,12 +16,25 @@ from campaigns.models import (
     SandboxMessage,
     WelcomeDelivery,
 )
-from communities.models import Community, GroupChat, JoinWayDay, SplitPlan, Tier
+from communities.models import (
+    Community,
+    GroupChat,
+    JoinWayDay,
+    OwnershipTransfer,
+    ResignationCase,
+    SplitPlan,
+    Tier,
+    TransferItem,
+    TransferNotice,
+)
+from communities.selectors import chats_with_gaps
 from members.models import EntryApplication, Evidence, Member, Membership, Stay
 from members.selectors.tiers import holds_tier
 from scrm.accounts.models import OperatorTask, User
 from scrm.demo.arriving import NEARLY
+from scrm.demo.handing_over import GOING, GONE
 from scrm.demo.history import activity_of, purchases_of
+from scrm.demo.judging import chats_without_cover
 from scrm.demo.people import people
 from scrm.demo.seeding import seed_demo
 from scrm.demo.simulating import simulated_wecom
@@ -29,7 +42,8 @@ from scrm.wecom.models import ApiQuota, InboundEvent, ReadRequest, SyncRun, Weco
 from scrm.wecom.services.advancing import advance_sync
 from scrm.wecom.services.syncing import start_sync
 
-PLATFORM_NEWCOMERS = 6 + 3 + 1  # by lost callbacks, by others, and as a contact only
+#: By lost callbacks, by others, as a contact only, and of those who left.
+PLATFORM_NEWCOMERS = 6 + 3 + 1 + GONE.customers + GOING.customers
 MOVED = ("added", "changed", "closed", "new_chats", "joined", "left", "corrected")
 
 
@@ -76,6 +90,7 @@ def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsy
     every_state_is_there()
     the_company_is_on_wecom()
     the_pet_case_is_there()
+    nobody_who_left_is_forgotten()
     the_books_agree()
     assert not User.objects.get(username="admin").has_usable_password()
     before = Member.objects.count()
@@ -102,7 +117,7 @@ def the_company_is_on_wecom():
     connection = WecomConnection.objects.get()
     assert (connection.platform, connection.state) == ("simulator", "connected")
     assert connection.callback_verified_at
-    first, second = SyncRun.objects.order_by("pk")
+    first, second, *_of_cases = SyncRun.objects.order_by("pk")
     assert (first.state, second.state) == ("completed", "completed")
     for step in (first.counts["customers"], first.counts["groups"]):
         assert not any(step.get(name) for name in MOVED), step
@@ -144,6 +159,21 @@ def the_pet_case_is_there():
     assert {"ungated_join", "review_overdue", "merge"} <= kinds
 
 
+def nobody_who_left_is_forgotten():
+    gone, going = ResignationCase.objects.order_by("pk")
+    assert (gone.status, going.status) == ("closed", "running")
+    assert gone.opened_at < gone.closed_at < timezone.now()
+    assert statuses(TransferItem, "state") == {"verified", "refused", "accepted", "pending"}
+    assert statuses(OwnershipTransfer) == {
+        "partially_succeeded",
+        "succeeded",
+        "awaiting_approval",
+    }
+    assert statuses(TransferNotice, "state") == {"sent", "skipped"}
+    assert chats_without_cover(GroupChat.objects.all()) == []
+    assert WecomConnection.objects.get().clock_ahead.total_seconds() == 0
+
+
 def proven_pictures():
     return Evidence.objects.filter(status="approved").values("picture_digest")
 
@@ -154,7 +184,8 @@ def the_books_agree():
     assert not Membership.objects.active().exclude(stays__left_at=None).exists()
     for run in Run.objects.all():
         assert Delivery.objects.filter(run=run).count() == run.recipient_count
+    assert chats_with_gaps() == []
 
 
-def statuses(model):
-    return set(model.objects.values_list("status", flat=True))
+def statuses(model, field="status"):
+    return set(model.objects.values_list(field, flat=True))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
+from django.db.models import QuerySet
+
 from communities.models import (
     GroupChat,
     OwnershipPeriod,
@@ -72,15 +74,20 @@ def _judge_periods(case: ResignationCase, verdict: Verdict) -> None:
     chats = GroupChat.objects.filter(
         pk__in=TransferItem.objects.filter(transfer__case=case, subject=Subject.CHAT).values("chat")
     )
+    broken = chats_without_cover(chats)
+    verdict.find(not broken, f"{len(broken)} 个群的群主任期有空缺")
+    count = OwnershipPeriod.objects.filter(chat__in=chats).count()
+    verdict.say(f"{chats.count()} 个群的 {count} 段群主任期首尾相接，覆盖每个群的一生")
+
+
+def chats_without_cover(chats: QuerySet[GroupChat]) -> list[int]:
+    """Those whose life is not covered, without a gap, by the periods of its owners."""
     ends = {chat.pk: (chat.founded_at or chat.created_at, chat.dissolved_at) for chat in chats}
     periods: dict[int, list[tuple[datetime, datetime | None]]] = {}
     rows = OwnershipPeriod.objects.filter(chat__in=ends).order_by("chat", "began_at", "pk")
     for chat_id, began_at, ended_at in rows.values_list("chat", "began_at", "ended_at"):
         periods.setdefault(chat_id, []).append((began_at, ended_at))
-    broken = [pk for pk in ends if not covers(periods.get(pk, []), *ends[pk])]
-    verdict.find(not broken, f"{len(broken)} 个群的群主任期有空缺")
-    count = sum(map(len, periods.values()))
-    verdict.say(f"{len(ends)} 个群的 {count} 段群主任期首尾相接，覆盖每个群的一生")
+    return [pk for pk in ends if not covers(periods.get(pk, []), *ends[pk])]
 
 
 def covers(

@@ -18,6 +18,7 @@ from scrm.demo.arriving import (
 )
 from scrm.demo.founding import Founded, found
 from scrm.demo.growing import hang_up_codes, look_at_sizes
+from scrm.demo.handing_over import let_people_leave, name_policies
 from scrm.demo.happening import let_it_happen
 from scrm.demo.inhabiting import register_people, settle_people
 from scrm.demo.living import record_activity, record_orders, talk_to_people, watch_for_churn
@@ -56,6 +57,7 @@ def seed_demo(*, members: int, now: datetime, report: Report) -> None:
             runs = let_it_happen(founded, corp)
             missed = sum(sum(step.values()) for run in runs for step in run.drift.values())
             report(f"企业微信：{customers:,} 位客户 · {chats} 个群 · 同步差异 {missed} 处")
+            report(f"{let_people_leave(founded, corp)} 个离职交接")
 
 
 def seed_history(members: int, *, now: datetime, corp: Corp | None, report: Report) -> Founded:
@@ -66,7 +68,7 @@ def seed_history(members: int, *, now: datetime, corp: Corp | None, report: Repo
             cursor.execute("SET LOCAL statement_timeout = 0")
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         founded = found(now, corp=corp)
-        report(f"{len(founded.communities)} 个社群")
+        report(f"{len(founded.communities)} 个社群 · {name_policies(founded)} 条转让规则")
         rows = register_people(founded, crowd)
         memberships = settle_people(founded, crowd, rows)
         classes = classify_people(founded, crowd, rows, seed=SEED)

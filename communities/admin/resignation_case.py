@@ -107,7 +107,7 @@ class ResignationCaseAdmin(EnterpriseModelAdmin[ResignationCase]):
     autocomplete_fields = ("staff",)
     actions_detail = ("approve", "reject", "replan")
     shown = (
-        ("staff_link", "status_label"),
+        ("staff_link", "status"),
         ("cause", "opened_by"),
         ("opened_at", "left_at"),
         ("listed_at", "closed_at"),

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
-from unfold.enums import ActionVariant
 
 from communities.admin.transfer_shortcuts import WIZARD, sent_to
 from communities.models import ResignationCase
@@ -32,12 +31,11 @@ class OwnerAdmin(StaffAdmin):
         **StaffAdmin.action_capabilities,
         "plan": Capability.TRANSFER_OWNERSHIP,
     }
-    actions_detail = ("resign", "hand_over", *StaffAdmin.actions_detail)
+    actions_detail = ("hand_over", "resign", *StaffAdmin.actions_detail)
 
     @action(
         description=_("离职交接"),
         icon="waving_hand",
-        variant=ActionVariant.PRIMARY,
         permissions=["plan"],
         dialog=confirm(
             _("办理离职交接？"),

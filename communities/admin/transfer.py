@@ -107,13 +107,13 @@ class OwnershipTransferAdmin(WizardPages, TransferButtons, EnterpriseModelAdmin[
     ordering = ("-pk",)
     actions_detail = BUTTONS
     fields = (
-        ("status_label", "origin"),
+        ("status", "origin"),
         ("reason", "message"),
         ("chosen", "approval"),
         ("submitted_at", "closed_at"),
     )
     readonly_fields = (
-        "status_label",
+        "status",
         "origin",
         "reason",
         "message",

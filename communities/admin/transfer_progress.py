@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from communities.models import TransferItem
 from communities.rules.transfer_status import MENDABLE
-from communities.rules.transfers import ItemState, Subject, TransferStatus
+from communities.rules.transfers import EXPLAINED, ItemState, Subject, TransferStatus
 
 type Counts = Counter[tuple[str, str]]
 """How many items, by subject and state."""
@@ -44,17 +44,8 @@ STATE_COLOURS = {
     ItemState.REFUSED: "warning",
     ItemState.FAILED: "danger",
 }
-#: Nothing more happens to these unless a person does something.
-SETTLED = frozenset(
-    {
-        ItemState.VERIFIED,
-        ItemState.REFUSED,
-        ItemState.FAILED,
-        ItemState.GONE,
-        ItemState.WAIVED,
-        ItemState.CANCELLED,
-    }
-)
+#: Nothing more happens to these, and nobody has to do anything.
+SETTLED = EXPLAINED | {ItemState.CANCELLED}
 
 
 def counts_of(transfer_ids: Iterable[int]) -> dict[int, Counts]:

@@ -27,6 +27,7 @@ from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.transfer_status import MENDABLE
 from communities.rules.transfer_words import item_words
 from communities.rules.transfers import ItemState, Subject
+from communities.services.hand_over_limits import hand_overs_left
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 
@@ -108,8 +109,14 @@ def when_in_words(item: TransferItem) -> str:
     return ""
 
 
+def chances_in_words(left: int | None) -> str:
+    """How often the platform still takes it on the job."""
+    return "" if left is None else _("90 天内还可转 %(count)d 次") % {"count": left}
+
+
 def rows_of(items: Sequence[TransferItem], *, user: User) -> list[ItemRow]:
     customers = names_of_customers(items, user=user)
+    left = hand_overs_left(items)
     return [
         ItemRow(
             pk=item.pk,
@@ -122,7 +129,7 @@ def rows_of(items: Sequence[TransferItem], *, user: User) -> list[ItemRow]:
             state=str(item.get_state_display()),
             tone=STATE_COLOURS.get(ItemState(item.state), ""),
             words=item_words(item) or item.note,
-            when=when_in_words(item),
+            when=when_in_words(item) or chances_in_words(left.get(item.pk)),
         )
         for item in items
     ]

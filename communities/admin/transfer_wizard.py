@@ -268,7 +268,7 @@ class WizardPages(Base):
             "subject": subject,
             "search": typed["search"],
             "way": typed["way"],
-            "loads": [load_row(load, chosen) for load in loads],
+            "loads": [load_row(load, chosen, giver=found.person) for load in loads],
             "limit": LOADS_SHOWN if len(loads) == LOADS_SHOWN else 0,
             "kept": Staff.objects.visible_to(user).filter(pk__in=absent).order_by("name", "pk"),
         }
@@ -301,9 +301,11 @@ def typed_in(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def load_row(load: ReceiverLoad, chosen: set[str]) -> LoadRow:
+def load_row(load: ReceiverLoad, chosen: set[str], *, giver: Staff | None) -> LoadRow:
     why_not = reason_words(load.refusal) if load.refusal else ""
-    if not why_not and load.left is not None and load.left <= 0:
+    if load.staff == giver:
+        why_not = reason_words("receiver_is_owner")
+    elif not why_not and load.left is not None and load.left <= 0:
         why_not = reason_words("receiver_full")
     is_chosen = not why_not and str(load.staff.pk) in chosen
     return LoadRow(load=load, is_chosen=is_chosen, why_not=why_not)

@@ -25,6 +25,7 @@ from communities.services.case_listing import (
     working_connections,
 )
 from communities.services.closing_cases import close_finished_cases
+from communities.services.explaining_items import explain_items
 from communities.services.left_behind import name_unknown_leavers, who_left_something
 from communities.services.planning_transfers import preflight
 from communities.services.resigning import begin_case
@@ -107,17 +108,24 @@ def _advance(listing: Listing) -> None:
 
 @transaction.atomic
 def _plan(listing: Listing) -> None:
-    """Find receivers for what is new or was blocked, and hand it over or ask for approval. A plan
-    that somebody has sent back waits until somebody wants another."""
+    """Find receivers for what is new or was blocked, and hand it over or ask for approval; what
+    others have seen to is explained. A plan that somebody has sent back waits until somebody wants
+    another."""
     case = listing.case
     lock_accounts_of(case.enterprise_id)
-    transfer = OwnershipTransfer.objects.filter(case=case).first()
+    transfer = (
+        OwnershipTransfer.objects.select_for_update(no_key=True, of=("self",))
+        .filter(case=case)
+        .first()
+    )
     if transfer is None:
         return
     may_submit = transfer.status in DERIVED | {TransferStatus.DRAFT}
     was_sent_back = transfer.status == TransferStatus.REJECTED and listing.is_asked_for
     if may_submit or was_sent_back:
         _submit(transfer)
+    if explain_items(transfer):
+        settle_transfers([transfer.pk])
     listing.is_asked_for = False
     listing.keep()
 

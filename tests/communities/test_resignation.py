@@ -7,7 +7,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from communities.errors import CaseIsClosed, CaseIsNotPlanned, CaseIsOpen
-from communities.models import Community, OwnershipTransfer, ResignationCase, TransferItem
+from communities.models import (
+    Community,
+    OwnershipTransfer,
+    ResignationCase,
+    TransferItem,
+    TransferNotice,
+)
 from communities.rules.resignation import days_needed
 from communities.rules.status import CommunityStatus
 from communities.rules.transfers import (
@@ -24,6 +30,8 @@ from communities.services.case_sweeps import (
     gather_left_behind,
     warn_of_deadlines,
 )
+from communities.services.following import dissolve_followed_chat
+from communities.services.founding import edit_community
 from communities.services.owning import follow_owners
 from communities.services.resigning import (
     approve_case,
@@ -337,6 +345,37 @@ def test_what_appears_beside_the_list_keeps_a_case_open(office, running, role):
     advance(running)
     item = TransferItem.objects.get(community=late)
     assert item.state == ItemState.QUEUED
+
+
+def test_what_a_person_has_seen_to_by_hand_is_explained(office):
+    """A chat and a community were given to somebody, a chat was dissolved, one is nobody's."""
+    Staff.objects.filter(pk__in=[each.pk for each in office.receivers]).update(
+        can_use_customer_group=False
+    )
+    given, dissolved, nobodys = (office.chat() for _ in range(3))
+    community = office.community()
+    office.leave(office.giver)
+    case = advance(case_of(office.giver))
+    read(given, office.receiver)
+    dissolve_followed_chat(dissolved, at=database_now(), exact=True)
+    read(nobodys, None, userid="stranger")
+    edit_community(community.pk, actor=office.boss, owner=office.receiver)
+
+    advance(case)
+
+    items = TransferItem.objects.all()
+    assert dict(items.exclude(chat=None).values_list("chat", "state")) == {
+        given.pk: ItemState.VERIFIED,
+        dissolved.pk: ItemState.GONE,
+        nobodys.pk: ItemState.BLOCKED,
+    }
+    item = items.get(community=community)
+    assert (item.state, item.reason) == (ItemState.VERIFIED, "owner_changed")
+    assert not TransferNotice.objects.exists()
+    assert case.status == CaseStatus.RUNNING
+    waive_items(case.transfer.pk, reason="已核对", actor=office.author)
+    case.refresh_from_db()
+    assert case.status == CaseStatus.CLOSED
 
 
 def test_the_transfer_of_a_case_is_not_simply_withdrawn(office, running):

@@ -18,6 +18,7 @@ from communities.models import (
 )
 from communities.rules.transfer_words import item_words
 from communities.rules.transfers import ItemState, Route, Subject
+from communities.services.hand_over_limits import hand_overs_left
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability
@@ -39,6 +40,9 @@ class TransferItemSerializer(StrictModelSerializer[TransferItem]):
     policy_name = serializers.CharField(source="policy.name", read_only=True, default="")
     words = serializers.SerializerMethodField(
         help_text=_("为什么不能转、在等什么、平台怎么说，怎么办。")
+    )
+    hand_overs_left = serializers.SerializerMethodField(
+        help_text=_("平台 90 天内还允许在职转让几次；已提交的和不是在职转让的为 null。")
     )
     closed_by_name = serializers.CharField(source="closed_by.username", read_only=True, default="")
 
@@ -66,6 +70,7 @@ class TransferItemSerializer(StrictModelSerializer[TransferItem]):
             "reason",
             "words",
             "route",
+            "hand_overs_left",
             "platform_code",
             "platform_message",
             "attempt_count",
@@ -82,6 +87,10 @@ class TransferItemSerializer(StrictModelSerializer[TransferItem]):
     def get_customer_name(self, item: TransferItem) -> str:
         names: dict[str, str] = self.context["customer_names"]
         return names.get(item.external_userid, "")
+
+    def get_hand_overs_left(self, item: TransferItem) -> int | None:
+        left: dict[int, int] = self.context["hand_overs_left"]
+        return left.get(item.pk)
 
     def get_words(self, item: TransferItem) -> str:
         return item_words(item)
@@ -116,6 +125,7 @@ class TransferItemViewSet(
     ordering = ("id",)
     ordering_fields = ("id",)
     customer_names: Mapping[str, str] = {}
+    hand_overs_left: Mapping[int, int] = {}
     required_capabilities: ClassVar[dict[str, Required]] = {"list": VIEW, "retrieve": VIEW}
 
     def get_queryset(self) -> models.QuerySet[TransferItem]:
@@ -126,16 +136,21 @@ class TransferItemViewSet(
 
     def paginate_queryset(self, queryset: Any) -> Any:
         page = super().paginate_queryset(queryset)
-        self.customer_names = self.names_on(page or [])
+        self.look_up(page or [])
         return page
 
     def get_object(self) -> TransferItem:
         item = super().get_object()
-        self.customer_names = self.names_on([item])
+        self.look_up([item])
         return item
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "customer_names": self.customer_names}
+        found = {"customer_names": self.customer_names, "hand_overs_left": self.hand_overs_left}
+        return {**super().get_serializer_context(), **found}
+
+    def look_up(self, items: Sequence[TransferItem]) -> None:
+        self.customer_names = self.names_on(items)
+        self.hand_overs_left = hand_overs_left(items)
 
     def names_on(self, items: Sequence[TransferItem]) -> Mapping[str, str]:
         """What the customers on a page are called, for those who may know."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
@@ -23,15 +22,13 @@ from communities.rules.transfer_checks import Colleague, Standing, route_of, thi
 from communities.rules.transfer_planning import Named, Policy, Thing
 from communities.rules.transfers import ItemState, Route, Selection, Subject
 from communities.services.eligibility import colleague_of
-from scrm.accounts.models import Department, Staff, StaffPlatformStatus
+from communities.services.hand_over_limits import hand_overs_of
+from scrm.accounts.models import Department, Staff
 from scrm.shared.clock import database_now
 from scrm.wecom.models import WecomConnection
-from scrm.wecom.rules.limits import HAND_OVER_DAYS
 from scrm.wecom.services.platform_clock import clock_ahead
 
 REPLANNED = (ItemState.PLANNED, ItemState.BLOCKED, ItemState.PENDING)
-#: The platform has counted it, or is about to.
-COUNTED = (ItemState.ACCEPTED, ItemState.VERIFIED, ItemState.REFUSED)
 
 
 class Row(NamedTuple):
@@ -161,39 +158,6 @@ def policies_of(enterprise_id: int) -> list[Policy]:
         )
         for policy in TransferPolicy.objects.in_force().filter(enterprise=enterprise_id)
     ]
-
-
-def hand_overs_of(
-    items: QuerySet[TransferItem], connections: Iterable[WecomConnection], *, now: datetime
-) -> Counter[object]:
-    """How often the chats and customers of these items were handed over within the platform's 90
-    days: by chat, or by channel account and customer."""
-    since = {
-        connection.account_id: now + clock_ahead(connection) - timedelta(days=HAND_OVER_DAYS)
-        for connection in connections
-    }
-    if not since:
-        return Counter()
-    counted = TransferItem.objects.filter(state__in=COUNTED, accepted_at__gte=min(since.values()))
-    on_job = items.exclude(giver__platform_status=StaffPlatformStatus.LEFT)
-    chats = counted.filter(chat__in=on_job.filter(subject=Subject.CHAT).values("chat")).values_list(
-        "channel_account_id", "chat_id", "accepted_at"
-    )
-    customers = counted.filter(
-        Exists(
-            on_job.filter(
-                subject=Subject.CUSTOMER,
-                channel_account=OuterRef("channel_account"),
-                external_userid=OuterRef("external_userid"),
-            )
-        ),
-        subject=Subject.CUSTOMER,
-    ).values_list("channel_account_id", "external_userid", "accepted_at")
-    return Counter(
-        (account_id, name)
-        for account_id, name, accepted_at in (*chats, *customers)
-        if accepted_at and account_id in since and accepted_at >= since[account_id]
-    )
 
 
 # --- Reading -------------------------------------------------------------------------------------

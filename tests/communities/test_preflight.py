@@ -11,6 +11,7 @@ from communities.rules.status import ChatPlatformStatus, ChatState
 from communities.rules.transfer_words import REASONS, item_words
 from communities.rules.transfers import CaseCause, ItemState, Route, Selection, Subject
 from communities.services.eligibility import receiver_loads, refusals_of
+from communities.services.hand_over_limits import hand_overs_left
 from communities.services.owning import end_ownership, name_owner
 from communities.services.planning_transfers import (
     add_chats,
@@ -426,6 +427,20 @@ def test_the_90_days_are_those_of_the_platform_and_only_bind_who_is_on_the_job(o
 
     assert (later, on_the_job, after_resigning) == ("", "handed_over_too_often", "")
     assert one(transfer).route == Route.RESIGNED
+
+
+def test_each_item_says_how_often_the_platform_still_takes_it(office, draft):
+    often, never = office.chat(), office.chat()
+    handed_over_twice(office, often)
+    add_chats(draft, [often.pk, never.pk])
+    add_customers(draft, office.giver.pk, [CustomerOfStaff(office.account.pk, "wm1")])
+    add_communities(draft, [office.community().pk])
+    preflight(draft.pk)
+
+    left = hand_overs_left(draft.items.order_by("pk"))
+
+    assert list(left.values()) == [0, 2, 2]
+    assert hand_overs_left([]) == {}
 
 
 def test_a_customer_held_or_handed_over_twice_cannot_go(office, draft):

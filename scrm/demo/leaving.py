@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from django.db.models import Count, Min, QuerySet
 
@@ -259,7 +260,7 @@ class Story:
         self.connection.refresh_from_db(fields=["clock_ahead"])
         return self.connection
 
-    def _today(self) -> object:
+    def _today(self) -> date:
         return platform_day(platform_now(self._connection()))
 
     def _staff(self) -> Staff:

@@ -70,15 +70,13 @@ class Calls:
         """Tell how much was used since the last time, and where the platform's clock was moved to,
         unless the company is only tried out."""
         usages, self._usages = self._usages, {}
-        connection_id, ahead = self.connection.pk, self._clock.news()
-        if connection_id is None:
-            return
-        if usages:
+        ahead = self._clock.news()
+        if usages and self.connection.pk is not None:
             apis_used.send(
-                sender=type(self), connection_id=connection_id, usages=[*usages.values()]
+                sender=type(self), connection_id=self.connection.pk, usages=[*usages.values()]
             )
-        if ahead is not None:
-            clock_heard.send(sender=type(self), connection_id=connection_id, ahead=ahead)
+        if ahead is not None and self.connection.pk is not None:
+            clock_heard.send(sender=type(self), connection_id=self.connection.pk, ahead=ahead)
 
     def check_secret(self) -> None:
         """Whether the platform gives us a token. Raises its refusal."""

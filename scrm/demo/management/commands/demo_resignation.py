@@ -76,7 +76,8 @@ def demo_connection() -> WecomConnection:
 
 def user_called(connection: WecomConnection, username: str) -> User:
     users = User.objects.select_related("enterprise", "staff")
-    found = users.filter(enterprise=connection.enterprise_id, username=username, is_active=True)
-    if (user := found.first()) is None:
+    known = users.filter(enterprise=connection.enterprise_id, username=username, is_active=True)
+    found: User | None = known.first()
+    if found is None:
         raise CommandError(f"没有用户 {username}。")
-    return user
+    return found

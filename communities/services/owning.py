@@ -131,7 +131,8 @@ def _note_transfers(histories: Iterable[ChatHistory]) -> dict[int, TransferItem]
         history = new[chat_id]
         used = {row.transfer_item_id for row in history.rows}
         if (
-            item.receiver_id == history.last.staff_id
+            item.receiver_id is not None
+            and item.receiver_id == history.last.staff_id
             and item.state != ItemState.PENDING
             and item.pk not in used
         ):

@@ -111,7 +111,7 @@ def _broken_by(
         rules = broken_by(_owner(row.staff_id, owners), maximum=_maximum(policy))
         rules += broken_by_the_way(
             hand_over=None if item is None else ItemState(item.state),
-            is_its_receiver=item is not None and item.receiver_id == row.staff_id,
+            is_its_receiver=item is not None and item.receiver_id == row.staff_id is not None,
             needs_approval=policy is not None and policy.needs_approval,
         )
         if rules:

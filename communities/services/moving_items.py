@@ -63,6 +63,8 @@ def _hold(items: TransferItemQuerySet, target: ItemState) -> int:
         platform_code=None,
         platform_message="",
         attempt_count=0,
+        accepted_at=None,
+        takeover_at=None,
         due_at=Now() if target == ItemState.QUEUED else None,
         token=None,
     )

@@ -8,6 +8,7 @@ from django.db import transaction
 from communities.errors import (
     ApproverIsAuthor,
     BelongsElsewhere,
+    CaseIsOpen,
     ChatInTransfer,
     NothingChosen,
     NothingToChange,
@@ -671,6 +672,16 @@ def test_a_case_is_submitted_also_when_nothing_can_go_yet(office):
     transfer = submit_transfer(transfer.pk, actor=None)
 
     assert (transfer.status, open_tasks(transfer)) == ("failed", {TaskKind.TRANSFER_TROUBLE})
+
+
+def test_the_transfer_of_a_case_is_not_cancelled_by_hand(office):
+    office.chat()
+    transfer = draft_transfer(actor=None, case=case_of(office), everything_of=office.giver)
+    submit_transfer(transfer.pk, actor=None)
+
+    with pytest.raises(CaseIsOpen):
+        cancel_transfer(transfer.pk, reason="算了", actor=office.author)
+    assert cancel_transfer(transfer.pk, actor=office.author, code="staff_is_back")
 
 
 def test_what_is_found_late_is_covered_by_the_approval_of_the_case(office):

@@ -219,14 +219,16 @@ OTHER_AFTER = timedelta(seconds=60)
 OLD_OWNER_AFTER = timedelta(hours=24)
 NO_RECORD_AFTER = timedelta(hours=72)
 SOONEST, LATEST = 4.0, 1800.0  # seconds between two looks
+LAST_LOOK = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An item about a chat and what was last read of the chat. ``owner``: receiver, giver, other,
-    or empty where nobody is known."""
+    or empty where nobody is known. ``reason`` is what the item waits for."""
 
     state: str
+    reason: str
     attempt_count: int
     code: int | None
     sent_at: datetime
@@ -238,8 +240,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``verdict`` is None while nothing is known; then the chat is read after ``read_in`` seconds,
-    where that is not None, and the item looked at again after ``wait``."""
+    """``verdict`` is None while nothing is known: the item is looked at again after ``wait``. The
+    chat is read after ``read_in`` seconds, where that is not None."""
 
     verdict: Verdict | None
     wait: float = SOONEST
@@ -262,7 +264,7 @@ def _look_up(seen: Seen, *, now: datetime) -> Look:
     settled = seen.sent_at + SETTLED_AFTER
     if seen.read_at is None or seen.read_at <= settled:
         if now > seen.sent_at + NO_RECORD_AFTER:
-            return Look(_given_up(seen))
+            return _last_look(seen, _given_up(seen))
         read_in = max(0.0, (settled - now).total_seconds() + 1)
         return Look(None, wait=read_in + _growing(now - settled), read_in=read_in)
     if seen.code is not None or seen.attempt_count >= MOST_ATTEMPTS:
@@ -284,10 +286,18 @@ def _verify(seen: Seen, *, now: datetime) -> Look:
     if read_after > OLD_OWNER_AFTER:
         return Look(Verdict(ItemState.FAILED, "shows_old_owner"))
     if age > NO_RECORD_AFTER:
-        return Look(Verdict(ItemState.FAILED, "no_record"))
+        return _last_look(seen, Verdict(ItemState.FAILED, "no_record"))
     if read_after > age / 2:
         return Look(None, wait=_growing(age * 4))
     return Look(None, wait=_growing(age), read_in=0.0)
+
+
+def _last_look(seen: Seen, otherwise: Verdict) -> Look:
+    """Nobody could read it for very long, or nobody tried: once more, before it is given up."""
+    if seen.reason == "last_look":
+        return Look(otherwise)
+    state = ItemState(seen.state)
+    return Look(Verdict(state, "last_look", wait=LAST_LOOK), read_in=0.0)
 
 
 def _growing(age: timedelta) -> float:

@@ -175,13 +175,13 @@ def _handed(row: Row) -> Handed:
 
 def _without_answer(rows: Sequence[Row], refusal: Exception, *, token: UUID, now: datetime) -> int:
     """Nothing is known: later. What the platform never tells is given up after some days."""
-    wait = LATER
+    wait, stays = LATER, True
     if isinstance(refusal, WecomRefusal):
-        stays = refusal.kind in {Kind.CONFIG, Kind.STALE, Kind.RULE, Kind.CALLER}
+        stays = refusal.kind in {Kind.STALE, Kind.RULE, Kind.CALLER}
         wait = refusal.retry_after or (ASKED_AGAIN if stays else LATER)
     given_up = {}
     for row in rows:
-        if row.state == ItemState.ACCEPTED:
+        if stays and row.state == ItemState.ACCEPTED:
             verdict = verdict_on_result(_handed(row), None, now=now)
             if verdict.state in SETTLED:
                 given_up[row.id] = verdict

@@ -39,7 +39,7 @@ SELECT DISTINCT transfer_id FROM (
 
 # Both ways of knowing an owner: as a colleague, and by the account that the platform names.
 LOOK = f"""
-SELECT item.id, item.transfer_id, item.giver_id, item.state, item.attempt_count,
+SELECT item.id, item.transfer_id, item.giver_id, item.state, item.reason, item.attempt_count,
     item.platform_code, item.sent_at, item.accepted_at,
     CASE WHEN chat.owner_id = item.receiver_id
               OR lower(chat.owner_userid) = lower(nullif(receiver.external_id, ''))
@@ -73,6 +73,7 @@ class Row(NamedTuple):
     transfer_id: int
     giver_id: int
     state: str
+    reason: str
     attempt_count: int
     code: int | None
     sent_at: datetime
@@ -115,6 +116,7 @@ def _due_rows(connection: WecomConnection) -> list[Row]:
 def _seen(row: Row) -> Seen:
     return Seen(
         state=row.state,
+        reason=row.reason,
         attempt_count=row.attempt_count,
         code=row.code,
         sent_at=row.sent_at,
@@ -139,8 +141,6 @@ def _give_back(
 
 def _look_later(connection: WecomConnection, rows: Sequence[Row], looks: dict[int, Look]) -> None:
     open_rows = [row for row in rows if looks[row.id].verdict is None]
-    if not open_rows:
-        return
     with database.cursor() as cursor:
         cursor.execute(
             LATER,
@@ -150,7 +150,7 @@ def _look_later(connection: WecomConnection, rows: Sequence[Row], looks: dict[in
             },
         )
     soon: dict[float, list[str]] = defaultdict(list)
-    for row in open_rows:
+    for row in rows:
         if (read_in := looks[row.id].read_in) is not None:
             soon[round(read_in)].append(row.ref)
     for read_in in sorted(soon):

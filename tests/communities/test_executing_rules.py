@@ -34,7 +34,7 @@ def sent(subject=Subject.CHAT, route=Route.ON_JOB, reason="", attempt_count=1):
 
 def seen(state=ItemState.UNKNOWN, *, owner="giver", read_at=None, **fields):
     accepted_at = SENT + timedelta(seconds=1) if state == ItemState.ACCEPTED else None
-    known = {"attempt_count": 1, "code": None, "is_dissolved": False, **fields}
+    known = {"attempt_count": 1, "code": None, "reason": "", "is_dissolved": False, **fields}
     return Seen(
         state=state, sent_at=SENT, accepted_at=accepted_at, owner=owner, read_at=read_at, **known
     )
@@ -120,19 +120,30 @@ instants = st.integers(-3600, 5 * 86_400).map(lambda seconds: SENT + timedelta(s
     read_at=st.none() | instants,
     attempts=st.integers(1, 12),
     code=st.none() | st.just(40050),
+    reason=st.sampled_from(["", "last_look"]),
     gone=st.booleans(),
     now=instants,
 )
 def test_whatever_is_read_only_the_receiver_verifies_and_nothing_waits_for_ever(
-    state, owner, read_at, attempts, code, gone, now
+    state, owner, read_at, attempts, code, reason, gone, now
 ):
     item = seen(
-        state, owner=owner, read_at=read_at, attempt_count=attempts, code=code, is_dissolved=gone
+        state,
+        owner=owner,
+        read_at=read_at,
+        attempt_count=attempts,
+        code=code,
+        reason=reason,
+        is_dissolved=gone,
     )
     look = look_at_chat(item, now=now)
     if look.verdict is None:
         assert 4 <= look.wait <= 7200
         assert now <= SENT + timedelta(hours=73)
+        return
+    if look.verdict.reason == "last_look":
+        assert reason != "last_look"
+        assert look.read_in == 0
         return
     assert item_may_become(state, look.verdict.state)
     assert look.verdict.reason in {"", *REASONS}

@@ -39,6 +39,10 @@ KIND_COLOURS = {
     TaskKind.MERGE: "info",
     TaskKind.CONNECTION_FAILING: "danger",
     TaskKind.STILL_IN_CHAT: "warning",
+    TaskKind.OWNERSHIP_VIOLATION: "danger",
+    TaskKind.TRANSFER_APPROVAL: "warning",
+    TaskKind.TRANSFER_TROUBLE: "danger",
+    TaskKind.RESIGNATION_DUE: "danger",
 }
 
 

@@ -17,7 +17,6 @@ from communities.models import OwnershipTransfer, ResignationCase
 from communities.services.case_claims import keep
 from communities.services.closing_cases import chats_of, communities_of
 from communities.services.planning_transfers import add_chats, add_communities, add_customers
-from communities.services.transfers import draft_transfer
 from scrm.shared.errors import DomainError
 from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.errors import WecomRefusal
@@ -72,12 +71,13 @@ class Listing:
 
 def transfer_of(case: ResignationCase) -> OwnershipTransfer:
     """The one transfer of a case, made with the first thing that is found."""
-    transfer = OwnershipTransfer.objects.filter(case=case).first()
-    if transfer is None:
-        reason = _("“%(staff)s”离职，名下的群、客户和社群交给同事。") % {"staff": case.staff}
-        transfer = draft_transfer(actor=None, case=case, reason=reason)
-    return OwnershipTransfer.objects.select_for_update(no_key=True, of=("self",)).get(
-        pk=transfer.pk
+    transfers = OwnershipTransfer.objects.select_for_update(no_key=True, of=("self",))
+    found = transfers.filter(case=case).first()
+    if found is not None:
+        return found
+    reason = _("“%(staff)s”离职，名下的群、客户和社群交给同事。") % {"staff": case.staff}
+    return OwnershipTransfer.objects.create(
+        enterprise_id=case.enterprise_id, case=case, reason=reason[:300]
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -46,24 +46,31 @@ def close_finished_cases(case_ids: Collection[int]) -> int:
     """
     cases = ResignationCase.objects.open().filter(pk__in=case_ids)
     locked = list(cases.select_for_update(no_key=True).order_by("pk"))
-    ids = [case.pk for case in locked]
-    _follow_transfers(ids)
-    done = set(_finished(ids).values_list("pk", flat=True))
+    if not locked:
+        return 0
+    _follow_transfers(locked)
+    done = set(_finished([case.pk for case in locked]).values_list("pk", flat=True))
     for case in locked:
         if case.pk in done:
             _close(case)
     return len(done)
 
 
-def _follow_transfers(case_ids: list[int]) -> None:
+def _follow_transfers(cases: Sequence[ResignationCase]) -> None:
     """A plan waits for somebody's decision, or it is being carried out."""
-    cases = ResignationCase.objects.filter(pk__in=case_ids)
-    for status, stands in (
-        (CaseStatus.AWAITING_APPROVAL, TO_BE_DECIDED),
-        (CaseStatus.RUNNING, AT_WORK),
-    ):
-        theirs = OwnershipTransfer.objects.filter(status__in=stands, case__isnull=False)
-        cases.filter(pk__in=theirs.values("case")).exclude(status=status).update(status=status)
+    transfers = OwnershipTransfer.objects.filter(case__in=cases)
+    stands = dict(transfers.values_list("case", "status"))
+    for case in cases:
+        status = _status_by(stands.get(case.pk, ""), case.status)
+        if status != case.status:
+            case.status = status
+            case.save(update_fields=["status"])
+
+
+def _status_by(stand: str, current: str) -> str:
+    if stand in TO_BE_DECIDED:
+        return CaseStatus.AWAITING_APPROVAL
+    return CaseStatus.RUNNING if stand in AT_WORK else current
 
 
 def _finished(case_ids: list[int]) -> ResignationCaseQuerySet:

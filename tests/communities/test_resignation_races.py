@@ -63,7 +63,7 @@ def test_a_case_is_opened_once_however_many_ways_lead_to_it(office):
 
 def test_what_is_found_while_a_case_closes_is_in_the_case_or_in_the_next_one(office):
     """A case of one chat; the chat is given up while a worker finds another one."""
-    for _ in range(5):
+    for _ in range(2):
         first = office.chat()
         office.leave(office.giver)
         advance_cases()
@@ -106,8 +106,8 @@ def test_whoever_leaves_and_is_back_while_workers_are_at_it_ends_one_way(office)
 
 
 def test_the_sweep_moves_every_stuck_case_and_none_that_is_a_second_too_young(office):
-    stuck = [office.colleague(f"走{n}") for n in range(20)]
-    young = [office.colleague(f"刚{n}") for n in range(20)]
+    stuck = [office.colleague(f"走{n}") for n in range(6)]
+    young = [office.colleague(f"刚{n}") for n in range(6)]
     for each in (*stuck, *young):
         office.leave(each)
     ResignationCase.objects.filter(staff__in=stuck).update(due_at=database_now() - AGAIN)

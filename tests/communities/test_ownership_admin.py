@@ -1,6 +1,8 @@
 """The history of a chat's owners, and violations, as operators see them."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -10,6 +12,7 @@ from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import Role
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.communities.factories import GroupChatFactory
+from tests.communities.transfer_factories import OwnershipViolationFactory
 
 DIALOG = {"_form_submitted": "on"}
 
@@ -83,3 +86,28 @@ def test_a_violation_is_accepted_with_a_reason_by_who_may(client, chat, violatio
     violation.refresh_from_db()
     assert (violation.status, violation.note, violation.closed_by) == ("accepted", "已商定", boss)
     assert AuditEvent.objects.get(verb="accept_violation").actor == boss
+
+
+def test_long_histories_and_lists_cost_no_more_queries(
+    client, chat, violation, django_assert_num_queries
+):
+    operator(client, chat.enterprise)
+    pages = (
+        reverse("admin:communities_groupchat_change", args=[chat.pk]),
+        reverse("admin:communities_ownershipviolation_changelist"),
+    )
+    counts = []
+    for page in pages:
+        client.get(page)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(page)
+        counts.append(len(queries))
+    for name in ("王五", "赵六", "孙七"):
+        chat.owner = StaffFactory(enterprise=chat.enterprise, name=name)
+        chat.save(update_fields=["owner"])
+        name_owner(chat)
+        OwnershipViolationFactory(chat=chat)
+
+    for page, count in zip(pages, counts, strict=True):
+        with django_assert_num_queries(count):
+            assert "孙七" in client.get(page).content.decode()

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from communities.models import GroupChat
+from communities.models import GroupChat, OwnershipPeriod
 from members.models import Member, MemberIdentity, Membership, Stay
 from members.rules.status import ObservedBy
 from members.services.platform.chat_events import take_chat_events
@@ -23,6 +23,9 @@ def test_events_and_readings_taken_by_several_at_once_are_one_history():
     corp.join(chats[1], people)
     company.wait(20)
     corp.leave(chats[0], people[:2])
+    corp.add_staff("zhao.min", "赵敏")
+    changed_at = company.now.replace(microsecond=0)
+    corp.change_owner(chats[1], "zhao.min")
     events = company.events()
     company.wait(20)
     community = CommunityFactory(enterprise=company.enterprise)
@@ -54,6 +57,17 @@ def test_events_and_readings_taken_by_several_at_once_are_one_history():
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(work, range(12)))
 
+    owners = OwnershipPeriod.objects.order_by("chat__external_id", "began_at")
+    told = dict.fromkeys(chats, ())
+    for chat_id, userid, began_at, ended_at in owners.values_list(
+        "chat__external_id", "userid", "began_at", "ended_at"
+    ):
+        told[chat_id] += ((userid, began_at, ended_at),)
+    founded_at = [corp.truth(chat_id).created_at for chat_id in chats]
+    assert told == {
+        chats[0]: (("lin.qiao", founded_at[0], None),),
+        chats[1]: (("", founded_at[1], changed_at), ("zhao.min", changed_at, None)),
+    }
     assert Member.objects.count() == 8
     assert MemberIdentity.objects.filter(kind="external_userid").count() == 8
     assert (Stay.objects.count(), Stay.objects.open().count()) == (16, 14)

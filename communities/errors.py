@@ -177,6 +177,12 @@ class TransferNotOpen(DomainError):
     code = "transfer_not_open"
 
 
+class PlansAreBusy(DomainError):
+    """Plans of an enterprise are made one after the other, and this one has waited too long."""
+
+    code = "plans_are_busy"
+
+
 class NothingToChange(DomainError):
     """None of the named items is where this could be done to it."""
 

@@ -70,14 +70,28 @@ def _hold(items: TransferItemQuerySet, target: ItemState) -> int:
     )
 
 
+def block_if_all_are_held(items: TransferItemQuerySet) -> bool:
+    """Whether each of these items, none of which is held here, is held elsewhere. They are BLOCKED
+    then, without anything else about them having been looked at."""
+    if not items.exists() or items.exclude(_held_elsewhere()).exists():
+        return False
+    _block_what_is_held(items)
+    return True
+
+
 def _block_what_is_held(items: TransferItemQuerySet) -> None:
-    movable = items.filter(state__in=sources_of(ItemState.BLOCKED))
+    able = [*sources_of(ItemState.BLOCKED), ItemState.BLOCKED]
+    held = items.filter(_held_elsewhere(), state__in=able)
+    held.update(state=ItemState.BLOCKED, reason="in_transfer")
+
+
+def _held_elsewhere() -> Q:
+    held = Q()
     for subject, names in SAME_THING.items():
         same = {name: OuterRef(name) for name in names}
-        held = TransferItem.objects.filter(_covered(subject), **same).exclude(pk=OuterRef("pk"))
-        movable.filter(Exists(held), subject=subject).update(
-            state=ItemState.BLOCKED, reason="in_transfer"
-        )
+        others = TransferItem.objects.filter(_covered(subject), **same).exclude(pk=OuterRef("pk"))
+        held |= Q(subject=subject) & Q(Exists(others))
+    return held
 
 
 def _covered(subject: Subject) -> Q:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
+from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
+from psycopg.errors import LockNotAvailable
 
-from communities.errors import TransferNotOpen, TransferReasonMissing
+from communities.errors import PlansAreBusy, TransferNotOpen, TransferReasonMissing
 from communities.models import OwnershipTransfer
 from scrm.accounts.models import User
 from scrm.accounts.services.users import lock_accounts_of
+
+#: Below the time limit of a statement.
+PATIENCE = "12s"
 
 
 def locked_transfer(transfer_id: int, *, actor: User | None) -> OwnershipTransfer:
@@ -21,10 +27,25 @@ def locked_transfer(transfer_id: int, *, actor: User | None) -> OwnershipTransfe
 
 def locked_plan(transfer_id: int, *, actor: User | None) -> OwnershipTransfer:
     """For what takes hold of things: plans of an enterprise are made one after the other, and
-    nobody leaves meanwhile."""
+    nobody leaves meanwhile. Raises ``PlansAreBusy``."""
     home = OwnershipTransfer.objects.values_list("enterprise_id", flat=True).get(pk=transfer_id)
-    lock_accounts_of(home)
-    return locked_transfer(transfer_id, actor=actor)
+    with _patience():
+        lock_accounts_of(home)
+        return locked_transfer(transfer_id, actor=actor)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """A plan of tens of thousands of items takes seconds, and others wait for it."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+            yield
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise PlansAreBusy(_("另一份转让方案正在计算，请稍后再试。")) from error
 
 
 def refuse_unless(transfer: OwnershipTransfer, moments: Collection[str], why: str) -> None:

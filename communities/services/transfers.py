@@ -31,7 +31,7 @@ from communities.services.drafting_transfers import (
     refuse_empty,
 )
 from communities.services.eligibility import refusals_of
-from communities.services.moving_items import hold_items, move_items
+from communities.services.moving_items import block_if_all_are_held, hold_items, move_items
 from communities.services.open_transfers import (
     locked_plan,
     locked_transfer,
@@ -140,6 +140,9 @@ def _submit(
     refuse_unless(
         transfer, SUBMITTABLE | DERIVED if is_case else SUBMITTABLE, _("已提交过，不用再提交。")
     )
+    waiting = transfer.items.filter(state__in=[ItemState.PLANNED, ItemState.BLOCKED])
+    if not is_case and block_if_all_are_held(waiting):
+        return transfer, why_nothing_goes(transfer)
     preflight(transfer.pk)
     transfer.refresh_from_db(fields=["needs_approval"])
     pending, queued = hold_planned(transfer, actor=actor)

@@ -42,7 +42,7 @@ from tests.accounts.factories import UserFactory
 from tests.communities.transfer_model import CHANGEABLE, NOT_SUBMITTED, Model
 from tests.communities.transfer_worlds import Office
 
-EXAMPLES = int(os.environ.get("TRANSFER_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("TRANSFER_EXAMPLES", "3"))
 STEPS = int(os.environ.get("TRANSFER_STEPS", "20"))
 CHATS, PEOPLE, USERS, MOST = 3, 3, 3, 6
 

@@ -41,6 +41,7 @@ AUDIT_WORDS = {
     "assign_receiver": _("指定接手人"),
     "retry_items": _("重试转让"),
     "waive_items": _("不再转让"),
+    "hand_over_communities": _("转交社群"),
     "return_transfer": _("转回原群主"),
     "open_case": _("建立离职交接"),
     "replan_case": _("重排离职交接"),

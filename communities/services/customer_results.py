@@ -15,14 +15,16 @@ from django.db import connection as database
 from django.db import transaction
 
 from communities.models import TransferItem
-from communities.rules.transfer_verdicts import (
+from communities.rules.transfer_results import (
     ASKED_AGAIN,
     SAME_TIME,
     Handed,
     Result,
-    Verdict,
     settled_by_event,
     verdict_on_result,
+)
+from communities.rules.transfer_verdicts import (
+    Verdict,
 )
 from communities.rules.transfers import HOLDING, ItemState, Route, Subject
 from communities.services.settling_transfers import lock_transfers, settle_transfers

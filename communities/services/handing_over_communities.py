@@ -74,20 +74,21 @@ def _change_hands(rows: Sequence[TransferItem]) -> None:
         given[item.transfer_id].append(item.community_id)
     move_items(mine, ItemState.VERIFIED, reason="", due_at=None, verified_at=Now())
     for transfer in transfers:
-        if ids := given[transfer.pk]:
+        if told := given[transfer.pk]:
             record_audit(
                 None,
                 verb="hand_over_communities",
                 subject=transfer,
-                after={"count": len(ids), "communities": ids[:MOST_TOLD]},
+                after={"count": len(told), "communities": told[:MOST_TOLD]},
             )
     settle_transfers([transfer.pk for transfer in transfers])
 
 
 def _by_pair(
     items: Sequence[TransferItem],
-) -> dict[tuple[int, int | None], list[int | None]]:
-    pairs: dict[tuple[int, int | None], list[int | None]] = defaultdict(list)
+) -> dict[tuple[int, int | None], list[int]]:
+    pairs: dict[tuple[int, int | None], list[int]] = defaultdict(list)
     for item in items:
+        assert item.community_id is not None
         pairs[item.giver_id, item.receiver_id].append(item.community_id)
     return pairs

@@ -17,17 +17,19 @@ from django.db import InterfaceError, transaction
 from django.db import connection as database
 
 from communities.models import OwnershipTransfer
-from communities.rules.transfer_verdicts import (
+from communities.rules.transfer_answers import (
     OUT_OF_SIGHT,
     RECEIVER_FAULTS,
     Answer,
     Sent,
-    Verdict,
     failed,
     looking_up,
     refused_for_now,
     verdict_on_answer,
     verdict_on_refused_call,
+)
+from communities.rules.transfer_verdicts import (
+    Verdict,
 )
 from communities.rules.transfers import ItemState, Route, Subject
 from communities.services.setting_aside import set_aside

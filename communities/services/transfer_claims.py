@@ -16,7 +16,10 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
-from communities.rules.transfer_verdicts import ALONE_AFTER, Verdict
+from communities.rules.transfer_verdicts import (
+    ALONE_AFTER,
+    Verdict,
+)
 from communities.rules.transfers import Subject
 from communities.services.eligibility import refusals_of
 from communities.services.transfer_quotas import spent_givers, take_quotas

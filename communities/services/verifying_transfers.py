@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 from django.db import connection as database
 from django.db import transaction
 
-from communities.rules.transfer_verdicts import Look, Seen, Verdict, look_at_chat
+from communities.rules.transfer_readings import (
+    Look,
+    Seen,
+    look_at_chat,
+)
+from communities.rules.transfer_verdicts import (
+    Verdict,
+)
 from communities.rules.transfers import ItemState
 from communities.services.settling_transfers import lock_transfers, settle_transfers
 from communities.services.transfer_claims import write_findings

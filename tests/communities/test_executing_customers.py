@@ -6,7 +6,9 @@ from uuid import uuid4
 import pytest
 
 from communities.models import OwnershipTransfer, TransferItem
-from communities.rules.transfer_verdicts import Verdict
+from communities.rules.transfer_verdicts import (
+    Verdict,
+)
 from communities.rules.transfers import ItemState, Route, TransferStatus
 from communities.services.executing_transfers import transfers_are_due
 from communities.services.sending_transfers import send_batch

@@ -6,19 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from communities.rules.transfer_verdicts import (
-    MOST_ATTEMPTS,
+from communities.rules.transfer_answers import (
     OTHER_ROUTE,
-    SETTLED_AFTER,
     Answer,
-    Handed,
-    Result,
-    Seen,
     Sent,
-    look_at_chat,
     verdict_on_answer,
     verdict_on_refused_call,
+)
+from communities.rules.transfer_readings import (
+    Seen,
+    look_at_chat,
+)
+from communities.rules.transfer_results import (
+    Handed,
+    Result,
     verdict_on_result,
+)
+from communities.rules.transfer_verdicts import (
+    MOST_ATTEMPTS,
+    SETTLED_AFTER,
 )
 from communities.rules.transfer_words import REASONS
 from communities.rules.transfers import ItemState, Route, Subject, item_may_become

@@ -2,16 +2,15 @@
 
 limit:preflight  hand-written SQL that gives each of 2,000 chats to a colleague in turn, with the
                  same checks of chats, connection and loads
-ours:preflight   the preflight of a draft with 2,000 chats, under 3 seconds
+ours:preflight   the preflight of a draft with 2,000 chats: 3 seconds are 667 items/s
 limit:leaver     hand-written SQL that writes an item for every chat and customer of somebody and
                  gives it to a colleague in turn
 ours:leaver      the draft for somebody who left with 3,000 chats and 50,000 customers: listed and
-                 planned by policy, under 10 seconds
+                 planned by policy; 10 seconds are 5,300 items/s
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django.db import connection, transaction
@@ -37,9 +36,8 @@ from scrm.wecom.models import ChannelAccount, ChannelKind, WecomConnection
 from scrm.wecom.rules.status import ConnectionState
 
 SIZE = 53_000
-PREFLIGHT, PREFLIGHT_SECONDS = 2000, 3.0
+PREFLIGHT = 2000  # chats
 CHATS_OF = 3 / 53  # of what somebody leaves behind
-LEAVER_SECONDS = 10.0
 COLLEAGUES, DEPARTMENTS, COMMUNITIES, VALUES = 300, 12, 120, 8
 CHATS_EACH, CUSTOMERS_EACH = 15, 150
 FEW = 20  # items of the draft whose queries are compared
@@ -302,15 +300,11 @@ class Preflight(ByHand):
     name = "ours:preflight"
 
     def run(self, size: int) -> int:
-        began = time.monotonic()
         with transaction.atomic():
-            checked = preflight(self.transfer.pk)
-        self.seconds = time.monotonic() - began
-        return checked.ready
+            return preflight(self.transfer.pk).ready
 
     def verify(self, size: int) -> None:
         super().verify(size)
-        assert self.seconds < PREFLIGHT_SECONDS, f"{self.seconds:.2f} s"
         few = self.company.draft_of_chats(min(size, FEW))
         assert queries_of(few) - 1 <= queries_of(self.transfer) <= queries_of(few)
 
@@ -352,16 +346,10 @@ class Leaver(LeaverByHand):
         self.case = self.company.case()
 
     def run(self, size: int) -> int:
-        began = time.monotonic()
         self.transfer = draft_transfer(
             actor=None, case=self.case, everything_of=self.company.leaver
         )
-        self.seconds = time.monotonic() - began
         return self.transfer.items.filter(state=ItemState.PLANNED).count()
-
-    def verify(self, size: int) -> None:
-        super().verify(size)
-        assert self.seconds < LEAVER_SECONDS, f"{self.seconds:.2f} s"
 
 
 def cases() -> list[Case]:

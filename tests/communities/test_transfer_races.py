@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.transfers import ItemState
+from communities.services import open_transfers
 from communities.services.settling_transfers import lock_transfers, settle_transfers
 from communities.services.transfer_items import assign_receiver, waive_items
 from communities.services.transfers import (
@@ -17,6 +18,7 @@ from communities.services.transfers import (
     reject_transfer,
     submit_transfer,
 )
+from scrm.accounts.services.users import lock_accounts_of
 from scrm.shared.errors import DomainError
 from tests.accounts.factories import UserFactory
 from tests.communities.transfer_worlds import Office, at_once, reasons, states
@@ -119,6 +121,18 @@ def test_whoever_leaves_while_a_transfer_is_submitted_gets_nothing_that_is_still
     else:
         assert answer == "transfer_not_possible"
     assert (states(transfer), reasons(transfer)) == (["blocked"], ["receiver_inactive"])
+
+
+def test_whoever_waits_too_long_for_another_plan_is_told_so(office, monkeypatch):
+    monkeypatch.setattr(open_transfers, "PATIENCE", "50ms")
+    draft = office.draft_of([office.chat()])
+
+    with transaction.atomic():
+        lock_accounts_of(office.enterprise.pk)
+        answers = at_once(partial(submit_transfer, draft.pk, actor=office.author))
+
+    assert answers == ["plans_are_busy"]
+    assert states(draft) == ["planned"]
 
 
 class Worker:

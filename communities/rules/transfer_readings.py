@@ -16,6 +16,8 @@ from communities.rules.transfers import ItemState
 #: Another owner so long after the platform took it is nobody whom a slow reading shows.
 OTHER_AFTER = timedelta(seconds=60)
 OLD_OWNER_AFTER = timedelta(hours=24)
+#: Something that may be no customer group at all, and that nobody can read.
+UNSEEN_AFTER = timedelta(hours=1)
 SOONEST, LATEST = 4.0, 1800.0  # seconds between two looks
 LAST_LOOK = 300.0
 
@@ -61,7 +63,7 @@ def look_at_chat(seen: Seen, *, now: datetime) -> Look:
 def _look_up(seen: Seen, *, now: datetime) -> Look:
     settled = seen.sent_at + SETTLED_AFTER
     if seen.read_at is None or seen.read_at <= settled:
-        if now > seen.sent_at + NO_RECORD_AFTER:
+        if now > seen.sent_at + (NO_RECORD_AFTER if seen.code is None else UNSEEN_AFTER):
             return _last_look(seen, _given_up(seen))
         read_in = max(0.0, (settled - now).total_seconds() + 1)
         return Look(None, wait=read_in + _growing(now - settled), read_in=read_in)

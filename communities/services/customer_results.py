@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 SETTLED = frozenset({ItemState.VERIFIED, ItemState.REFUSED, ItemState.FAILED, ItemState.GONE})
 LATER = 60.0  # seconds; after a refusal that may pass
+LEASES = 5  # so many times as long as a lease of others: there may be many pages
 
 # Everything between two colleagues at once, as soon as something of it is due.
 CLAIM = """
@@ -129,7 +130,7 @@ def _claim(connection: WecomConnection, token: UUID) -> list[Row]:
     named: dict[str, Any] = {
         "account": connection.account_id,
         "token": token,
-        "lease": settings.LEASE_SECONDS,
+        "lease": settings.LEASE_SECONDS * LEASES,
     }
     with database.cursor() as cursor:
         cursor.execute(CLAIM, named)

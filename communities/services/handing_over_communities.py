@@ -14,7 +14,7 @@ from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfers import ItemState, Subject
 from communities.services.eligibility import refusals_of
 from communities.services.moving_items import move_items
-from communities.services.setting_aside import set_aside
+from communities.services.setting_aside import set_aside_receiver
 from communities.services.settling_transfers import lock_transfers, settle_transfers
 from scrm.accounts.services.audit import record_audit
 
@@ -49,10 +49,11 @@ def _hand_over(enterprise_id: int) -> int:
         {row.receiver_id for row in rows if row.receiver_id is not None},
         subject=Subject.COMMUNITY,
     )
-    unfit = {row.pk: refusals[row.receiver_id] for row in rows if row.receiver_id in refusals}
-    if unfit:
-        set_aside(enterprise_id, unfit)
-    _change_hands([row for row in rows if row.pk not in unfit])
+    for receiver_id in sorted(refusals):
+        set_aside_receiver(
+            enterprise_id, receiver_id, subject=Subject.COMMUNITY, why=refusals[receiver_id]
+        )
+    _change_hands([row for row in rows if row.receiver_id not in refusals])
     return len(rows)
 
 

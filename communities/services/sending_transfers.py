@@ -32,11 +32,12 @@ from communities.rules.transfer_verdicts import (
     Verdict,
 )
 from communities.rules.transfers import ItemState, Route, Subject
-from communities.services.setting_aside import set_aside
+from communities.services.setting_aside import set_aside_receiver, set_aside_things
 from communities.services.settling_transfers import lock_transfers, settle_transfers
 from communities.services.transfer_claims import (
     Batch,
     Claimed,
+    Refused,
     Unfit,
     claim_batch,
     write_answers,
@@ -87,7 +88,11 @@ def send_batch(connection: WecomConnection) -> bool:
     if claim is None:
         return False
     if isinstance(claim, Unfit):
-        set_aside(connection.enterprise_id, claim.reasons)
+        set_aside_things(claim.reasons)
+        return True
+    if isinstance(claim, Refused):
+        home, receiver_id = connection.enterprise_id, claim.receiver_id
+        set_aside_receiver(home, receiver_id, subject=claim.subject, why=claim.why)
         return True
     if not claim.items:  # the day's share went to others meanwhile
         return True
@@ -246,6 +251,9 @@ def _record(connection: WecomConnection, batch: Batch, verdicts: Mapping[int, Ve
         _settle_quotas(connection, batch, ours, verdicts)
         begun = [item.ref for item in ours if verdicts[item.id].state == ItemState.ACCEPTED]
         request_reads(connection, ReadKind.CHAT, begun, delay=READ_AFTER)
+    else:
+        gone = [item.ref for item in ours if verdicts[item.id].state == ItemState.GONE]
+        request_reads(connection, ReadKind.CUSTOMER, gone)
     settle_transfers(transfer_ids)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from communities.models import TransferItem
+from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfers import ItemState, Selection
 from communities.services.moving_items import move_items
 from communities.services.settling_transfers import lock_transfers, settle_transfers
@@ -19,40 +20,52 @@ from scrm.shared.errors import DomainError
 logger = logging.getLogger(__name__)
 
 GONE = frozenset({"chat_is_gone"})
-RECEIVER = "receiver_"
 
 
 @transaction.atomic
-def set_aside(enterprise_id: int, reasons: Mapping[int, str]) -> None:
-    """Block these queued items, or end those of chats that are no more. For items of a case whose
-    receiver was found by policy another one is looked for at once."""
-    lock_accounts_of(enterprise_id)
-    named = TransferItem.objects.filter(pk__in=reasons, state=ItemState.QUEUED)
-    transfers = lock_transfers(named.values_list("transfer", flat=True))
+def set_aside_things(reasons: Mapping[int, str]) -> None:
+    """Block these queued items, or end those of chats that are no more."""
+    queued = TransferItem.objects.filter(pk__in=reasons, state=ItemState.QUEUED)
+    transfers = lock_transfers(_transfers_of(queued))
     by_reason: dict[str, list[int]] = defaultdict(list)
     for id_, reason in reasons.items():
         by_reason[reason].append(id_)
     for reason, ids in by_reason.items():
         target = ItemState.GONE if reason in GONE else ItemState.BLOCKED
-        items = named.filter(pk__in=ids)
-        move_items(items, target, reason=reason, due_at=None)
+        move_items(queued.filter(pk__in=ids), target, reason=reason, due_at=None)
     settle_transfers([transfer.pk for transfer in transfers])
+
+
+@transaction.atomic
+def set_aside_receiver(enterprise_id: int, receiver_id: int, *, subject: str, why: str) -> None:
+    """Block everything of this subject that is queued for a colleague who may not receive it any
+    more. For items of a case whose receiver was found by policy another one is looked for at
+    once."""
+    lock_accounts_of(enterprise_id)
+    queued = TransferItem.objects.filter(
+        enterprise=enterprise_id, receiver=receiver_id, subject=subject, state=ItemState.QUEUED
+    )
+    transfers = lock_transfers(_transfers_of(queued))
+    move_items(queued, ItemState.BLOCKED, reason=why, due_at=None)
+    settle_transfers([transfer.pk for transfer in transfers])
+    blocked = TransferItem.objects.filter(
+        receiver=receiver_id, subject=subject, state=ItemState.BLOCKED, reason=why
+    ).exclude(selection=Selection.CHOSEN)
     for transfer in transfers:
         if transfer.case_id is not None:
-            _find_others(transfer.pk, reasons)
+            ids = list(blocked.filter(transfer=transfer).values_list("pk", flat=True))
+            _find_others(transfer.pk, ids)
 
 
-def _find_others(transfer_id: int, reasons: Mapping[int, str]) -> None:
-    blocked = TransferItem.objects.filter(
-        transfer=transfer_id,
-        pk__in=[id_ for id_, reason in reasons.items() if reason.startswith(RECEIVER)],
-        state=ItemState.BLOCKED,
-    )
-    ids = list(blocked.exclude(selection=Selection.CHOSEN).values_list("pk", flat=True))
-    if not ids:
+def _transfers_of(items: TransferItemQuerySet) -> list[int]:
+    return list(items.order_by().values_list("transfer", flat=True).distinct())
+
+
+def _find_others(transfer_id: int, item_ids: list[int]) -> None:
+    if not item_ids:
         return
     try:
-        retry_items(transfer_id, actor=None, item_ids=ids)
+        retry_items(transfer_id, actor=None, item_ids=item_ids)
     except DomainError as refusal:
         logger.info(
             "Nobody else can receive it.",

@@ -134,9 +134,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Queued items that must not be sent any more, by why."""
+    """Queued items that must not be sent any more, and why."""
 
     reasons: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody who may not receive things of this subject any more."""
+
+    receiver_id: int
+    subject: str
+    why: str
 
 
 class _Row(NamedTuple):
@@ -157,9 +166,9 @@ class _Row(NamedTuple):
 
 
 @transaction.atomic
-def claim_batch(connection: WecomConnection) -> Batch | Unfit | None:
+def claim_batch(connection: WecomConnection) -> Batch | Unfit | Refused | None:
     """The oldest items that may be sent, at most as many as go into one call, with their part of
-    the day's share taken. Items that must not be sent any more are named instead."""
+    the day's share taken. What must not be sent any more is named instead."""
     now = platform_now(connection)
     account_id, day = connection.account_id, platform_day(now)
     named: dict[str, Any] = {
@@ -178,7 +187,9 @@ def claim_batch(connection: WecomConnection) -> Batch | Unfit | None:
         rows = [_Row(*row) for row in cursor.fetchall()]
     subject, route, receiver_id = str(seed[0]), str(seed[1]), int(seed[3])
     refusals = refusals_of(connection.enterprise_id, [receiver_id], subject=subject)
-    if unfit := _unfit(rows, receiver_id, refusals.get(receiver_id, "")):
+    if receiver_id in refusals:
+        return Refused(receiver_id, subject, refusals[receiver_id])
+    if unfit := {row.id: why for row in rows if (why := _why_not(row, receiver_id))}:
         return Unfit(unfit)
     if subject == Subject.CHAT:
         rows = _within_quotas(account_id, rows, day=day)
@@ -193,13 +204,6 @@ def claim_batch(connection: WecomConnection) -> Batch | Unfit | None:
     )
     _take(batch)
     return batch
-
-
-def _unfit(rows: Sequence[_Row], receiver_id: int, refusal: str) -> dict[int, str]:
-    if refusal:
-        return {row.id: refusal for row in rows}
-    reasons = {row.id: _why_not(row, receiver_id) for row in rows}
-    return {id_: reason for id_, reason in reasons.items() if reason}
 
 
 def _why_not(row: _Row, receiver_id: int) -> str:

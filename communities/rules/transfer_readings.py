@@ -19,6 +19,7 @@ OLD_OWNER_AFTER = timedelta(hours=24)
 #: Something that may be no customer group at all, and that nobody can read.
 UNSEEN_AFTER = timedelta(hours=1)
 SOONEST, LATEST = 4.0, 1800.0  # seconds between two looks
+READ_WITHIN = 20.0  # seconds; after that a reading that was asked for is there, or asked for again
 LAST_LOOK = 300.0
 
 
@@ -89,7 +90,7 @@ def _verify(seen: Seen, *, now: datetime) -> Look:
         return _last_look(seen, Verdict(ItemState.FAILED, "no_record"))
     if read_after > age / 2:
         return Look(None, wait=_growing(age * 4))
-    return Look(None, wait=_growing(age), read_in=0.0)
+    return Look(None, wait=min(_growing(age), READ_WITHIN), read_in=0.0)
 
 
 def _last_look(seen: Seen, otherwise: Verdict) -> Look:

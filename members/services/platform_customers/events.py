@@ -55,12 +55,13 @@ def take_customer_events(
     )
     used = [event for event in events if event.row_id not in useless]
     used = [event for event in used if event.change_type != TRANSFER_FAILED]
+    gone = (DELETED, STAFF_DELETED)
+    changed = {e["ExternalUserID"] for e in used if e.change_type not in gone}
+    # before the people are locked: a reading, too, has its request first
+    request_reads(connection, ReadKind.CUSTOMER, changed)
     moves = [event for event in used if event.change_type != EDITED and event.occurred_at]
     if moves:
         _record_moves(connection, moves)
-    gone = (DELETED, STAFF_DELETED)
-    changed = {e["ExternalUserID"] for e in used if e.change_type not in gone}
-    request_reads(connection, ReadKind.CUSTOMER, changed)
     return useless
 
 

@@ -26,7 +26,7 @@ from scrm.shared.crypto import lookup_digest
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.events import Event
 from scrm.wecom.rules.status import ReadKind
-from scrm.wecom.services.reading import request_reads
+from scrm.wecom.services.reading import hold_reads, request_reads
 
 CHAT_EVENT = "change_external_chat"
 CHAT_CHANGES = ("create", "update", "dismiss")
@@ -60,10 +60,9 @@ def take_chat_events(
     events = [event for event in events if event.row_id not in useless]
     if not events:
         return useless
-    chats = {
-        chat.external_id: chat
-        for chat in locked_chats(connection, {event["ChatId"] for event in events})
-    }
+    chat_ids = {event["ChatId"] for event in events}
+    hold_reads(connection, ReadKind.CHAT, chat_ids)
+    chats = {chat.external_id: chat for chat in locked_chats(connection, chat_ids)}
     ends = {
         event["ChatId"]: event.occurred_at
         for event in events

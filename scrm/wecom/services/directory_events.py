@@ -33,6 +33,9 @@ def follow_directory(
 ) -> Mapping[int, str] | None:
     """Handles ``change_contact``. What has been deleted is read too: it may be back already, when
     the events came in another order."""
+    # before anybody is locked: a reading, too, has its request first
+    request_reads(connection, ReadKind.DEPARTMENT, _departments_of(events))
+    request_reads(connection, ReadKind.STAFF, _staff_of(events))
     useless: dict[int, str] = {}
     for event in events:
         if not event["UserID"] and not event["Id"]:
@@ -43,8 +46,6 @@ def follow_directory(
             staff_left(connection.enterprise_id, [event["UserID"]])
         elif event.change_type == "delete_party":
             forget_department(connection.enterprise_id, event["Id"])
-    request_reads(connection, ReadKind.DEPARTMENT, _departments_of(events))
-    request_reads(connection, ReadKind.STAFF, _staff_of(events))
     return useless
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from communities.models import (
     OwnershipTransfer,
@@ -28,7 +28,7 @@ from communities.rules.transfers import (
 from communities.services.resigning import approve_case, case_progress
 from communities.services.transfer_items import retry_items, waive_items
 from communities.services.transfers import approve_transfer
-from scrm.accounts.models import Staff, User
+from scrm.accounts.models import Department, Staff, User
 from scrm.demo.company import SimulatedCompany
 from scrm.demo.judging import Verdict, judge
 from scrm.shared.errors import DomainError
@@ -105,6 +105,7 @@ class Story:
             "add_busy_staff",
             userid=self.userid,
             name="方晴",
+            department=self._largest_department(),
             chats=self.chats,
             customers=self.customers,
         )
@@ -262,6 +263,13 @@ class Story:
 
     def _today(self) -> date:
         return platform_day(platform_now(self._connection()))
+
+    def _largest_department(self) -> int:
+        """Where most colleagues can take over; the first of the directory if nobody is anywhere."""
+        departments = Department.objects.filter(enterprise=self.connection.enterprise_id)
+        sizes = departments.annotate(people=Count("staff", filter=Q(staff__is_active=True)))
+        found = sizes.exclude(external_id="").order_by("-people", "pk").first()
+        return int(found.external_id) if found is not None else 1
 
     def _staff(self) -> Staff:
         return Staff.objects.get(

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import cast
 
 from django.db import connection as database
+from django.db.models.functions import Now
 
 from communities.models import GroupChat, OwnerChange, TransferItem
 from communities.rules.status import ChatState
@@ -18,6 +19,9 @@ from communities.rules.transfers import ItemState, OwnershipCause
 from communities.services.chat_history import ChatHistory, histories_of, write_histories
 from communities.services.violations import judge_changes
 from scrm.shared.clock import database_now
+
+#: A hand-over may have made this owner, if it was under way.
+NOT_FROM_BEFORE = frozenset({OwnershipCause.OBSERVED, OwnershipCause.FIRST_SEEN})
 
 # The periods of chats that have just been inserted, and of chats that somebody has ended here.
 FIRST = """
@@ -119,7 +123,7 @@ def _note_transfers(histories: Iterable[ChatHistory]) -> dict[int, TransferItem]
     new = {
         history.chat.pk: history
         for history in histories
-        if history.last._state.adding and history.last.cause == OwnershipCause.OBSERVED
+        if history.last._state.adding and history.last.cause in NOT_FROM_BEFORE
     }
     if not new:
         return {}
@@ -137,4 +141,15 @@ def _note_transfers(histories: Iterable[ChatHistory]) -> dict[int, TransferItem]
             and item.pk not in used
         ):
             history.last.cause, history.last.transfer_item = OwnershipCause.TRANSFER, item
+    _look_now(items.values())
     return items
+
+
+def _look_now(items: Iterable[TransferItem]) -> None:
+    """The reading that these items wait for has come: their next look need not wait any longer."""
+    found = TransferItem.objects.filter(
+        pk__in=[item.pk for item in items],
+        state__in=[ItemState.ACCEPTED, ItemState.UNKNOWN],
+        token=None,
+    )
+    found.update(due_at=Now())

@@ -65,6 +65,20 @@ def test_what_the_platform_took_is_accepted_and_verified_by_a_reading_only(compa
     assert not run_due_transfers()
 
 
+def test_the_reading_that_shows_the_new_owner_ends_the_wait(company, chats):
+    transfer = company.transfer(chats)
+    company.run()
+    TransferItem.objects.filter(transfer=transfer).update(
+        due_at=database_now() + timedelta(minutes=30)
+    )
+
+    company.corp.clock.advance(2)
+    company.read()
+    company.run()
+
+    assert told(transfer) == [("verified", "")] * 3
+
+
 def test_one_call_for_one_receiver_and_a_hundred_chats(company):
     chats = [company.chat(owner) for owner in (company.giver, company.other) * 51]
     transfer = company.transfer(chats)
@@ -315,8 +329,9 @@ def test_what_was_never_done_is_sent_once_more_after_a_fresh_reading(company, ch
 def test_a_platform_that_never_answers_is_given_up_after_some_attempts(company):
     company.corp.faults.status(ON_JOB, 502, times=-1)
     transfer = company.transfer([company.chat()])
+    transfer.items.update(attempt_count=6)
 
-    for _ in range(12):
+    for _ in range(2):
         company.run()
         company.wait(15)
         company.look(rounds=2)

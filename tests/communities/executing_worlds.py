@@ -5,14 +5,21 @@ from __future__ import annotations
 from django.db.models.functions import Now
 
 from communities.models import OwnershipTransfer, TransferItem
-from communities.rules.transfers import ItemState, Route, Selection, Subject, TransferStatus
+from communities.rules.transfers import (
+    UNDER_WAY,
+    ItemState,
+    Route,
+    Selection,
+    Subject,
+    TransferStatus,
+)
 from communities.services.executing_transfers import run_due_transfers
 from scrm.accounts.models import Staff, StaffPlatformStatus
 from scrm.shared.clock import database_now
 from scrm.wecom.models import ReadRequest
 from scrm.wecom.services.platform_clock import learn_clock
 from scrm.wecom.services.rereading import read_waiting
-from tests.accounts.factories import StaffFactory, UserFactory
+from tests.accounts.factories import StaffFactory
 from tests.communities.factories import GroupChatFactory
 from tests.wecom.simulated import simulated_corp
 
@@ -70,7 +77,6 @@ class Company:
             enterprise=self.enterprise,
             **{
                 "status": TransferStatus.SUBMITTED,
-                "created_by": None if "case" in fields else UserFactory(enterprise=self.enterprise),
                 "approved_at": now,
                 "submitted_at": now,
                 **fields,
@@ -97,8 +103,7 @@ class Company:
     # --- what workers and time do ---
 
     def run(self):
-        while run_due_transfers():
-            pass
+        run_due_transfers()
 
     def read(self):
         ReadRequest.objects.update(due_at=Now(), ripe_at=Now())
@@ -106,7 +111,10 @@ class Company:
 
     def look(self, *, rounds=3):
         """Read what is asked for and look at everything that is under way, some times."""
+        under_way = TransferItem.objects.filter(state__in=[ItemState.QUEUED, *UNDER_WAY])
         for _ in range(rounds):
+            if not under_way.exists():
+                break
             self.corp.clock.advance(2)  # the platform tells its time in whole seconds
             self.read()
             self.hurry()

@@ -1,6 +1,7 @@
 """Several workers at once: nothing twice, nothing lost, and no giver above the day's share."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +9,6 @@ from django.db import connection
 
 from communities.models import TransferItem, TransferQuota
 from communities.services.executing_transfers import run_due_transfers
-from communities.services.transfer_claims import claim_batch
 from communities.services.transfer_quotas import give_back_quotas, take_quotas
 from communities.services.transfers import cancel_transfer
 from scrm.wecom.services.platform_clock import platform_day, platform_now
@@ -70,43 +70,29 @@ def test_workers_at_once_send_everything_once_and_no_more_than_a_day_allows(comp
     assert TransferQuota.objects.get().used == 300
 
 
-def test_two_workers_never_hold_the_same_item(company):
-    company.transfer([company.chat() for _ in range(6)])
-
-    claims = at_once(3, lambda _: claim_batch(company.connection))
-
-    held = [item.id for claim in claims if claim is not None for item in claim.items]
-    assert len(held) == len(set(held)) == 6
-
-
-def test_what_is_cancelled_during_its_call_goes_on_to_its_end_and_the_rest_does_not(company):
-    transfer = company.transfer([company.chat() for _ in range(2)])
-    later = company.transfer([company.chat()], receiver=company.other)
-    company.corp.faults.slow(ON_JOB, 0.5)
+def cancelled_while_sending(company, *transfers):
+    company.corp.faults.slow(ON_JOB, 0.3, times=1)
     worker = threading.Thread(target=lambda: (run_due_transfers(limit=1), connection.close()))
     worker.start()
     while not TransferItem.objects.filter(state="sending").exists():
-        pass
-    for each in (transfer, later):
+        time.sleep(0.01)
+    for each in transfers:
         cancel_transfer(each.pk, reason="不转了", actor=None)
     worker.join()
 
-    assert told(transfer) == [("accepted", "")] * 2
+
+def test_what_is_cancelled_during_its_call_goes_on_to_its_end_and_the_rest_does_not(company):
+    begun = company.transfer([company.chat() for _ in range(2)])
+    later = company.transfer([company.chat()], receiver=company.other)
+    cancelled_while_sending(company, begun, later)
+    assert told(begun) == [("accepted", "")] * 2
     assert told(later) == [("cancelled", "withdrawn")]
-    company.look()
-    assert told(transfer) == [("verified", "")] * 2
 
-
-def test_what_is_cancelled_during_a_call_that_did_nothing_is_not_sent_again(company):
-    transfer = company.transfer([company.chat() for _ in range(2)])
-    company.corp.faults.slow(ON_JOB, 0.5)
     company.corp.faults.fail_items(ON_JOB, -1, share=1.0)
-    worker = threading.Thread(target=lambda: (run_due_transfers(limit=1), connection.close()))
-    worker.start()
-    while not TransferItem.objects.filter(state="sending").exists():
-        pass
-    cancel_transfer(transfer.pk, reason="不转了", actor=None)
-    worker.join()
+    undone = company.transfer([company.chat() for _ in range(2)])
+    cancelled_while_sending(company, undone)
+    assert told(undone) == [("cancelled", "withdrawn")] * 2
+    assert [company.times_handed_over(item.chat) for item in items_of(undone)] == [0, 0]
 
-    assert told(transfer) == [("cancelled", "withdrawn")] * 2
-    assert [company.times_handed_over(item.chat) for item in items_of(transfer)] == [0, 0]
+    company.look()
+    assert told(begun) == [("verified", "")] * 2

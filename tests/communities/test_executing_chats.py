@@ -1,6 +1,7 @@
 """Chats are handed over as the platform allows, and only a fresh reading says that it happened."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -341,22 +342,34 @@ def test_a_platform_that_never_answers_is_given_up_after_some_attempts(company):
     assert used(company) == 1
 
 
-def test_a_lease_that_ran_out_is_an_unknown_outcome(company, chats):
+def test_a_lease_that_ran_out_is_an_unknown_outcome_and_one_that_runs_is_not(company, chats):
     transfer = company.transfer(chats)
-    TransferItem.objects.update(
-        state=ItemState.SENDING,
-        sent_at=database_now() - timedelta(seconds=90),
-        due_at=database_now() - timedelta(seconds=30),
-        token="00000000-0000-0000-0000-000000000001",
-        attempt_count=1,
-    )
+    now = database_now()
+    leased = {"state": ItemState.SENDING, "sent_at": now - timedelta(seconds=90), "token": uuid4()}
+    transfer.items.update(**leased, attempt_count=1, due_at=now - timedelta(seconds=1))
+    running = items_of(transfer)[2]
+    TransferItem.objects.filter(pk=running.pk).update(due_at=now + timedelta(seconds=30))
 
     assert transfers_are_due()
     company.run()
-    assert told(transfer) == [("unknown", "looking_up")] * 3
+    assert told(transfer) == [("unknown", "looking_up")] * 2 + [("sending", "")]
+    TransferItem.objects.filter(pk=running.pk).update(due_at=now)
+    company.run()
     company.look()
     assert told(transfer) == [("verified", "")] * 3
     assert [company.times_handed_over(chat) for chat in chats] == [1, 1, 1]
+
+
+def test_a_worker_that_slept_through_its_lease_hands_back_without_a_call(company, chats, settings):
+    transfer = company.transfer(chats)
+    settings.LEASE_SECONDS = 0
+
+    assert send_batch(company.connection)
+
+    assert told(transfer) == [("queued", "busy")] * 3
+    assert {item.attempt_count for item in items_of(transfer)} == {0}
+    assert used(company) == 0
+    assert [company.times_handed_over(chat) for chat in chats] == [0, 0, 0]
 
 
 # --- a platform without time ----------------------------------------------------------------------

@@ -27,6 +27,7 @@ from communities.services.case_listing import (
 from communities.services.closing_cases import close_finished_cases
 from communities.services.explaining_items import explain_items
 from communities.services.left_behind import name_unknown_leavers, who_left_something
+from communities.services.open_transfers import lock_plans_of
 from communities.services.planning_transfers import preflight
 from communities.services.resigning import begin_case
 from communities.services.settling_transfers import settle_transfers
@@ -112,7 +113,7 @@ def _plan(listing: Listing) -> None:
     others have seen to is explained. A plan that somebody has sent back waits until somebody wants
     another."""
     case = listing.case
-    lock_accounts_of(case.enterprise_id)
+    lock_plans_of(case.enterprise_id)
     transfer = (
         OwnershipTransfer.objects.select_for_update(no_key=True, of=("self",))
         .filter(case=case)

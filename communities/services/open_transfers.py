@@ -12,8 +12,8 @@ from psycopg.errors import LockNotAvailable
 from communities.errors import PlansAreBusy, TransferNotOpen, TransferReasonMissing
 from communities.models import OwnershipTransfer
 from scrm.accounts.models import User
-from scrm.accounts.services.users import lock_accounts_of
 
+PLANS = 0x5CA103  # advisory locks of plans: this and the enterprise
 #: Below the time limit of a statement.
 PATIENCE = "12s"
 
@@ -26,12 +26,19 @@ def locked_transfer(transfer_id: int, *, actor: User | None) -> OwnershipTransfe
 
 
 def locked_plan(transfer_id: int, *, actor: User | None) -> OwnershipTransfer:
-    """For what takes hold of things: plans of an enterprise are made one after the other, and
-    nobody leaves meanwhile. Raises ``PlansAreBusy``."""
+    """For what takes hold of things. Raises ``PlansAreBusy``."""
     home = OwnershipTransfer.objects.values_list("enterprise_id", flat=True).get(pk=transfer_id)
     with _patience():
-        lock_accounts_of(home)
+        lock_plans_of(home)
         return locked_transfer(transfer_id, actor=actor)
+
+
+def lock_plans_of(enterprise_id: int) -> None:
+    """Plans of an enterprise are made one after the other, so that together they give nobody too
+    much. Accounts are not locked: whoever leaves loses their access at once, and what was planned
+    for them is set aside before it is sent."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [PLANS, enterprise_id % 2**31])
 
 
 @contextmanager

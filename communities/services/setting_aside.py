@@ -12,9 +12,9 @@ from communities.models import TransferItem
 from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfers import ItemState, Selection
 from communities.services.moving_items import move_items
+from communities.services.open_transfers import lock_plans_of
 from communities.services.settling_transfers import lock_transfers, settle_transfers
 from communities.services.transfer_items import retry_items
-from scrm.accounts.services.users import lock_accounts_of
 from scrm.shared.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def set_aside_receiver(enterprise_id: int, receiver_id: int, *, subject: str, wh
     """Block everything of this subject that is queued for a colleague who may not receive it any
     more. For items of a case whose receiver was found by policy another one is looked for at
     once."""
-    lock_accounts_of(enterprise_id)
+    lock_plans_of(enterprise_id)
     queued = TransferItem.objects.filter(
         enterprise=enterprise_id, receiver=receiver_id, subject=subject, state=ItemState.QUEUED
     )

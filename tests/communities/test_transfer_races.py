@@ -18,7 +18,6 @@ from communities.services.transfers import (
     reject_transfer,
     submit_transfer,
 )
-from scrm.accounts.services.users import lock_accounts_of
 from scrm.shared.errors import DomainError
 from tests.accounts.factories import UserFactory
 from tests.communities.transfer_worlds import Office, at_once, reasons, states
@@ -128,7 +127,7 @@ def test_whoever_waits_too_long_for_another_plan_is_told_so(office, monkeypatch)
     draft = office.draft_of([office.chat()])
 
     with transaction.atomic():
-        lock_accounts_of(office.enterprise.pk)
+        open_transfers.lock_plans_of(office.enterprise.pk)
         answers = at_once(partial(submit_transfer, draft.pk, actor=office.author))
 
     assert answers == ["plans_are_busy"]

@@ -2393,6 +2393,368 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ownership-periods/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群主任期：每个客户群从头到尾属于谁。只读；只有读到的事实会结束一段、开始下一段。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["ownership_periods_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-periods/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群主任期：每个客户群从头到尾属于谁。只读；只有读到的事实会结束一段、开始下一段。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["ownership_periods_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 资产转让：把客户群、客户、社群交给同事。先预检，经审批，按平台额度分批提交，读到新群主才算完成。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["ownership_transfers_list"];
+        put?: never;
+        /**
+         * @description 起草并预检：还不占用任何群，也不通知任何人。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 资产转让：把客户群、客户、社群交给同事。先预检，经审批，按平台额度分批提交，读到新群主才算完成。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["ownership_transfers_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/approve/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 批准。发起人和方案最后的修改人不能批准。
+         *
+         *     需要权限：`transfers.approve`。
+         */
+        post: operations["ownership_transfers_approve_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/assign-receiver/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 指定接手人。审批过的转让里，改过的明细要再由别人批准。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_assign_receiver_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 取消：还没有提交给平台的不再转，已经提交的继续核对到有结果。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/preflight/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 重新预检：按现在的规则、负担和额度重新安排还没有提交的明细。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_preflight_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/reject/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 不批准，并写明理由；改了可以再提交。
+         *
+         *     需要权限：`transfers.approve`。
+         */
+        post: operations["ownership_transfers_reject_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 再试失败的和不能转的：重新预检，可以的再排队。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_retry_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/return/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 转回：起草一次反方向的转让，限 7 天内在职转让并已核对的群。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_return_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/submit/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 提交：再检查一次；需要审批的等审批，其余按额度排队。不能转的留下并说明原因。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_submit_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/{id}/waive/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 不再转，并写明理由。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["ownership_transfers_waive_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-transfers/receivers/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 可能的接手人和各自的负担，最多 50 位；可以接手的、负担最轻的在前。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        get: operations["ownership_transfers_receivers_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-violations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 违规换群主：在平台上看到、而规则不允许的更换。转回，或写明理由认可。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["ownership_violations_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-violations/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 违规换群主：在平台上看到、而规则不允许的更换。转回，或写明理由认可。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["ownership_violations_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ownership-violations/{id}/accept/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 认可这次更换，并写明理由。
+         *
+         *     需要权限：`transfers.approve`。
+         */
+        post: operations["ownership_violations_accept_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/purchases/": {
         parameters: {
             query?: never;
@@ -2494,6 +2856,116 @@ export interface paths {
          *     需要权限：`accounts.manage`。
          */
         post: operations["read_requests_replay_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resignation-cases/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 离职交接：离职同事名下的每个群、客户和社群都有结果才结案。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["resignation_cases_list"];
+        put?: never;
+        /**
+         * @description 为一位离职的同事建立交接；名下的一切在后台清点、按规则安排。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["resignation_cases_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resignation-cases/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 离职交接：离职同事名下的每个群、客户和社群都有结果才结案。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["resignation_cases_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resignation-cases/{id}/approve/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 批准方案，按额度开始交接。
+         *
+         *     需要权限：`transfers.approve`。
+         */
+        post: operations["resignation_cases_approve_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resignation-cases/{id}/reject/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 不批准方案，并写明理由。
+         *
+         *     需要权限：`transfers.approve`。
+         */
+        post: operations["resignation_cases_reject_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resignation-cases/{id}/replan/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 重新清点、重新安排还没有提交的：规则或人员变了以后用。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["resignation_cases_replan_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3602,6 +4074,184 @@ export interface paths {
         patch: operations["tiers_partial_update"];
         trace?: never;
     };
+    "/api/v1/transfer-items/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 转让明细：一个客户群、一位客户或一个社群，谁转给谁，走到哪一步，平台怎么说。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["transfer_items_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfer-items/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 转让明细：一个客户群、一位客户或一个社群，谁转给谁，走到哪一步，平台怎么说。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["transfer_items_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfer-notices/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 转让通知：群换手后给转出人和接手人的应用消息，每批各一条，只发一次。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["transfer_notices_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfer-notices/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 转让通知：群换手后给转出人和接手人的应用消息，每批各一条，只发一次。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["transfer_notices_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfer-policies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 转让规则：谁可以接手什么，怎样选人。几条都适用时，条件最多的一条生效。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["transfer_policies_list"];
+        put?: never;
+        /**
+         * @description 新建并立即启用。同样的适用范围只能有一条启用的规则。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["transfer_policies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfer-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 转让规则：谁可以接手什么，怎样选人。几条都适用时，条件最多的一条生效。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["transfer_policies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 修改。已经做好的方案不变，重新预检后才用新规则。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        patch: operations["transfer_policies_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/transfer-policies/{id}/deactivate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 停用；用过它的转让仍记着它。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["transfer_policies_deactivate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfer-policies/{id}/reactivate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 重新启用。
+         *
+         *     需要权限：`transfers.manage`。
+         */
+        post: operations["transfer_policies_reactivate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/": {
         parameters: {
             query?: never;
@@ -3993,6 +4643,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcceptViolationRequest: {
+            /** @description 为什么认可。 */
+            note: string;
+        };
         /** @description A row with a criterion, also in words. */
         ActivePolicy: {
             readonly id: number;
@@ -4183,6 +4837,11 @@ export interface components {
         };
         AssignChatRequest: {
             community: number | null;
+        };
+        AssignReceiverRequest: {
+            /** @description 只改这些明细；不写则改所有还没有提交给平台的。 */
+            items?: number[];
+            receiver: number;
         };
         AssignTaskRequest: {
             /** @description null 表示不指定负责人。 */
@@ -4403,8 +5062,21 @@ export interface components {
          */
         BroadcastTargetEnum: "members" | "chats";
         /**
+         * @description * `stranger` - 新群主不是登记的员工
+         *     * `inactive` - 新群主已离职
+         *     * `not_allowed` - 新群主没有客户联系权限
+         *     * `not_activated` - 新群主未激活企业微信
+         *     * `over_maximum` - 新群主的群超过上限
+         *     * `without_approval` - 没有经过审批
+         *     * `not_the_receiver` - 转给了计划之外的人
+         * @enum {string}
+         */
+        BrokenRuleEnum: "stranger" | "inactive" | "not_allowed" | "not_activated" | "over_maximum" | "without_approval" | "not_the_receiver";
+        /**
          * @description * `communities.view` - 查看社群
          *     * `communities.manage` - 管理社群
+         *     * `transfers.manage` - 转让群与客户
+         *     * `transfers.approve` - 审批转让
          *     * `members.view` - 查看成员
          *     * `members.manage` - 管理成员
          *     * `applications.review` - 审核入群申请
@@ -4418,7 +5090,24 @@ export interface components {
          *     * `audit.view` - 查看操作记录
          * @enum {string}
          */
-        CapabilityEnum: "communities.view" | "communities.manage" | "members.view" | "members.manage" | "applications.review" | "activity.ingest" | "campaigns.view" | "campaigns.compose" | "campaigns.approve" | "alerts.work" | "accounts.view" | "accounts.manage" | "audit.view";
+        CapabilityEnum: "communities.view" | "communities.manage" | "transfers.manage" | "transfers.approve" | "members.view" | "members.manage" | "applications.review" | "activity.ingest" | "campaigns.view" | "campaigns.compose" | "campaigns.approve" | "alerts.work" | "accounts.view" | "accounts.manage" | "audit.view";
+        /** @description 交接进行到哪里。 */
+        CaseProgress: {
+            counts: components["schemas"]["ItemCount"][];
+            /** @description 清点出来的。 */
+            total: number;
+            /** @description 已有结果的：转完、客户拒绝、已不存在、不再转。 */
+            explained: number;
+            /** @description 还没有结果的；为 0 且清点完成就结案。 */
+            open: number;
+            /** @description 按平台每天的额度，至少还要几天。 */
+            quota_days: number;
+            /**
+             * Format: date-time
+             * @description 平台允许继承到这时。
+             */
+            deadline: string;
+        };
         /**
          * @description * `service` - 服务
          *     * `benefit` - 福利
@@ -4798,6 +5487,13 @@ export interface components {
             adviser?: number | null;
             /** @default  */
             readonly adviser_name: string;
+            /**
+             * 备用群主
+             * @description 群主离开时，转让规则可以让这位同事接手社群的客户群。
+             */
+            backup_owner?: number | null;
+            /** @default  */
+            readonly backup_owner_name: string;
             /** 最小规模 */
             minimum_size?: number;
             /** 目标规模 */
@@ -4834,6 +5530,7 @@ export interface components {
             minimum_tier?: number | null;
             owner?: number | null;
             adviser?: number | null;
+            backup_owner?: number | null;
             minimum_size?: number;
             target_size?: number;
         };
@@ -5134,6 +5831,10 @@ export interface components {
             };
             /** @description 只在这个社群的成员里计算。 */
             community?: number | null;
+        };
+        CustomersOfAccountRequest: {
+            channel_account: number;
+            external_userids: string[];
         };
         /**
          * @description * `all` - 全部
@@ -5559,6 +6260,22 @@ export interface components {
              */
             latest: number | null;
         };
+        /** @description 平台每天允许从一个人名下转出的群。 */
+        GiverQuota: {
+            channel_account: number;
+            giver: number;
+            giver_name: string;
+            /** @description 今天已用。 */
+            used: number;
+            /** @description 今天还剩。 */
+            left: number;
+            /** @description 这次转让要转的群。 */
+            asked: number;
+            /** @description 要分几天转完，含今天。 */
+            days: number;
+            /** @description 平台说今天已用完。 */
+            is_exhausted: boolean;
+        };
         GroupChat: {
             readonly id: number;
             /** 渠道账号 */
@@ -5769,6 +6486,12 @@ export interface components {
          * @enum {string}
          */
         InboundEventStateEnum: "waiting" | "processed" | "ignored" | "failed";
+        /** @description 有多少条明细。 */
+        ItemCount: {
+            subject: components["schemas"]["TransferSubjectEnum"];
+            state: components["schemas"]["TransferItemStateEnum"];
+            count: number;
+        };
         ItemError: {
             /** @description 第几条，从 0 数起。 */
             index: number;
@@ -5776,6 +6499,10 @@ export interface components {
             code: string;
             /** @description 给人看的说明。 */
             detail: string;
+        };
+        ItemsBodyRequest: {
+            /** @description 只对这些明细；不写则对所有可以这样做的。 */
+            items?: number[];
         };
         JoinRoute: {
             /** 客户群 */
@@ -6115,6 +6842,11 @@ export interface components {
             /** @description 完整密钥，只在创建时显示这一次。 */
             readonly key: string;
         };
+        /** @description 有多少条通知。 */
+        NoticeCount: {
+            state: components["schemas"]["TransferNoticeStateEnum"];
+            count: number;
+        };
         /**
          * @description * `event` - event
          *     * `sync` - sync
@@ -6141,6 +6873,10 @@ export interface components {
          * @enum {string}
          */
         ObservedByEnum: "event" | "sync" | "import" | "product";
+        OpenCaseRequest: {
+            /** @description 离职的同事；还在职的同时停用，立即失去所有权限（需要 accounts.manage）。 */
+            staff: number;
+        };
         OperatorTask: {
             readonly id: number;
             /** 类型 */
@@ -6209,9 +6945,13 @@ export interface components {
          *     * `connection_failing` - 企业微信连接异常
          *     * `staff_missing` - 通讯录里找不到的员工
          *     * `still_in_chat` - 已移出仍在群里
+         *     * `ownership_violation` - 群主更换违反规则
+         *     * `transfer_approval` - 转让待审批
+         *     * `transfer_trouble` - 转让有问题要处理
+         *     * `resignation_due` - 离职交接快到期
          * @enum {string}
          */
-        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat";
+        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat" | "ownership_violation" | "transfer_approval" | "transfer_trouble" | "resignation_due";
         /**
          * @description * `open` - 待处理
          *     * `done` - 已完成
@@ -6230,6 +6970,247 @@ export interface components {
          * @enum {string}
          */
         OperatorsEnum: "gte" | "gt" | "lte" | "lt" | "eq" | "is" | "is_not";
+        OptionalReasonRequest: {
+            reason?: string;
+        };
+        /**
+         * @description * `unread` - 登记时尚未读到群主
+         *     * `first_seen` - 首次读到
+         *     * `registered` - 在本系统登记
+         *     * `transfer` - 经本系统转让
+         *     * `observed` - 平台上更换
+         * @enum {string}
+         */
+        OwnershipCauseEnum: "unread" | "first_seen" | "registered" | "transfer" | "observed";
+        OwnershipPeriod: {
+            readonly id: number;
+            /** 客户群 */
+            chat: number;
+            readonly chat_name: string;
+            /** 群主 */
+            staff?: number | null;
+            /** @default  */
+            readonly staff_name: string;
+            /** 平台账号 */
+            readonly userid: string;
+            /**
+             * 开始时间
+             * Format: date-time
+             */
+            began_at: string;
+            /** 开始时间可信度 */
+            began_confidence?: components["schemas"]["ConfidenceEnum"];
+            /**
+             * 最近读到
+             * Format: date-time
+             */
+            seen_at?: string | null;
+            /**
+             * 结束时间
+             * Format: date-time
+             */
+            ended_at?: string | null;
+            /** 缘由 */
+            cause?: components["schemas"]["OwnershipCauseEnum"];
+            /** @description 经本系统转让得来时：那次转让的编号。 */
+            readonly transfer: number | null;
+            /** 转让明细 */
+            transfer_item?: number | null;
+            /**
+             * 记录时间
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        OwnershipTransfer: {
+            readonly id: number;
+            /** 离职交接 */
+            case?: number | null;
+            /** 转回自 */
+            return_of?: number | null;
+            /** 状态 */
+            status?: components["schemas"]["TransferStatusEnum"];
+            /** 需要审批 */
+            readonly needs_approval: boolean;
+            /** 事由 */
+            reason?: string;
+            /**
+             * 告知客户
+             * @description 在职转让客户时客户看到的话；空则用平台默认的话。
+             */
+            message?: string;
+            /** @description 空表示按转让规则。 */
+            readonly receivers: components["schemas"]["Receiver"][];
+            /** 驳回理由 */
+            rejection?: string;
+            /** @description 明细按对象和状态的条数；逐条见 transfer-items。 */
+            readonly counts: components["schemas"]["ItemCount"][];
+            /**
+             * 发起人
+             * @description 空表示由系统发起。
+             */
+            created_by?: number | null;
+            /** @default  */
+            readonly created_by_name: string;
+            /** 方案最后修改人 */
+            planned_by?: number | null;
+            /** @default  */
+            readonly planned_by_name: string;
+            /** 审批人 */
+            approved_by?: number | null;
+            /** @default  */
+            readonly approved_by_name: string;
+            /**
+             * 建立时间
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * 预检时间
+             * Format: date-time
+             */
+            preflighted_at?: string | null;
+            /**
+             * 提交时间
+             * Format: date-time
+             */
+            submitted_at?: string | null;
+            /**
+             * 审批时间
+             * Format: date-time
+             */
+            approved_at?: string | null;
+            /**
+             * 完成时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** @description 当前用户现在可以做的事，就是下面各个动作的名称。 */
+            readonly available_actions: components["schemas"]["TransferActionEnum"][];
+        };
+        OwnershipTransferDetail: {
+            readonly id: number;
+            /** 离职交接 */
+            case?: number | null;
+            /** 转回自 */
+            return_of?: number | null;
+            /** 状态 */
+            status?: components["schemas"]["TransferStatusEnum"];
+            /** 需要审批 */
+            readonly needs_approval: boolean;
+            /** 事由 */
+            reason?: string;
+            /**
+             * 告知客户
+             * @description 在职转让客户时客户看到的话；空则用平台默认的话。
+             */
+            message?: string;
+            /** @description 空表示按转让规则。 */
+            readonly receivers: components["schemas"]["Receiver"][];
+            /** 驳回理由 */
+            rejection?: string;
+            /** @description 明细按对象和状态的条数；逐条见 transfer-items。 */
+            readonly counts: components["schemas"]["ItemCount"][];
+            /**
+             * 发起人
+             * @description 空表示由系统发起。
+             */
+            created_by?: number | null;
+            /** @default  */
+            readonly created_by_name: string;
+            /** 方案最后修改人 */
+            planned_by?: number | null;
+            /** @default  */
+            readonly planned_by_name: string;
+            /** 审批人 */
+            approved_by?: number | null;
+            /** @default  */
+            readonly approved_by_name: string;
+            /**
+             * 建立时间
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * 预检时间
+             * Format: date-time
+             */
+            preflighted_at?: string | null;
+            /**
+             * 提交时间
+             * Format: date-time
+             */
+            submitted_at?: string | null;
+            /**
+             * 审批时间
+             * Format: date-time
+             */
+            approved_at?: string | null;
+            /**
+             * 完成时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** @description 当前用户现在可以做的事，就是下面各个动作的名称。 */
+            readonly available_actions: components["schemas"]["TransferActionEnum"][];
+            /** @description 按最近一次预检：谁会得到多少、哪些不能转、额度要几天。 */
+            readonly preflight: components["schemas"]["Preflight"];
+            /** @description 通知双方的应用消息，按状态；逐条见 transfer-notices。 */
+            readonly notices: components["schemas"]["NoticeCount"][];
+        };
+        OwnershipViolation: {
+            readonly id: number;
+            /** 客户群 */
+            chat: number;
+            readonly chat_name: string;
+            /**
+             * 任期
+             * @description 违反规则的那次更换由此开始。
+             */
+            period: number;
+            /** @description 新群主。 */
+            readonly staff: number | null;
+            /** @default  */
+            readonly staff_name: string;
+            readonly userid: string;
+            /** Format: date-time */
+            readonly began_at: string;
+            readonly rules: components["schemas"]["BrokenRuleEnum"][];
+            /** @description 违反了什么，给人看。 */
+            readonly words: string[];
+            /** 状态 */
+            status?: components["schemas"]["OwnershipViolationStatusEnum"];
+            /** 处理说明 */
+            note?: string;
+            /**
+             * 发现时间
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * 处理时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** 处理人 */
+            closed_by?: number | null;
+            /** @default  */
+            readonly closed_by_name: string;
+            /** @description 当前用户现在可以做的事：accept。 */
+            readonly available_actions: components["schemas"]["OwnershipViolationAvailableActionsEnum"][];
+        };
+        /**
+         * @description * `accept` - accept
+         * @enum {string}
+         */
+        OwnershipViolationAvailableActionsEnum: "accept";
+        /**
+         * @description * `open` - 待处理
+         *     * `accepted` - 已认可
+         *     * `reversed` - 已转回
+         * @enum {string}
+         */
+        OwnershipViolationStatusEnum: "open" | "accepted" | "reversed";
         PaginatedActivityEventList: {
             results: components["schemas"]["ActivityEvent"][];
             /** Format: uri */
@@ -6462,6 +7443,30 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedOwnershipPeriodList: {
+            results: components["schemas"]["OwnershipPeriod"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedOwnershipTransferList: {
+            results: components["schemas"]["OwnershipTransfer"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedOwnershipViolationList: {
+            results: components["schemas"]["OwnershipViolation"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedPurchaseList: {
             results: components["schemas"]["Purchase"][];
             /** Format: uri */
@@ -6472,6 +7477,14 @@ export interface components {
         };
         PaginatedReadRequestList: {
             results: components["schemas"]["ReadRequest"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedResignationCaseList: {
+            results: components["schemas"]["ResignationCase"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -6590,6 +7603,30 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedTransferItemList: {
+            results: components["schemas"]["TransferItem"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedTransferNoticeList: {
+            results: components["schemas"]["TransferNotice"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedTransferPolicyList: {
+            results: components["schemas"]["TransferPolicy"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedUserList: {
             results: components["schemas"]["User"][];
             /** Format: uri */
@@ -6655,6 +7692,7 @@ export interface components {
             minimum_tier?: number | null;
             owner?: number | null;
             adviser?: number | null;
+            backup_owner?: number | null;
             minimum_size?: number;
             target_size?: number;
         };
@@ -6806,6 +7844,49 @@ export interface components {
         PatchedEditTierSchemeRequest: {
             name?: string;
         };
+        PatchedEditTransferPolicyRequest: {
+            name?: string;
+            /**
+             * @description 只用于这类社群；空表示不限。
+             *
+             *     * `standard` - 常规
+             *     * `flash` - 快闪
+             *     * `store` - 门店
+             *     * `vip` - 会员
+             *     * `cycle` - 打卡周期
+             */
+            kind?: components["schemas"]["CommunityKindEnum"] | components["schemas"]["BlankEnum"];
+            /** @description 只用于准入要求这一层级的社群；null 表示不限。 */
+            tier?: number | null;
+            /** @description 只用于有这个分类（含下级）的社群；null 表示不限。 */
+            value?: number | null;
+            /**
+             * @description 怎样选接手人。
+             *
+             *     * `backup_owner` - 社群的备用群主
+             *     * `same_department` - 同部门，负担最轻者
+             *     * `least_loaded` - 全企业负担最轻者
+             *     * `by_classification` - 按分类指定
+             *     * `fixed` - 固定人选
+             */
+            selection?: components["schemas"]["PolicySelectionEnum"];
+            /**
+             * @description 找不到时怎样选；空表示由人指定。
+             *
+             *     * `backup_owner` - 社群的备用群主
+             *     * `same_department` - 同部门，负担最轻者
+             *     * `least_loaded` - 全企业负担最轻者
+             *     * `by_classification` - 按分类指定
+             *     * `fixed` - 固定人选
+             */
+            fallback?: components["schemas"]["PolicySelectionEnum"] | components["schemas"]["BlankEnum"];
+            /** @description 接手后每人名下最多几个；null 表示不限，0 表示一个也不接。 */
+            maximum?: number | null;
+            /** @description 默认需要。 */
+            needs_approval?: boolean;
+            /** @description “固定人选”按这个顺序；“按分类指定”每位带一个分类。修改时整个替换。 */
+            receivers?: components["schemas"]["PolicyReceiverBodyRequest"][];
+        };
         PatchedEditUserRequest: {
             email?: string;
             staff?: number | null;
@@ -6840,6 +7921,46 @@ export interface components {
             name?: string;
             department?: number | null;
             external_id?: string;
+        };
+        PolicyReceiver: {
+            /** 接手人 */
+            staff: number;
+            readonly staff_name: string;
+            /**
+             * 分类
+             * @description “按分类指定”时：有这个分类（含下级）的社群给这位同事。
+             */
+            value?: number | null;
+            /** @default  */
+            readonly value_name: string;
+        };
+        PolicyReceiverBodyRequest: {
+            staff: number;
+            /** @description “按分类指定”时：有这个分类（含下级）的社群给这位同事。 */
+            value?: number | null;
+        };
+        /**
+         * @description * `backup_owner` - 社群的备用群主
+         *     * `same_department` - 同部门，负担最轻者
+         *     * `least_loaded` - 全企业负担最轻者
+         *     * `by_classification` - 按分类指定
+         *     * `fixed` - 固定人选
+         * @enum {string}
+         */
+        PolicySelectionEnum: "backup_owner" | "same_department" | "least_loaded" | "by_classification" | "fixed";
+        /** @description 预检的结果。逐条的接手人和原因见 transfer-items。 */
+        Preflight: {
+            needs_approval: boolean;
+            /** @description 可以转的。 */
+            ready: number;
+            /** @description 不能转的。 */
+            blocked: number;
+            counts: components["schemas"]["ItemCount"][];
+            reasons: components["schemas"]["ReasonCount"][];
+            /** @description 最多 200 行，多的在前。 */
+            receivers: components["schemas"]["ReceiverShare"][];
+            /** @description 最多 200 行，要分最多天的在前。 */
+            quotas: components["schemas"]["GiverQuota"][];
         };
         /** @description RFC 9457. ``code`` is for programs, ``detail`` for people. */
         Problem: {
@@ -6995,6 +8116,71 @@ export interface components {
          * @enum {string}
          */
         ReadStateEnum: "waiting" | "failed";
+        /** @description 不能转的明细，按原因。 */
+        ReasonCount: {
+            /** @description 稳定的英文代码。 */
+            code: string;
+            /** @description 为什么，怎么办。 */
+            words: string;
+            count: number;
+        };
+        ReasonRequest: {
+            /** @description 为什么。 */
+            reason: string;
+        };
+        Receiver: {
+            readonly id: number;
+            /** 姓名 */
+            name: string;
+            /**
+             * 平台账号
+             * @description 企业微信 userid。
+             */
+            external_id?: string;
+            /** 在职 */
+            is_active?: boolean;
+        };
+        /** @description 一位可能的接手人和他的负担。 */
+        ReceiverLoad: {
+            id: number;
+            name: string;
+            /** @default  */
+            department: string;
+            /** @description 现在名下的。 */
+            owned: number;
+            /** @description 各次转让正要给他的。 */
+            incoming: number;
+            /** @description 转让规则的上限；null 表示没有。 */
+            maximum: number | null;
+            /** @description 还能接多少；null 表示不限。 */
+            left: number | null;
+            /** @description 不能接手的原因代码；空表示可以。 */
+            refusal: string;
+            /** @description 不能接手的原因，给人看。 */
+            readonly words: string;
+        };
+        /**
+         * @description * `backup_owner` - 社群的备用群主
+         *     * `same_department` - 同部门，负担最轻者
+         *     * `least_loaded` - 全企业负担最轻者
+         *     * `by_classification` - 按分类指定
+         *     * `fixed` - 固定人选
+         *     * `chosen` - 人工指定
+         * @enum {string}
+         */
+        ReceiverSelectionEnum: "backup_owner" | "same_department" | "least_loaded" | "by_classification" | "fixed" | "chosen";
+        /** @description 一位接手人会得到多少。 */
+        ReceiverShare: {
+            receiver: number;
+            receiver_name: string;
+            subject: components["schemas"]["TransferSubjectEnum"];
+            /** @description 这次转让给他的。 */
+            count: number;
+            /** @description 现在名下的。 */
+            owned: number;
+            /** @description 其他转让正要给他的。 */
+            incoming: number;
+        };
         /**
          * @description * `member` - 成员
          *     * `chat` - 客户群
@@ -7019,6 +8205,136 @@ export interface components {
             code: string;
             name: string;
         };
+        ResignationCase: {
+            readonly id: number;
+            /** 离职员工 */
+            staff: number;
+            readonly staff_name: string;
+            /** 由来 */
+            cause: components["schemas"]["ResignationCaseCauseEnum"];
+            /**
+             * 状态
+             * @default opened
+             */
+            status: components["schemas"]["ResignationCaseStatusEnum"];
+            /**
+             * 建立人
+             * @description 空表示由系统建立。
+             */
+            opened_by?: number | null;
+            /** @default  */
+            readonly opened_by_name: string;
+            /**
+             * 建立时间
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * 离职时间
+             * Format: date-time
+             */
+            left_at: string;
+            /**
+             * 清点完成
+             * Format: date-time
+             */
+            listed_at?: string | null;
+            /** 清点受阻 */
+            trouble?: string;
+            /**
+             * 到期提醒
+             * Format: date-time
+             */
+            warned_at?: string | null;
+            /**
+             * 结案时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** @description 明细都在这次转让里；清点之前为 null。 */
+            readonly transfer: number | null;
+            /** @description 明细按对象和状态的条数。 */
+            readonly counts: components["schemas"]["ItemCount"][];
+            /** @description 当前用户现在可以做的事：approve、reject、replan。 */
+            readonly available_actions: components["schemas"]["ResignationCaseActionEnum"][];
+        };
+        /**
+         * @description * `approve` - approve
+         *     * `reject` - reject
+         *     * `replan` - replan
+         * @enum {string}
+         */
+        ResignationCaseActionEnum: "approve" | "reject" | "replan";
+        /**
+         * @description * `platform` - 通讯录显示已离职
+         *     * `operator` - 人工停用
+         *     * `found` - 发现离职员工名下仍有资产
+         * @enum {string}
+         */
+        ResignationCaseCauseEnum: "platform" | "operator" | "found";
+        ResignationCaseDetail: {
+            readonly id: number;
+            /** 离职员工 */
+            staff: number;
+            readonly staff_name: string;
+            /** 由来 */
+            cause: components["schemas"]["ResignationCaseCauseEnum"];
+            /**
+             * 状态
+             * @default opened
+             */
+            status: components["schemas"]["ResignationCaseStatusEnum"];
+            /**
+             * 建立人
+             * @description 空表示由系统建立。
+             */
+            opened_by?: number | null;
+            /** @default  */
+            readonly opened_by_name: string;
+            /**
+             * 建立时间
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * 离职时间
+             * Format: date-time
+             */
+            left_at: string;
+            /**
+             * 清点完成
+             * Format: date-time
+             */
+            listed_at?: string | null;
+            /** 清点受阻 */
+            trouble?: string;
+            /**
+             * 到期提醒
+             * Format: date-time
+             */
+            warned_at?: string | null;
+            /**
+             * 结案时间
+             * Format: date-time
+             */
+            closed_at?: string | null;
+            /** @description 明细都在这次转让里；清点之前为 null。 */
+            readonly transfer: number | null;
+            /** @description 明细按对象和状态的条数。 */
+            readonly counts: components["schemas"]["ItemCount"][];
+            /** @description 当前用户现在可以做的事：approve、reject、replan。 */
+            readonly available_actions: components["schemas"]["ResignationCaseActionEnum"][];
+            readonly progress: components["schemas"]["CaseProgress"];
+        };
+        /**
+         * @description * `opened` - 正在清点
+         *     * `awaiting_approval` - 待审批
+         *     * `running` - 交接中
+         *     * `closed` - 已结案
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        ResignationCaseStatusEnum: "opened" | "awaiting_approval" | "running" | "closed" | "cancelled";
         ReturnToDraftRequest: {
             reason?: string;
         };
@@ -7891,6 +9207,334 @@ export interface components {
              */
             readonly finished_at: string | null;
         };
+        /**
+         * @description * `preflight` - preflight
+         *     * `submit` - submit
+         *     * `approve` - approve
+         *     * `reject` - reject
+         *     * `assign_receiver` - assign_receiver
+         *     * `retry` - retry
+         *     * `waive` - waive
+         *     * `cancel` - cancel
+         *     * `return` - return
+         * @enum {string}
+         */
+        TransferActionEnum: "preflight" | "submit" | "approve" | "reject" | "assign_receiver" | "retry" | "waive" | "cancel" | "return";
+        TransferBodyRequest: {
+            /** @description 由现在的群主转出。 */
+            chats?: number[];
+            /** @description 换负责人的社群。 */
+            communities?: number[];
+            /** @description 转这位同事的客户；没有写 customers 时是全部客户。 */
+            customers_of?: number | null;
+            /** @description 只转 customers_of 的这些客户。 */
+            customers?: components["schemas"]["CustomersOfAccountRequest"][];
+            /** @description 转这位同事的全部：客户群、客户和社群。 */
+            everything_of?: number | null;
+            /** @description 选了几位就平均分配；不写则按转让规则。 */
+            receivers?: number[];
+            reason?: string;
+            /** @description 在职转让客户时客户看到的话；空则用平台默认的话。 */
+            message?: string;
+        };
+        TransferItem: {
+            readonly id: number;
+            /** 资产转让 */
+            transfer: number;
+            /** 对象 */
+            subject: components["schemas"]["TransferSubjectEnum"];
+            /** 渠道账号 */
+            channel_account?: number | null;
+            /** 客户群 */
+            chat?: number | null;
+            /** @default  */
+            readonly chat_name: string;
+            /** 社群 */
+            community?: number | null;
+            /** @default  */
+            readonly community_name: string;
+            /**
+             * 客户平台编号
+             * @default
+             */
+            external_userid: string;
+            /** @description 客户的称呼；没有“查看成员”的权限时为空。 */
+            readonly customer_name: string;
+            /** 转出人 */
+            giver: number;
+            readonly giver_name: string;
+            /** 接手人 */
+            receiver?: number | null;
+            /** @default  */
+            readonly receiver_name: string;
+            /**
+             * 适用规则
+             * @description 空表示没有规则适用，用默认做法。
+             */
+            policy?: number | null;
+            /** @default  */
+            readonly policy_name: string;
+            /** 选人方式 */
+            selection?: components["schemas"]["ReceiverSelectionEnum"] | components["schemas"]["BlankEnum"];
+            /**
+             * 状态
+             * @default planned
+             */
+            state: components["schemas"]["TransferItemStateEnum"];
+            /** 原因代码 */
+            reason?: string;
+            /** @description 为什么不能转、在等什么、平台怎么说，怎么办。 */
+            readonly words: string;
+            /** 途径 */
+            route?: components["schemas"]["TransferRouteEnum"] | components["schemas"]["BlankEnum"];
+            /** @description 平台 90 天内还允许在职转让几次；已提交的和不是在职转让的为 null。 */
+            readonly hand_overs_left: number | null;
+            /** 平台错误码 */
+            platform_code?: number | null;
+            /** 平台原话 */
+            platform_message?: string;
+            /** 尝试次数 */
+            attempt_count?: number;
+            /**
+             * 下次处理
+             * Format: date-time
+             */
+            due_at?: string | null;
+            /**
+             * 提交时间
+             * Format: date-time
+             */
+            sent_at?: string | null;
+            /**
+             * 平台受理时间
+             * Format: date-time
+             */
+            accepted_at?: string | null;
+            /**
+             * 接手时间
+             * Format: date-time
+             * @description 等待客户确认时：到时自动完成；完成后：完成的时间。
+             */
+            takeover_at?: string | null;
+            /**
+             * 核对时间
+             * Format: date-time
+             */
+            verified_at?: string | null;
+            /** 说明 */
+            note?: string;
+            /** 处理人 */
+            closed_by?: number | null;
+            /** @default  */
+            readonly closed_by_name: string;
+        };
+        /**
+         * @description * `planned` - 可以转
+         *     * `blocked` - 不能转
+         *     * `pending` - 待审批
+         *     * `queued` - 排队中
+         *     * `sending` - 提交中
+         *     * `unknown` - 结果不明，核对中
+         *     * `accepted` - 平台已受理，待核对
+         *     * `verified` - 已核对
+         *     * `refused` - 客户拒绝
+         *     * `failed` - 失败
+         *     * `gone` - 已不存在
+         *     * `waived` - 不再转
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        TransferItemStateEnum: "planned" | "blocked" | "pending" | "queued" | "sending" | "unknown" | "accepted" | "verified" | "refused" | "failed" | "gone" | "waived" | "cancelled";
+        TransferNotice: {
+            readonly id: number;
+            /** 资产转让 */
+            transfer: number;
+            /** 收件人 */
+            staff: number;
+            readonly staff_name: string;
+            /** 角色 */
+            role: components["schemas"]["TransferNoticeRoleEnum"];
+            readonly chats: number;
+            readonly customers: number;
+            readonly communities: number;
+            /** 状态 */
+            state?: components["schemas"]["TransferNoticeStateEnum"];
+            /** 说明 */
+            words?: string;
+            /**
+             * 建立时间
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * 发送时间
+             * Format: date-time
+             */
+            sent_at?: string | null;
+        };
+        /**
+         * @description * `giver` - 转出人
+         *     * `receiver` - 接手人
+         * @enum {string}
+         */
+        TransferNoticeRoleEnum: "giver" | "receiver";
+        /**
+         * @description * `planned` - 待发送
+         *     * `sending` - 发送中
+         *     * `sent` - 已发送
+         *     * `unknown` - 结果不明
+         *     * `failed` - 发送失败
+         *     * `skipped` - 不发送
+         * @enum {string}
+         */
+        TransferNoticeStateEnum: "planned" | "sending" | "sent" | "unknown" | "failed" | "skipped";
+        TransferPolicy: {
+            readonly id: number;
+            /** 名称 */
+            name: string;
+            /** 适用对象 */
+            subject?: components["schemas"]["TransferSubjectEnum"];
+            /**
+             * 社群类型
+             * @description 空表示不限。
+             *
+             *     * `standard` - 常规
+             *     * `flash` - 快闪
+             *     * `store` - 门店
+             *     * `vip` - 会员
+             *     * `cycle` - 打卡周期
+             */
+            kind?: components["schemas"]["CommunityKindEnum"] | components["schemas"]["BlankEnum"];
+            /**
+             * 社群最低层级
+             * @description 只用于准入要求这一层级的社群；空表示不限。
+             */
+            tier?: number | null;
+            /** @default  */
+            readonly tier_name: string;
+            /**
+             * 社群分类
+             * @description 包含它的下级；空表示不限。
+             */
+            value?: number | null;
+            /** @default  */
+            readonly value_name: string;
+            /** 接手人 */
+            selection: components["schemas"]["PolicySelectionEnum"];
+            /**
+             * 找不到时
+             * @description 空表示由人指定。
+             *
+             *     * `backup_owner` - 社群的备用群主
+             *     * `same_department` - 同部门，负担最轻者
+             *     * `least_loaded` - 全企业负担最轻者
+             *     * `by_classification` - 按分类指定
+             *     * `fixed` - 固定人选
+             */
+            fallback?: components["schemas"]["PolicySelectionEnum"] | components["schemas"]["BlankEnum"];
+            /**
+             * 每人上限
+             * @description 接手后每人名下最多几个；空表示不限，0 表示一个也不接。
+             */
+            maximum?: number | null;
+            /** 需要审批 */
+            needs_approval?: boolean;
+            readonly receivers: components["schemas"]["PolicyReceiver"][];
+            /** 启用 */
+            is_active?: boolean;
+            /** @description 当前用户现在可以做的事：edit、deactivate、reactivate。 */
+            readonly available_actions: components["schemas"]["TransferPolicyActionEnum"][];
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * @description * `edit` - edit
+         *     * `deactivate` - deactivate
+         *     * `reactivate` - reactivate
+         * @enum {string}
+         */
+        TransferPolicyActionEnum: "edit" | "deactivate" | "reactivate";
+        TransferPolicyBodyRequest: {
+            name: string;
+            /**
+             * @description 只用于这类社群；空表示不限。
+             *
+             *     * `standard` - 常规
+             *     * `flash` - 快闪
+             *     * `store` - 门店
+             *     * `vip` - 会员
+             *     * `cycle` - 打卡周期
+             */
+            kind?: components["schemas"]["CommunityKindEnum"] | components["schemas"]["BlankEnum"];
+            /** @description 只用于准入要求这一层级的社群；null 表示不限。 */
+            tier?: number | null;
+            /** @description 只用于有这个分类（含下级）的社群；null 表示不限。 */
+            value?: number | null;
+            /**
+             * @description 怎样选接手人。
+             *
+             *     * `backup_owner` - 社群的备用群主
+             *     * `same_department` - 同部门，负担最轻者
+             *     * `least_loaded` - 全企业负担最轻者
+             *     * `by_classification` - 按分类指定
+             *     * `fixed` - 固定人选
+             */
+            selection: components["schemas"]["PolicySelectionEnum"];
+            /**
+             * @description 找不到时怎样选；空表示由人指定。
+             *
+             *     * `backup_owner` - 社群的备用群主
+             *     * `same_department` - 同部门，负担最轻者
+             *     * `least_loaded` - 全企业负担最轻者
+             *     * `by_classification` - 按分类指定
+             *     * `fixed` - 固定人选
+             */
+            fallback?: components["schemas"]["PolicySelectionEnum"] | components["schemas"]["BlankEnum"];
+            /** @description 接手后每人名下最多几个；null 表示不限，0 表示一个也不接。 */
+            maximum?: number | null;
+            /** @description 默认需要。 */
+            needs_approval?: boolean;
+            /** @description “固定人选”按这个顺序；“按分类指定”每位带一个分类。修改时整个替换。 */
+            receivers?: components["schemas"]["PolicyReceiverBodyRequest"][];
+            /**
+             * @description 默认是客户群；之后不能改。
+             *
+             *     * `chat` - 客户群
+             *     * `customer` - 客户
+             *     * `community` - 社群负责人
+             */
+            subject?: components["schemas"]["TransferSubjectEnum"];
+        };
+        /**
+         * @description * `on_job` - 在职转让
+         *     * `resigned` - 离职继承
+         *     * `internal` - 本系统内
+         * @enum {string}
+         */
+        TransferRouteEnum: "on_job" | "resigned" | "internal";
+        /**
+         * @description * `draft` - 草稿
+         *     * `awaiting_approval` - 待审批
+         *     * `submitted` - 执行中
+         *     * `partially_succeeded` - 部分成功
+         *     * `succeeded` - 平台已受理，待核对
+         *     * `failed` - 失败
+         *     * `verified` - 已核对完成
+         *     * `rejected` - 审批未通过
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        TransferStatusEnum: "draft" | "awaiting_approval" | "submitted" | "partially_succeeded" | "succeeded" | "failed" | "verified" | "rejected" | "cancelled";
+        /**
+         * @description * `chat` - 客户群
+         *     * `customer` - 客户
+         *     * `community` - 社群负责人
+         * @enum {string}
+         */
+        TransferSubjectEnum: "chat" | "customer" | "community";
         User: {
             readonly id: number;
             /**
@@ -7962,6 +9606,12 @@ export interface components {
          * @enum {string}
          */
         ValueTypeEnum: "count" | "days" | "money" | "percent" | "rank" | "community" | "classification" | "tag" | "segment" | "purpose" | "tier_scheme";
+        WaiveItemsRequest: {
+            /** @description 不再转这些明细；不写则是所有还没有提交给平台的。 */
+            items?: number[];
+            /** @description 为什么不转。 */
+            reason: string;
+        };
         WecomConnection: {
             readonly id: number;
             /** @description 渠道账号的编号。 */
@@ -23266,8 +24916,12 @@ export interface operations {
                  *     * `connection_failing` - 企业微信连接异常
                  *     * `staff_missing` - 通讯录里找不到的员工
                  *     * `still_in_chat` - 已移出仍在群里
+                 *     * `ownership_violation` - 群主更换违反规则
+                 *     * `transfer_approval` - 转让待审批
+                 *     * `transfer_trouble` - 转让有问题要处理
+                 *     * `resignation_due` - 离职交接快到期
                  */
-                kind?: ("capacity" | "connection_failing" | "merge" | "requalification" | "review_overdue" | "staff_missing" | "still_in_chat" | "ungated_join")[];
+                kind?: ("capacity" | "connection_failing" | "merge" | "ownership_violation" | "requalification" | "resignation_due" | "review_overdue" | "staff_missing" | "still_in_chat" | "transfer_approval" | "transfer_trouble" | "ungated_join")[];
                 object_id?: number;
                 object_type?: string;
                 /** @description 排序，可用逗号连接：id, -id, due_at, -due_at, created_at, -created_at, closed_at, -closed_at。 */
@@ -23872,6 +25526,2186 @@ export interface operations {
             };
         };
     };
+    ownership_periods_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `unread` - 登记时尚未读到群主
+                 *     * `first_seen` - 首次读到
+                 *     * `registered` - 在本系统登记
+                 *     * `transfer` - 经本系统转让
+                 *     * `observed` - 平台上更换
+                 */
+                cause?: ("first_seen" | "observed" | "registered" | "transfer" | "unread")[];
+                chat?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 现在的群主。 */
+                open?: boolean;
+                /** @description 排序，可用逗号连接：id, -id, began_at, -began_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                staff?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOwnershipPeriodList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_periods_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipPeriod"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_list: {
+        parameters: {
+            query?: {
+                case?: number;
+                /** @description 包含这个客户群的。 */
+                chat?: unknown;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                giver?: unknown;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at, submitted_at, -submitted_at, closed_at, -closed_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                receiver?: unknown;
+                return_of?: number;
+                /**
+                 * @description * `draft` - 草稿
+                 *     * `awaiting_approval` - 待审批
+                 *     * `submitted` - 执行中
+                 *     * `partially_succeeded` - 部分成功
+                 *     * `succeeded` - 平台已受理，待核对
+                 *     * `failed` - 失败
+                 *     * `verified` - 已核对完成
+                 *     * `rejected` - 审批未通过
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("awaiting_approval" | "cancelled" | "draft" | "failed" | "partially_succeeded" | "rejected" | "submitted" | "succeeded" | "verified")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOwnershipTransferList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TransferBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_assign_receiver_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignReceiverRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OptionalReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_preflight_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_reject_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_retry_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ItemsBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_return_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ItemsBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_submit_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_waive_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WaiveItemsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipTransferDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_transfers_receivers_list: {
+        parameters: {
+            query?: {
+                /** @description 姓名或平台账号的一部分。 */
+                search?: string;
+                /**
+                 * @description 接手什么，默认是客户群。
+                 *
+                 *     * `chat` - 客户群
+                 *     * `customer` - 客户
+                 *     * `community` - 社群负责人
+                 */
+                subject?: "chat" | "customer" | "community";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverLoad"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_violations_list: {
+        parameters: {
+            query?: {
+                chat?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at, closed_at, -closed_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                staff?: number;
+                /**
+                 * @description * `open` - 待处理
+                 *     * `accepted` - 已认可
+                 *     * `reversed` - 已转回
+                 */
+                status?: ("accepted" | "open" | "reversed")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOwnershipViolationList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_violations_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipViolation"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ownership_violations_accept_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptViolationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnershipViolation"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     purchases_list: {
         parameters: {
             query?: {
@@ -24336,6 +28170,734 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadRequest"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resignation_cases_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `platform` - 通讯录显示已离职
+                 *     * `operator` - 人工停用
+                 *     * `found` - 发现离职员工名下仍有资产
+                 */
+                cause?: ("found" | "operator" | "platform")[];
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, opened_at, -opened_at, left_at, -left_at, closed_at, -closed_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                staff?: number;
+                /**
+                 * @description * `opened` - 正在清点
+                 *     * `awaiting_approval` - 待审批
+                 *     * `running` - 交接中
+                 *     * `closed` - 已结案
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("awaiting_approval" | "cancelled" | "closed" | "opened" | "running")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedResignationCaseList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resignation_cases_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenCaseRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResignationCaseDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resignation_cases_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResignationCaseDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resignation_cases_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResignationCaseDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resignation_cases_reject_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResignationCaseDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resignation_cases_replan_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResignationCaseDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -31557,6 +36119,1197 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tier"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_items_list: {
+        parameters: {
+            query?: {
+                chat?: number;
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                external_userid?: string;
+                giver?: number;
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                policy?: number;
+                /** @description 原因代码。 */
+                reason?: string;
+                receiver?: number;
+                /**
+                 * @description * `on_job` - 在职转让
+                 *     * `resigned` - 离职继承
+                 *     * `internal` - 本系统内
+                 */
+                route?: ("internal" | "on_job" | "resigned")[];
+                /**
+                 * @description * `planned` - 可以转
+                 *     * `blocked` - 不能转
+                 *     * `pending` - 待审批
+                 *     * `queued` - 排队中
+                 *     * `sending` - 提交中
+                 *     * `unknown` - 结果不明，核对中
+                 *     * `accepted` - 平台已受理，待核对
+                 *     * `verified` - 已核对
+                 *     * `refused` - 客户拒绝
+                 *     * `failed` - 失败
+                 *     * `gone` - 已不存在
+                 *     * `waived` - 不再转
+                 *     * `cancelled` - 已取消
+                 */
+                state?: ("accepted" | "blocked" | "cancelled" | "failed" | "gone" | "pending" | "planned" | "queued" | "refused" | "sending" | "unknown" | "verified" | "waived")[];
+                /**
+                 * @description * `chat` - 客户群
+                 *     * `customer` - 客户
+                 *     * `community` - 社群负责人
+                 */
+                subject?: ("chat" | "community" | "customer")[];
+                transfer?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedTransferItemList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_items_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferItem"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_notices_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at, sent_at, -sent_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `giver` - 转出人
+                 *     * `receiver` - 接手人
+                 */
+                role?: ("giver" | "receiver")[];
+                staff?: number;
+                /**
+                 * @description * `planned` - 待发送
+                 *     * `sending` - 发送中
+                 *     * `sent` - 已发送
+                 *     * `unknown` - 结果不明
+                 *     * `failed` - 发送失败
+                 *     * `skipped` - 不发送
+                 */
+                state?: ("failed" | "planned" | "sending" | "sent" | "skipped" | "unknown")[];
+                transfer?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedTransferNoticeList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_notices_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferNotice"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_policies_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_active?: boolean;
+                /**
+                 * @description 空表示不限。
+                 *
+                 *     * `standard` - 常规
+                 *     * `flash` - 快闪
+                 *     * `store` - 门店
+                 *     * `vip` - 会员
+                 *     * `cycle` - 打卡周期
+                 */
+                kind?: ("cycle" | "flash" | "standard" | "store" | "vip")[];
+                /** @description 排序，可用逗号连接：id, -id, name, -name, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `backup_owner` - 社群的备用群主
+                 *     * `same_department` - 同部门，负担最轻者
+                 *     * `least_loaded` - 全企业负担最轻者
+                 *     * `by_classification` - 按分类指定
+                 *     * `fixed` - 固定人选
+                 */
+                selection?: ("backup_owner" | "by_classification" | "fixed" | "least_loaded" | "same_department")[];
+                /**
+                 * @description * `chat` - 客户群
+                 *     * `customer` - 客户
+                 *     * `community` - 社群负责人
+                 */
+                subject?: ("chat" | "community" | "customer")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedTransferPolicyList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_policies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferPolicyBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_policies_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditTransferPolicyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_policies_deactivate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_policies_reactivate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferPolicy"];
                 };
             };
             /** @description 请求有误 */

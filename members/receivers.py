@@ -174,8 +174,8 @@ def look_at_tiers_by_tier(*, scheme_id: int, assignment_ids: list[int], **_: obj
 
 @receiver(customers_settled)
 def read_who_changed_hands(*, item_ids: list[int], **_: object) -> None:
+    read_customers_again(item_ids)  # requests are locked before the people that they are about
     part_from_leavers(item_ids)
-    read_customers_again(item_ids)
 
 
 @receiver(tiers_due)

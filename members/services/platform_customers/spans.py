@@ -12,6 +12,7 @@ from django.db.models import Q
 from members.models import Follow, Member
 from members.rules.follows import Span, assigned, facts_of, spans
 from members.rules.stays import Fact
+from scrm.shared.rows import write_rows
 from scrm.wecom.models import WecomConnection
 
 SPAN = (
@@ -141,6 +142,6 @@ def _save(
         Follow.objects.filter(pk__in=ids).update(seen_at=seen_at)
     fields = [*SPAN, *NOTES]
     ended = [row for row in changed if row.ended_at is not None]
-    Follow.objects.bulk_update(ended, fields, batch_size=500)
-    Follow.objects.bulk_update([r for r in changed if r.ended_at is None], fields, batch_size=500)
+    write_rows(ended, fields)
+    write_rows([row for row in changed if row.ended_at is None], fields)
     Follow.objects.bulk_create(new, batch_size=1000)

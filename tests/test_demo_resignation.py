@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
 from communities.models import ResignationCase, TransferItem, TransferQuota
@@ -11,6 +12,7 @@ from communities.services.case_sweeps import advance_cases
 from communities.services.executing_transfers import run_due_transfers
 from communities.services.sending_notices import send_due_notices
 from scrm.accounts.models import Staff
+from scrm.demo.company import NotSimulated, SimulatedCompany
 from scrm.demo.judging import covers
 from scrm.demo.leaving import Story, Troubles
 from scrm.wecom.models import ReadRequest
@@ -94,6 +96,17 @@ def test_somebody_leaves_and_nothing_is_forgotten_whatever_goes_wrong():
     assert "第 2 天" in report
     days = simulated.corp.clock.time() - story.case.opened_at.timestamp()
     assert days > timedelta(days=1).total_seconds()
+
+
+def test_without_the_demonstration_nobody_leaves():
+    with pytest.raises(CommandError, match="make up"):
+        call_command("demo_resignation")
+
+
+def test_the_simulator_says_what_it_did_not_do():
+    company = SimulatedCompany(simulated_corp().connection)
+    with pytest.raises(NotSimulated, match="没有员工 nobody"):
+        company.do("resign_staff", userid="nobody")
 
 
 def test_a_life_of_owners_has_no_gap():

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import OperationalError, transaction
 from django.db import connection as database
-from django.db import transaction
 
 from communities.models import TransferItem
 from communities.rules.transfer_results import (
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 SETTLED = frozenset({ItemState.VERIFIED, ItemState.REFUSED, ItemState.FAILED, ItemState.GONE})
 LATER = 60.0  # seconds; after a refusal that may pass
-LEASES = 5  # so many times as long as a lease of others: there may be many pages
+LEASES = 2  # so many times as long as a lease of others: there may be many pages
 
 # Everything between two colleagues at once, as soon as something of it is due.
 CLAIM = """
@@ -122,8 +122,17 @@ def ask_for_results(connection: WecomConnection) -> int:
         row.id: verdict_on_result(_handed(row), results.get(row.external_userid), now=now)
         for row in rows
     }
-    _settle(verdicts, token=token, transfer_ids={row.transfer_id for row in rows})
+    try:
+        _settle(verdicts, token=token, transfer_ids={row.transfer_id for row in rows})
+    except OperationalError:  # of two in each other's way one gives in, and asks again
+        _give_back([row.id for row in rows], token=token, wait=LATER)
+        raise
     return len(rows)
+
+
+def _give_back(ids: Sequence[int], *, token: UUID, wait: float) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(GIVE_BACK, {"ids": list(ids), "token": token, "wait": wait})
 
 
 def _claim(connection: WecomConnection, token: UUID) -> list[Row]:
@@ -190,9 +199,7 @@ def _without_answer(rows: Sequence[Row], refusal: Exception, *, token: UUID, now
                 given_up[row.id] = verdict
     if given_up:
         _settle(given_up, token=token, transfer_ids={row.transfer_id for row in rows})
-    with database.cursor() as cursor:
-        ids = [row.id for row in rows if row.id not in given_up]
-        cursor.execute(GIVE_BACK, {"ids": ids, "token": token, "wait": wait})
+    _give_back([row.id for row in rows if row.id not in given_up], token=token, wait=wait)
     return len(rows)
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import cast
 
 from django.db import connection as database
-from django.db.models.functions import Now
 
 from communities.models import GroupChat, OwnerChange, TransferItem
 from communities.rules.status import ChatState
@@ -42,6 +41,19 @@ ENDED = """
 UPDATE communities_ownershipperiod period
 SET ended_at = greatest(period.began_at, statement_timestamp())
 WHERE period.ended_at IS NULL AND period.chat_id = ANY(%(chats)s)
+"""
+
+
+# Whoever looks at an item has it locked and asks for the reading that we have: no waiting here.
+LOOK_NOW = """
+WITH waiting AS MATERIALIZED (
+    SELECT id FROM communities_transferitem
+    WHERE id = ANY(%(items)s) AND state IN ('accepted', 'unknown') AND token IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE communities_transferitem item SET due_at = statement_timestamp()
+FROM waiting
+WHERE item.id = waiting.id
 """
 
 
@@ -147,9 +159,5 @@ def _note_transfers(histories: Iterable[ChatHistory]) -> dict[int, TransferItem]
 
 def _look_now(items: Iterable[TransferItem]) -> None:
     """The reading that these items wait for has come: their next look need not wait any longer."""
-    found = TransferItem.objects.filter(
-        pk__in=[item.pk for item in items],
-        state__in=[ItemState.ACCEPTED, ItemState.UNKNOWN],
-        token=None,
-    )
-    found.update(due_at=Now())
+    with database.cursor() as cursor:
+        cursor.execute(LOOK_NOW, {"items": [item.pk for item in items]})

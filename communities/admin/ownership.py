@@ -133,7 +133,7 @@ class OwnershipViolationAdmin(HistoryModelAdmin[OwnershipViolation]):
     list_select_related = ("chat__community", "period__staff")
     search_fields = ("chat__name", "chat__external_id", "period__staff__name")
     fields = (
-        ("group", "status_label"),
+        ("group", "status"),
         "rules_label",
         ("former_owner", "new_owner"),
         ("changed_at", "created_at"),

@@ -13,7 +13,12 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from communities.models import GroupChat
-from communities.services.following import LONGEST_ID, locked_chats, staff_by_userid
+from communities.services.following import (
+    LONGEST_ID,
+    known_chats,
+    locked_chats,
+    staff_by_userid,
+)
 from communities.services.owning import note_owner_changes
 from members.models import MemberIdentity
 from members.models.member import IdentityKind
@@ -26,7 +31,7 @@ from scrm.shared.crypto import lookup_digest
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.events import Event
 from scrm.wecom.rules.status import ReadKind
-from scrm.wecom.services.reading import hold_reads, request_reads
+from scrm.wecom.services.reading import request_reads
 
 CHAT_EVENT = "change_external_chat"
 CHAT_CHANGES = ("create", "update", "dismiss")
@@ -61,7 +66,7 @@ def take_chat_events(
     if not events:
         return useless
     chat_ids = {event["ChatId"] for event in events}
-    hold_reads(connection, ReadKind.CHAT, chat_ids)
+    _ask(connection, events)
     chats = {chat.external_id: chat for chat in locked_chats(connection, chat_ids)}
     ends = {
         event["ChatId"]: event.occurred_at
@@ -72,7 +77,6 @@ def take_chat_events(
         end_chats(connection, list(chats.values()), ends, exact=True)
     _note_owner_changes(chats, events)
     _record_moves(connection, chats, _moves(connection, events))
-    _ask(connection, chats, events)
     return useless
 
 
@@ -159,13 +163,14 @@ def _note_owner_changes(chats: Mapping[str, GroupChat], events: Iterable[Event])
 # --- What is to be read ---------------------------------------------------------------------------
 
 
-def _ask(
-    connection: WecomConnection, chats: Mapping[str, GroupChat], events: Sequence[Event]
-) -> None:
+def _ask(connection: WecomConnection, events: Sequence[Event]) -> None:
+    """Before any chat is locked: a reading, too, has its request first. Of chats that have ended
+    nothing can be read."""
     versions = {event["ChatId"]: event["CurMemVer"] for event in events}
-    alive = [
-        chat_id
-        for chat_id in versions
-        if chats[chat_id].dissolved_at is None or chats[chat_id].is_dissolution_inferred
-    ]
-    request_reads(connection, ReadKind.CHAT, alive, versions=versions)
+    ended = {event["ChatId"] for event in events if event.change_type == "dismiss"}
+    ended |= {
+        chat.external_id
+        for chat in known_chats(connection, versions).values()
+        if chat.dissolved_at is not None and not chat.is_dissolution_inferred
+    }
+    request_reads(connection, ReadKind.CHAT, set(versions) - ended, versions=versions)

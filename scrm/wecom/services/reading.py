@@ -53,12 +53,6 @@ ON CONFLICT (connection_id, kind, external_id) DO UPDATE SET
     END
 """
 
-HOLD = """
-SELECT FROM wecom_readrequest
-WHERE connection_id = %s AND kind = %s AND external_id = ANY(%s)
-ORDER BY external_id FOR NO KEY UPDATE
-"""
-
 
 def request_read(
     connection: WecomConnection,
@@ -103,13 +97,6 @@ def request_reads(
                 "longest": LONGEST_WAIT.total_seconds(),
             },
         )
-
-
-def hold_reads(connection: WecomConnection, kind: str, external_ids: Iterable[str]) -> None:
-    """Lock what was asked for about these objects, in the caller's transaction and before the
-    objects themselves: who reads one holds its request first, and then what it writes."""
-    with database.cursor() as cursor:
-        cursor.execute(HOLD, [connection.pk, kind, list(external_ids)])
 
 
 @transaction.atomic

@@ -1,20 +1,5 @@
 from django.db import migrations
 
-# Chats that came while the code before this did not know about periods.
-MISSED = """
-INSERT INTO communities_ownershipperiod
-    (enterprise_id, chat_id, staff_id, userid, began_at, began_confidence, seen_at, ended_at, cause)
-SELECT chat.enterprise_id, chat.id, chat.owner_id, chat.owner_userid,
-       least(coalesce(chat.founded_at, chat.created_at), chat.dissolved_at),
-       'inferred', chat.read_at,
-       CASE WHEN chat.state = 'dissolved'
-            THEN coalesce(chat.dissolved_at, statement_timestamp()) END,
-       CASE WHEN chat.read_at IS NOT NULL THEN 'first_seen'
-            WHEN chat.owner_id IS NOT NULL THEN 'registered' ELSE 'unread' END
-FROM communities_groupchat chat
-WHERE NOT EXISTS (SELECT FROM communities_ownershipperiod period WHERE period.chat_id = chat.id);
-"""
-
 # Exactly one open period of the present owner for each live chat, none for a dissolved one. Looked
 # at when the transaction ends, so that a change of owner may close one and open the next.
 GUARD = """
@@ -66,14 +51,6 @@ DROP FUNCTION require_one_owner_of_each_chat();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("communities", "0011_boundaries_move_on_both_sides")]
+    dependencies = [("communities", "0007_every_chat_has_an_owner")]
 
-    operations = [
-        migrations.RunSQL(MISSED, migrations.RunSQL.noop),
-        # a table with checks that are still to be made takes no new trigger
-        migrations.RunSQL(
-            "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED",
-            migrations.RunSQL.noop,
-        ),
-        migrations.RunSQL(GUARD, UNDO),
-    ]
+    operations = [migrations.RunSQL(GUARD, UNDO)]

@@ -30,7 +30,7 @@ from bench.join import READY_WITHIN, free_port, listens, wait_until, web_server
 from communities.models import Community, EntryPolicy, GroupChat
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
-from communities.services.owning import own_new_chats
+from communities.services.ownership.owning import own_new_chats
 from scrm.accounts.models import Enterprise, Staff
 from scrm.wecom.models import ChannelAccount, ChannelKind, InboundEvent, WecomConnection
 from scrm.wecom.rules.callback_crypto import encrypt, signature

@@ -21,7 +21,7 @@ from bench.harness import ROOT, Case
 from communities.models import Community, EntryPolicy, GroupChat, JoinRoute, JoinWay, JoinWayDay
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
-from communities.services.owning import own_new_chats
+from communities.services.ownership.owning import own_new_chats
 from scrm.accounts.models import Enterprise, Staff
 from scrm.processes import Child, start
 from scrm.wecom.models import ChannelAccount

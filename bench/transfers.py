@@ -28,9 +28,9 @@ from communities.models import (
 )
 from communities.rules.status import CommunityStatus
 from communities.rules.transfers import CaseCause, ItemState, Selection, Subject
-from communities.services.owning import own_new_chats
-from communities.services.planning_transfers import add_chats, preflight
-from communities.services.transfers import draft_transfer
+from communities.services.ownership.owning import own_new_chats
+from communities.services.transfers.planning import add_chats, preflight
+from communities.services.transfers.submitting import draft_transfer
 from scrm.accounts.models import Department, Enterprise, Staff, StaffPlatformStatus
 from scrm.wecom.models import ChannelAccount, ChannelKind, WecomConnection
 from scrm.wecom.rules.status import ConnectionState

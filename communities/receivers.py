@@ -9,8 +9,8 @@ from django.dispatch import receiver
 
 from communities import tasks
 from communities.rules.transfers import CaseCause
-from communities.services.executing_transfers import wake_what_waits
-from communities.services.resigning import begin_case, cancel_case_of
+from communities.services.resignation.resigning import begin_case, cancel_case_of
+from communities.services.transfers.executing import wake_what_waits
 from communities.signals import cases_due
 from scrm.accounts.models import Staff, User
 from scrm.accounts.signals import staff_deactivated, staff_reactivated

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from communities.services import (
-    case_claims,
-    case_sweeps,
-    executing_transfers,
-    sending_notices,
-    violations,
-)
+from communities.services.ownership import violations
+from communities.services.resignation import claims, sweeps
+from communities.services.transfers import executing, telling
 from scrm.shared.waking import wake
 
 # --- Hand-overs -----------------------------------------------------------------------------------
@@ -18,13 +14,13 @@ from scrm.shared.waking import wake
 
 @shared_task(name="communities.sweep_transfers")
 def sweep_transfers() -> None:
-    if executing_transfers.transfers_are_due():
+    if executing.transfers_are_due():
         wake(run_transfers)
 
 
 @shared_task(name="communities.run_transfers")
 def run_transfers() -> None:
-    if executing_transfers.run_due_transfers(seconds=executing_transfers.SLICE_SECONDS):
+    if executing.run_due_transfers(seconds=executing.SLICE_SECONDS):
         wake(run_transfers)
 
 
@@ -33,20 +29,20 @@ def run_transfers() -> None:
 
 @shared_task(name="communities.sweep_cases")
 def sweep_cases() -> None:
-    if case_claims.cases_are_due():
+    if claims.cases_are_due():
         wake(run_cases)
 
 
 @shared_task(name="communities.run_cases")
 def run_cases() -> None:
-    if case_sweeps.advance_cases(limit=1):
+    if sweeps.advance_cases(limit=1):
         wake(run_cases)
 
 
 @shared_task(name="communities.tend_cases")
 def tend_cases() -> None:
-    case_sweeps.gather_left_behind()
-    case_sweeps.warn_of_deadlines()
+    sweeps.gather_left_behind()
+    sweeps.warn_of_deadlines()
 
 
 # --- Notices --------------------------------------------------------------------------------------
@@ -54,7 +50,7 @@ def tend_cases() -> None:
 
 @shared_task(name="communities.sweep_notices")
 def sweep_notices() -> None:
-    sending_notices.send_due_notices()
+    telling.send_due_notices()
 
 
 # --- Violations -----------------------------------------------------------------------------------

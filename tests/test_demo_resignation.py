@@ -8,9 +8,9 @@ from django.db.models.functions import Now
 
 from communities.models import ResignationCase, TransferItem, TransferQuota
 from communities.rules.transfers import CaseStatus, ItemState, Subject
-from communities.services.case_sweeps import advance_cases
-from communities.services.executing_transfers import run_due_transfers
-from communities.services.sending_notices import send_due_notices
+from communities.services.resignation.sweeps import advance_cases
+from communities.services.transfers.executing import run_due_transfers
+from communities.services.transfers.telling import send_due_notices
 from scrm.accounts.models import Staff
 from scrm.demo.company import NotSimulated, SimulatedCompany
 from scrm.demo.judging import covers

@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from communities.models import GroupChat, OwnershipPeriod, OwnershipViolation
 from communities.rules.transfers import OwnershipConfidence, ViolationStatus
-from communities.services.violations import accept_violation, words_of
+from communities.services.ownership.violations import accept_violation, words_of
 from scrm.accounts.admin_scope import EnterpriseTabularInline, HistoryModelAdmin, confirm
 from scrm.accounts.rules.roles import Capability
 

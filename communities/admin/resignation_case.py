@@ -31,7 +31,7 @@ from communities.admin.transfer_progress import (
 from communities.models import OwnershipTransfer, ResignationCase
 from communities.rules.resignation import deadline_of
 from communities.rules.transfers import EXPLAINED, OPEN_CASES, CaseStatus, ItemState
-from communities.services.resigning import (
+from communities.services.resignation.resigning import (
     approve_case,
     case_progress,
     open_case,

@@ -13,7 +13,7 @@ from unfold.decorators import action
 
 from communities.admin.transfer_shortcuts import WIZARD, sent_to
 from communities.models import ResignationCase
-from communities.services.resigning import open_case
+from communities.services.resignation.resigning import open_case
 from scrm.accounts.admin.organisation import StaffAdmin
 from scrm.accounts.admin_scope import admin_user, confirm
 from scrm.accounts.models import Staff

@@ -19,9 +19,9 @@ from communities.admin.transfer_dialogs import (
 from communities.models import OwnershipTransfer
 from communities.rules.transfer_status import DERIVED, MENDABLE, OPEN_ITEMS, SUBMITTABLE
 from communities.rules.transfers import PLANNABLE, UNDER_WAY, ItemState
-from communities.services.returning import return_transfer
-from communities.services.transfer_items import assign_receiver, retry_items, waive_items
-from communities.services.transfers import (
+from communities.services.transfers.items import assign_receiver, retry_items, waive_items
+from communities.services.transfers.returning import return_transfer
+from communities.services.transfers.submitting import (
     approve_transfer,
     cancel_transfer,
     preflight_transfer,

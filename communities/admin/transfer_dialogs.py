@@ -10,7 +10,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTextareaWidget
 
 from communities.rules.transfer_words import reason_words
-from communities.services.eligibility import refusals_of
+from communities.services.transfers.eligibility import refusals_of
 from scrm.accounts.admin_scope import admin_user
 from scrm.accounts.models import Staff, User
 

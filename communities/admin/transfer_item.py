@@ -38,7 +38,7 @@ from communities.admin.transfer_rows import (
 from communities.models import TransferItem
 from communities.rules.transfer_status import MENDABLE, OPEN_ITEMS
 from communities.rules.transfer_words import item_words
-from communities.services.transfer_items import assign_receiver, retry_items, waive_items
+from communities.services.transfers.items import assign_receiver, retry_items, waive_items
 from scrm.accounts.admin_scope import HistoryModelAdmin, admin_user, confirm
 from scrm.accounts.models import Staff, User
 from scrm.accounts.rules.roles import Capability

@@ -23,7 +23,7 @@ from communities.models import OwnershipTransfer
 from communities.rules.transfer_status import SUBMITTABLE
 from communities.rules.transfer_words import reason_words
 from communities.rules.transfers import ItemState, Subject, TransferStatus
-from communities.services.planning_transfers import GiverQuota, ReceiverShare, preflight_of
+from communities.services.transfers.planning import GiverQuota, ReceiverShare, preflight_of
 from scrm.accounts.admin_scope import admin_user
 from scrm.accounts.models import Staff, User
 

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdow
 from unfold.decorators import action, display
 
 from communities.models import PolicyReceiver, TransferPolicy
-from communities.services.transfer_policies import (
+from communities.services.transfers.policies import (
     create_policy,
     deactivate_policy,
     edit_policy,

@@ -27,7 +27,7 @@ from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.transfer_status import MENDABLE
 from communities.rules.transfer_words import item_words
 from communities.rules.transfers import ItemState, Subject
-from communities.services.hand_over_limits import hand_overs_left
+from communities.services.transfers.limits import hand_overs_left
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
 

@@ -32,8 +32,8 @@ from communities.admin.transfer_picks import (
 from communities.models import GroupChat, OwnershipTransfer
 from communities.rules.transfer_words import reason_words
 from communities.rules.transfers import Subject
-from communities.services.eligibility import ReceiverLoad, receiver_loads
-from communities.services.transfers import draft_transfer
+from communities.services.transfers.eligibility import ReceiverLoad, receiver_loads
+from communities.services.transfers.submitting import draft_transfer
 from scrm.accounts.admin_scope import admin_user
 from scrm.accounts.models import Staff, User
 from scrm.shared.errors import DomainError

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from communities.models import GroupChat, OwnershipPeriod, OwnershipViolation
 from communities.rules.transfers import BrokenRule, OwnershipCause, ViolationStatus
-from communities.services.violations import accept_violation
+from communities.services.ownership.violations import accept_violation
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability

@@ -16,7 +16,7 @@ from communities.api.transfer_bodies import ReasonSerializer
 from communities.api.transfer_counts import ItemCountSerializer, ItemCountsField, counted_items
 from communities.models import ResignationCase
 from communities.rules.transfers import OPEN_CASES, CaseCause, CaseStatus, ItemState
-from communities.services import resigning
+from communities.services.resignation import resigning
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability

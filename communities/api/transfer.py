@@ -33,8 +33,9 @@ from communities.models import (
 )
 from communities.rules.transfer_words import reason_words
 from communities.rules.transfers import NoticeRole, NoticeState, TransferStatus
-from communities.services import returning, transfer_items, transfers
-from communities.services.eligibility import receiver_loads
+from communities.services.transfers import items as transfer_items
+from communities.services.transfers import returning, submitting
+from communities.services.transfers.eligibility import receiver_loads
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability
@@ -126,7 +127,7 @@ class OwnershipTransferViewSet(
     )
     def create(self, request: Request) -> Response:
         """起草并预检：还不占用任何群，也不通知任何人。"""
-        return self.run_create(transfers.draft_transfer, body=bodies.TransferBodySerializer)
+        return self.run_create(submitting.draft_transfer, body=bodies.TransferBodySerializer)
 
     @extend_schema(
         parameters=[bodies.ReceiverQuerySerializer],
@@ -147,28 +148,28 @@ class OwnershipTransferViewSet(
         """重新预检：按现在的规则、负担和额度重新安排还没有提交的明细。"""
         row = self.get_object()
         self.body(EmptySerializer)
-        found = transfers.preflight_transfer(row.pk, actor=acting_user(request))
+        found = submitting.preflight_transfer(row.pk, actor=acting_user(request))
         return Response(preflight_data(found))
 
     @command()
     def submit(self, request: Request, pk: str) -> Response:
         """提交：再检查一次；需要审批的等审批，其余按额度排队。不能转的留下并说明原因。"""
-        return self.run_verb(transfers.submit_transfer)
+        return self.run_verb(submitting.submit_transfer)
 
     @command()
     def approve(self, request: Request, pk: str) -> Response:
         """批准。发起人和方案最后的修改人不能批准。"""
-        return self.run_verb(transfers.approve_transfer)
+        return self.run_verb(submitting.approve_transfer)
 
     @command(body=bodies.ReasonSerializer)
     def reject(self, request: Request, pk: str) -> Response:
         """不批准，并写明理由；改了可以再提交。"""
-        return self.run_verb(transfers.reject_transfer, body=bodies.ReasonSerializer)
+        return self.run_verb(submitting.reject_transfer, body=bodies.ReasonSerializer)
 
     @command(body=bodies.OptionalReasonSerializer)
     def cancel(self, request: Request, pk: str) -> Response:
         """取消：还没有提交给平台的不再转，已经提交的继续核对到有结果。"""
-        return self.run_verb(transfers.cancel_transfer, body=bodies.OptionalReasonSerializer)
+        return self.run_verb(submitting.cancel_transfer, body=bodies.OptionalReasonSerializer)
 
     @command(body=bodies.AssignReceiverSerializer, url_path="assign-receiver")
     def assign_receiver(self, request: Request, pk: str) -> Response:

@@ -18,7 +18,7 @@ from communities.models import (
 )
 from communities.rules.transfer_words import item_words
 from communities.rules.transfers import ItemState, Route, Subject
-from communities.services.hand_over_limits import hand_overs_left
+from communities.services.transfers.limits import hand_overs_left
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability

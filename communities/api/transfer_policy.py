@@ -14,7 +14,7 @@ from communities.models import ClassificationValue, PolicyReceiver, Tier, Transf
 from communities.models.transfer_policy import CHOICES
 from communities.rules.kinds import CommunityKind
 from communities.rules.transfers import Subject
-from communities.services import transfer_policies
+from communities.services.transfers import policies as transfer_policies
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability

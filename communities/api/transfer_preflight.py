@@ -11,7 +11,7 @@ from rest_framework import serializers
 from communities.api.transfer_counts import ItemCountSerializer
 from communities.rules.transfer_words import reason_words
 from communities.rules.transfers import Subject
-from communities.services.planning_transfers import Preflight
+from communities.services.transfers.planning import Preflight
 from scrm.accounts.models import Staff
 
 #: So many rows of a table are told, the largest first; the items tell the rest.

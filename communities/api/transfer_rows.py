@@ -18,7 +18,7 @@ from communities.models import OwnershipTransfer, TransferItem, TransferNotice
 from communities.rules.transfer_actions import ACTIONS, approver_actions, planner_actions
 from communities.rules.transfer_notice_words import totals
 from communities.rules.transfers import ItemState, NoticeState, Route, Subject
-from communities.services.planning_transfers import preflight_of
+from communities.services.transfers.planning import preflight_of
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.serializers import StrictModelSerializer

@@ -22,7 +22,7 @@ from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
 from communities.services.belonging import refuse_strangers
 from communities.services.gatekeeping import OVER
-from communities.services.owning import name_owner, own_new_chats
+from communities.services.ownership.owning import name_owner, own_new_chats
 from communities.signals import chat_assigned
 from scrm.accounts.models import Staff, User
 from scrm.accounts.services.audit import record_audit, snapshot

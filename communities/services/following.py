@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
-from communities.services.owning import end_ownership, follow_owners, own_new_chats
+from communities.services.ownership.owning import end_ownership, follow_owners, own_new_chats
 from communities.services.seating import CHANGED_BY_US
 from scrm.accounts.models import Staff
 from scrm.accounts.services.audit import record_audit

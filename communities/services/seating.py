@@ -9,7 +9,7 @@ from django.db.models.functions import Greatest
 
 from communities.models import Community, GroupChat
 from communities.rules.status import ChatState
-from communities.services.owning import end_ownerships
+from communities.services.ownership.owning import end_ownerships
 
 #: Instead of the platform's version of the members: the next reading compares them one by one.
 CHANGED_BY_US = ""

@@ -22,12 +22,12 @@ from communities.models import (
 )
 from communities.rules.kinds import CommunityKind
 from communities.rules.transfers import ItemState, Selection, Subject
-from communities.services.case_sweeps import advance_cases
-from communities.services.executing_transfers import run_due_transfers
-from communities.services.resigning import approve_case
-from communities.services.sending_notices import send_due_notices
-from communities.services.transfer_policies import create_policy
-from communities.services.transfers import draft_transfer, submit_transfer
+from communities.services.resignation.resigning import approve_case
+from communities.services.resignation.sweeps import advance_cases
+from communities.services.transfers.executing import run_due_transfers
+from communities.services.transfers.policies import create_policy
+from communities.services.transfers.submitting import draft_transfer, submit_transfer
+from communities.services.transfers.telling import send_due_notices
 from scrm.demo.founding import Founded
 from scrm.demo.happening import deliver
 from scrm.wecom.models import ReadRequest

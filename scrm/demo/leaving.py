@@ -25,9 +25,9 @@ from communities.rules.transfers import (
     ItemState,
     Subject,
 )
-from communities.services.resigning import approve_case, case_progress
-from communities.services.transfer_items import retry_items, waive_items
-from communities.services.transfers import approve_transfer
+from communities.services.resignation.resigning import approve_case, case_progress
+from communities.services.transfers.items import retry_items, waive_items
+from communities.services.transfers.submitting import approve_transfer
 from scrm.accounts.models import Department, Staff, User
 from scrm.demo.company import SimulatedCompany
 from scrm.demo.judging import Verdict, judge

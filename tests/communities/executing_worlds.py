@@ -13,7 +13,7 @@ from communities.rules.transfers import (
     Subject,
     TransferStatus,
 )
-from communities.services.executing_transfers import run_due_transfers
+from communities.services.transfers.executing import run_due_transfers
 from scrm.accounts.models import Staff, StaffPlatformStatus
 from scrm.shared.clock import database_now
 from scrm.wecom.models import ReadRequest

@@ -28,7 +28,7 @@ from communities.models import (
 from communities.rules.join_ways import new_code
 from communities.rules.kinds import EntryMode
 from communities.rules.status import CommunityStatus
-from communities.services.owning import own_new_chats
+from communities.services.ownership.owning import own_new_chats
 from tests.accounts.factories import EnterpriseFactory, StaffFactory
 from tests.wecom.factories import ChannelAccountFactory
 

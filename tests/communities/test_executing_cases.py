@@ -11,7 +11,7 @@ from communities.rules.transfers import (
     Subject,
     TransferStatus,
 )
-from communities.services.executing_transfers import run_due_transfers, transfers_are_due
+from communities.services.transfers.executing import run_due_transfers, transfers_are_due
 from scrm.accounts.models import AuditEvent
 from tests.communities.executing_worlds import Company, items_of, told
 from tests.communities.factories import CommunityFactory

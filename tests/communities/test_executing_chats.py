@@ -7,10 +7,10 @@ import pytest
 
 from communities.models import OwnershipTransfer, TransferItem, TransferQuota
 from communities.rules.transfers import ItemState, Route, TransferStatus
-from communities.services.executing_transfers import run_due_transfers, transfers_are_due
-from communities.services.owning import name_owner
-from communities.services.sending_transfers import send_batch
-from communities.services.transfer_quotas import QuotaLeft, quotas_left, take_quotas
+from communities.services.ownership.owning import name_owner
+from communities.services.transfers.executing import run_due_transfers, transfers_are_due
+from communities.services.transfers.quotas import QuotaLeft, quotas_left, take_quotas
+from communities.services.transfers.sending import send_batch
 from scrm.shared.clock import database_now
 from scrm.wecom.models import ReadRequest
 from scrm.wecom.rules.status import ReadKind

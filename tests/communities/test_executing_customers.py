@@ -10,9 +10,9 @@ from communities.rules.transfer_verdicts import (
     Verdict,
 )
 from communities.rules.transfers import ItemState, Route, TransferStatus
-from communities.services.executing_transfers import transfers_are_due
-from communities.services.sending_transfers import send_batch
-from communities.services.transfer_claims import write_findings
+from communities.services.transfers.claims import write_findings
+from communities.services.transfers.executing import transfers_are_due
+from communities.services.transfers.sending import send_batch
 from scrm.shared.clock import database_now
 from scrm.wecom.models import InboundEvent, ReadRequest
 from scrm.wecom.rules.status import ReadKind

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 
 from communities.models import TransferItem, TransferQuota
-from communities.services.executing_transfers import run_due_transfers
-from communities.services.transfer_quotas import give_back_quotas, take_quotas
-from communities.services.transfers import cancel_transfer
+from communities.services.transfers.executing import run_due_transfers
+from communities.services.transfers.quotas import give_back_quotas, take_quotas
+from communities.services.transfers.submitting import cancel_transfer
 from scrm.wecom.services.platform_clock import platform_day, platform_now
 from tests.communities.executing_worlds import ON_JOB, Company, items_of, told
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from communities.models import OwnershipPeriod, OwnershipViolation
-from communities.services.owning import name_owner
+from communities.services.ownership.owning import name_owner
 from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import Role
 from tests.accounts.factories import StaffFactory, UserFactory

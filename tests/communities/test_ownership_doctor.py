@@ -9,7 +9,7 @@ from communities.doctor import every_chat_has_had_an_owner, no_chat_stays_with_w
 from communities.models import OwnershipPeriod
 from communities.selectors import chats_with_gaps
 from communities.services.following import dissolve_followed_chat
-from communities.services.owning import name_owner
+from communities.services.ownership.owning import name_owner
 from tests.accounts.factories import StaffFactory
 from tests.communities.factories import GroupChatFactory
 from tests.communities.transfer_factories import (

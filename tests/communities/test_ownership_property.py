@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from communities.models import GroupChat, OwnershipPeriod
 from communities.services.chats import edit_group_chat
 from communities.services.following import dissolve_followed_chat, follow_chats, locked_chats
-from communities.services.owning import note_owner_changes
+from communities.services.ownership.owning import note_owner_changes
 from scrm.accounts.models import Staff
 from scrm.wecom.client.parsing import parse
 from scrm.wecom.client.results import GroupDetail

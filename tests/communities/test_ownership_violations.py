@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from communities.errors import ViolationIsClosed, ViolationNoteMissing
 from communities.models import OwnershipViolation, TransferPolicy
-from communities.services.violations import accept_violation, review_violations
+from communities.services.ownership.violations import accept_violation, review_violations
 from scrm.accounts.models import AuditEvent, OperatorTask
 from scrm.accounts.rules.operator_tasks import TaskKind, TaskStatus
 from tests.accounts.factories import StaffFactory, UserFactory

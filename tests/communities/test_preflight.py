@@ -10,17 +10,17 @@ from communities.models import GroupChat, ResignationCase, TransferItem
 from communities.rules.status import ChatPlatformStatus, ChatState
 from communities.rules.transfer_words import REASONS, item_words
 from communities.rules.transfers import CaseCause, ItemState, Route, Selection, Subject
-from communities.services.eligibility import receiver_loads, refusals_of
-from communities.services.hand_over_limits import hand_overs_left
-from communities.services.owning import end_ownership, name_owner
-from communities.services.planning_transfers import (
+from communities.services.ownership.owning import end_ownership, name_owner
+from communities.services.transfers.eligibility import receiver_loads, refusals_of
+from communities.services.transfers.limits import hand_overs_left
+from communities.services.transfers.planning import (
     add_chats,
     add_communities,
     add_customers,
     preflight,
     preflight_of,
 )
-from communities.services.transfer_policies import create_policy, deactivate_policy
+from communities.services.transfers.policies import create_policy, deactivate_policy
 from scrm.accounts.models import StaffPlatformStatus
 from scrm.shared.clock import database_now
 from scrm.wecom.rules.status import ConnectionState

@@ -23,25 +23,25 @@ from communities.rules.transfers import (
     Subject,
     TransferStatus,
 )
-from communities.services.case_claims import LEASE, LeaseLost, claim_case, keep, let_go
-from communities.services.case_sweeps import (
-    advance_case,
-    advance_cases,
-    gather_left_behind,
-    warn_of_deadlines,
-)
 from communities.services.following import dissolve_followed_chat
 from communities.services.founding import edit_community
-from communities.services.owning import follow_owners
-from communities.services.resigning import (
+from communities.services.ownership.owning import follow_owners
+from communities.services.resignation.claims import LEASE, LeaseLost, claim_case, keep, let_go
+from communities.services.resignation.resigning import (
     approve_case,
     case_progress,
     open_case,
     reject_case,
     replan_case,
 )
-from communities.services.transfer_items import waive_items
-from communities.services.transfers import cancel_transfer
+from communities.services.resignation.sweeps import (
+    advance_case,
+    advance_cases,
+    gather_left_behind,
+    warn_of_deadlines,
+)
+from communities.services.transfers.items import waive_items
+from communities.services.transfers.submitting import cancel_transfer
 from scrm.accounts.models import AuditEvent, OperatorTask, Staff, StaffPlatformStatus
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.rules.roles import Role

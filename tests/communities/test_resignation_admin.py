@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from communities.models import ResignationCase
 from communities.rules.transfers import CaseStatus, ItemState, TransferStatus
-from communities.services.settling_transfers import settle_transfers
+from communities.services.transfers.settling import settle_transfers
 from tests.communities.transfer_factories import (
     ChatItemFactory,
     OwnershipTransferFactory,

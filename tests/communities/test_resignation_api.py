@@ -5,8 +5,8 @@ from rest_framework.test import APIClient
 
 from communities.models import ResignationCase
 from communities.rules.transfers import BrokenRule
-from communities.services.case_sweeps import advance_cases
-from communities.services.owning import name_owner
+from communities.services.ownership.owning import name_owner
+from communities.services.resignation.sweeps import advance_cases
 from scrm.accounts.rules.roles import DataScope, Role
 from scrm.shared.clock import database_now
 from scrm.wecom.models import WecomConnection

@@ -7,10 +7,10 @@ import pytest
 
 from communities.models import GroupChat, ResignationCase, TransferItem
 from communities.rules.transfers import CaseCause, CaseStatus, ItemState, Subject
-from communities.services.case_claims import LeaseLost, claim_case
-from communities.services.case_listing import Listing, ask_platform, working_connections
-from communities.services.case_sweeps import advance_cases, gather_left_behind
-from communities.services.resigning import approve_case
+from communities.services.resignation.claims import LeaseLost, claim_case
+from communities.services.resignation.listing import Listing, ask_platform, working_connections
+from communities.services.resignation.resigning import approve_case
+from communities.services.resignation.sweeps import advance_cases, gather_left_behind
 from members.models import Follow
 from scrm.accounts.models import OperatorTask, Staff
 from scrm.accounts.services.staff import deactivate_staff

@@ -8,10 +8,10 @@ from django.db.models import F
 
 from communities.models import ResignationCase, TransferItem
 from communities.rules.transfers import CaseStatus, ItemState
-from communities.services.case_claims import cases_are_due
-from communities.services.case_sweeps import AGAIN, advance_cases, gather_left_behind
-from communities.services.resigning import approve_case, open_case, replan_case
-from communities.services.transfer_items import waive_items
+from communities.services.resignation.claims import cases_are_due
+from communities.services.resignation.resigning import approve_case, open_case, replan_case
+from communities.services.resignation.sweeps import AGAIN, advance_cases, gather_left_behind
+from communities.services.transfers.items import waive_items
 from scrm.accounts.models import AuditEvent, Staff
 from scrm.accounts.services.staff import deactivate_staff, reactivate_staff
 from scrm.shared.clock import database_now

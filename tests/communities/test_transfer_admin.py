@@ -3,7 +3,7 @@ from django.urls import reverse
 
 from communities.models import OwnershipTransfer, TransferItem, TransferPolicy
 from communities.rules.transfers import ItemState, Selection, Subject, TransferStatus
-from communities.services.transfers import (
+from communities.services.transfers.submitting import (
     approve_transfer,
     draft_transfer,
     submit_transfer,

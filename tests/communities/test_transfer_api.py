@@ -11,7 +11,7 @@ from communities.models import (
     TransferPolicy,
 )
 from communities.rules.transfers import ItemState, NoticeState
-from communities.services.owning import name_owner
+from communities.services.ownership.owning import name_owner
 from members.models.member import IdentityKind, MemberIdentity
 from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import Capability, DataScope, Role

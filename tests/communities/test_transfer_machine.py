@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 
 from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.transfers import HOLDING
-from communities.services.moving_items import move_items
-from communities.services.owning import name_owner
-from communities.services.settling_transfers import lock_transfers, settle_transfers
-from communities.services.transfer_items import assign_receiver, retry_items, waive_items
-from communities.services.transfer_policies import create_policy
-from communities.services.transfers import (
+from communities.services.ownership.owning import name_owner
+from communities.services.transfers.items import assign_receiver, retry_items, waive_items
+from communities.services.transfers.moving import move_items
+from communities.services.transfers.policies import create_policy
+from communities.services.transfers.settling import lock_transfers, settle_transfers
+from communities.services.transfers.submitting import (
     approve_transfer,
     cancel_transfer,
     draft_transfer,

@@ -9,9 +9,9 @@ from django.db.models.functions import Now
 from communities.models import OwnershipTransfer, TransferItem, TransferNotice
 from communities.rules.transfer_notice_words import Share, notice_text, totals, within
 from communities.rules.transfers import ItemState, NoticeRole, NoticeState, Subject
-from communities.services import sending_notices
-from communities.services.sending_notices import Clients, claim_notice, send_due_notices
-from communities.services.transfer_notices import LONGEST_GATHERED, plan_notices
+from communities.services.transfers import telling
+from communities.services.transfers.notices import LONGEST_GATHERED, plan_notices
+from communities.services.transfers.telling import Clients, claim_notice, send_due_notices
 from communities.tasks import sweep_notices
 from scrm.accounts.models import Staff, StaffPlatformStatus
 from scrm.wecom.models import ChannelAccount, WecomConnection
@@ -354,7 +354,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(world):
     TransferNotice.objects.filter(pk=notice_id).update(state=NoticeState.UNKNOWN, token=None)
 
     with Clients() as clients:
-        sending_notices.send_notice(notice_id, token, clients)
+        telling.send_notice(notice_id, token, clients)
 
     assert TransferNotice.objects.get(pk=notice_id).state == NoticeState.UNKNOWN
 

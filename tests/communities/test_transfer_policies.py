@@ -8,7 +8,7 @@ from communities.errors import (
 )
 from communities.models import TransferPolicy
 from communities.rules.transfers import Selection, Subject
-from communities.services.transfer_policies import (
+from communities.services.transfers.policies import (
     create_policy,
     deactivate_policy,
     edit_policy,

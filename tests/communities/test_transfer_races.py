@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.transfers import ItemState
-from communities.services import open_transfers
-from communities.services.settling_transfers import lock_transfers, settle_transfers
-from communities.services.transfer_items import assign_receiver, waive_items
-from communities.services.transfers import (
+from communities.services.transfers import locking
+from communities.services.transfers.items import assign_receiver, waive_items
+from communities.services.transfers.settling import lock_transfers, settle_transfers
+from communities.services.transfers.submitting import (
     approve_transfer,
     cancel_transfer,
     reject_transfer,
@@ -123,11 +123,11 @@ def test_whoever_leaves_while_a_transfer_is_submitted_gets_nothing_that_is_still
 
 
 def test_whoever_waits_too_long_for_another_plan_is_told_so(office, monkeypatch):
-    monkeypatch.setattr(open_transfers, "PATIENCE", "50ms")
+    monkeypatch.setattr(locking, "PATIENCE", "50ms")
     draft = office.draft_of([office.chat()])
 
     with transaction.atomic():
-        open_transfers.lock_plans_of(office.enterprise.pk)
+        locking.lock_plans_of(office.enterprise.pk)
         answers = at_once(partial(submit_transfer, draft.pk, actor=office.author))
 
     assert answers == ["plans_are_busy"]

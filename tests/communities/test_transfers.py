@@ -22,13 +22,13 @@ from communities.handlers import CustomerOfStaff
 from communities.models import OwnershipTransfer, ResignationCase, TransferItem
 from communities.rules.transfer_status import is_closed, sources_of, status_of
 from communities.rules.transfers import CaseCause, ItemState, Subject, TransferStatus
-from communities.services.moving_items import hold_items
-from communities.services.owning import name_owner
-from communities.services.returning import return_transfer
-from communities.services.settling_transfers import settle_transfers
-from communities.services.transfer_items import assign_receiver, retry_items, waive_items
-from communities.services.transfer_policies import create_policy
-from communities.services.transfers import (
+from communities.services.ownership.owning import name_owner
+from communities.services.transfers.items import assign_receiver, retry_items, waive_items
+from communities.services.transfers.moving import hold_items
+from communities.services.transfers.policies import create_policy
+from communities.services.transfers.returning import return_transfer
+from communities.services.transfers.settling import settle_transfers
+from communities.services.transfers.submitting import (
     approve_transfer,
     cancel_transfer,
     draft_transfer,

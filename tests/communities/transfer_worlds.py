@@ -11,7 +11,7 @@ from django.db import connections
 from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.status import CommunityStatus
 from communities.rules.transfers import ItemState, Route, Selection, Subject, TransferStatus
-from communities.services.settling_transfers import settle_transfers
+from communities.services.transfers.settling import settle_transfers
 from scrm.accounts.models import Staff, StaffPlatformStatus
 from scrm.accounts.services.staff import deactivate_staff
 from scrm.shared.clock import database_now

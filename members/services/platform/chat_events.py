@@ -19,7 +19,7 @@ from communities.services.following import (
     locked_chats,
     staff_by_userid,
 )
-from communities.services.owning import note_owner_changes
+from communities.services.ownership.owning import note_owner_changes
 from members.models import MemberIdentity
 from members.models.member import IdentityKind
 from members.rules.status import JoinScene, LeaveReason, ObservedBy

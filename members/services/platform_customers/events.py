@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from communities.services.customer_results import FailedTakeover, settle_failed_takeovers
+from communities.services.transfers.results import FailedTakeover, settle_failed_takeovers
 from members.models import Follow
 from members.rules.status import FollowEnd
 from members.rules.stays import Joined, Left

@@ -6,11 +6,11 @@ import time
 
 from django.db import connection as database
 
-from communities.services.customer_results import ask_for_results
-from communities.services.handing_over_communities import communities_wait, hand_over_communities
-from communities.services.sending_transfers import send_batch
-from communities.services.transfer_claims import lose_expired
-from communities.services.verifying_transfers import look_at_chats
+from communities.services.transfers.claims import lose_expired
+from communities.services.transfers.communities import communities_wait, hand_over_communities
+from communities.services.transfers.results import ask_for_results
+from communities.services.transfers.sending import send_batch
+from communities.services.transfers.verifying import look_at_chats
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.limits import CHATS_HANDED_OVER_A_DAY
 

@@ -21,8 +21,8 @@ from communities.models import (
 from communities.rules.transfer_checks import Colleague, Standing, route_of, thing_refusal
 from communities.rules.transfer_planning import Named, Policy, Thing
 from communities.rules.transfers import ItemState, Route, Selection, Subject
-from communities.services.eligibility import colleague_of
-from communities.services.hand_over_limits import hand_overs_of
+from communities.services.transfers.eligibility import colleague_of
+from communities.services.transfers.limits import hand_overs_of
 from scrm.accounts.models import Department, Staff
 from scrm.shared.clock import database_now
 from scrm.wecom.models import WecomConnection

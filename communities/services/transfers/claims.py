@@ -21,8 +21,8 @@ from communities.rules.transfer_verdicts import (
     Verdict,
 )
 from communities.rules.transfers import Subject
-from communities.services.eligibility import refusals_of
-from communities.services.transfer_quotas import spent_givers, take_quotas
+from communities.services.transfers.eligibility import refusals_of
+from communities.services.transfers.quotas import spent_givers, take_quotas
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.limits import MAX_TRANSFER
 from scrm.wecom.services.platform_clock import platform_day, platform_now

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from communities.handlers import CustomerOfStaff, customer_book
 from communities.models import OwnershipTransfer, ResignationCase
-from communities.services.case_claims import keep
-from communities.services.closing_cases import chats_of, communities_of
-from communities.services.planning_transfers import add_chats, add_communities, add_customers
+from communities.services.resignation.claims import keep
+from communities.services.resignation.closing import chats_of, communities_of
+from communities.services.transfers.planning import add_chats, add_communities, add_customers
 from scrm.shared.errors import DomainError
 from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.errors import WecomRefusal

@@ -15,15 +15,15 @@ from communities.handlers import CustomerOfStaff
 from communities.models import GroupChat, OwnershipTransfer, TransferItem
 from communities.rules.transfer_planning import Assignment, Policy, Thing, plan
 from communities.rules.transfers import ItemState, Selection, Subject
-from communities.services.eligibility import candidates_for, incoming_to, owned_by
-from communities.services.preflight_facts import (
+from communities.services.transfers.eligibility import candidates_for, incoming_to, owned_by
+from communities.services.transfers.facts import (
     Row,
     facts_of,
     policies_of,
     replanned_items,
     things_of,
 )
-from communities.services.transfer_quotas import UNUSED, quotas_left
+from communities.services.transfers.quotas import UNUSED, quotas_left
 from scrm.shared.clock import database_now
 from scrm.wecom.rules.limits import CHATS_HANDED_OVER_A_DAY
 

@@ -14,7 +14,7 @@ from communities.handlers import customer_book
 from communities.models import GroupChat, ResignationCase, TransferItem
 from communities.rules.status import ChatPlatformStatus
 from communities.rules.transfers import EXPLAINED, ItemState, Subject
-from communities.services.closing_cases import chats_of, communities_of
+from communities.services.resignation.closing import chats_of, communities_of
 from scrm.accounts.models import Staff, StaffPlatformStatus
 from scrm.accounts.services.observing_staff import StaffSeen, observe_staff
 from scrm.wecom.models import WecomConnection

@@ -27,8 +27,8 @@ from communities.rules.transfer_verdicts import (
     Verdict,
 )
 from communities.rules.transfers import HOLDING, ItemState, Route, Subject
-from communities.services.settling_transfers import lock_transfers, settle_transfers
-from communities.services.transfer_claims import write_findings
+from communities.services.transfers.claims import write_findings
+from communities.services.transfers.settling import lock_transfers, settle_transfers
 from communities.signals import customers_settled
 from scrm.accounts.models import Staff
 from scrm.wecom.client import WecomClient, client_for

@@ -22,9 +22,9 @@ from communities.rules.transfer_verdicts import (
     Verdict,
 )
 from communities.rules.transfers import ItemState
-from communities.services.settling_transfers import lock_transfers, settle_transfers
-from communities.services.transfer_claims import write_findings
-from communities.services.transfer_quotas import give_back_quotas
+from communities.services.transfers.claims import write_findings
+from communities.services.transfers.quotas import give_back_quotas
+from communities.services.transfers.settling import lock_transfers, settle_transfers
 from scrm.wecom.models import WecomConnection
 from scrm.wecom.rules.status import ReadKind
 from scrm.wecom.services.platform_clock import platform_day, platform_now

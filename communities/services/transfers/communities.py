@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 from communities.models import Community, TransferItem
 from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfers import ItemState, Subject
-from communities.services.eligibility import refusals_of
-from communities.services.moving_items import move_items
-from communities.services.setting_aside import set_aside_receiver
-from communities.services.settling_transfers import lock_transfers, settle_transfers
+from communities.services.transfers.eligibility import refusals_of
+from communities.services.transfers.moving import move_items
+from communities.services.transfers.setting_aside import set_aside_receiver
+from communities.services.transfers.settling import lock_transfers, settle_transfers
 from scrm.accounts.services.audit import record_audit
 
 AT_ONCE = 500

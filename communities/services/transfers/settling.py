@@ -14,9 +14,9 @@ from communities.models import OwnershipTransfer, TransferItem
 from communities.rules.transfer_status import DERIVED, MENDABLE, is_closed, status_of
 from communities.rules.transfer_words import reason_words
 from communities.rules.transfers import AT_WORK, ItemState, TransferStatus
-from communities.services.closing_cases import close_finished_cases
-from communities.services.moving_items import move_items
-from communities.services.transfer_notices import plan_notices
+from communities.services.resignation.closing import close_finished_cases
+from communities.services.transfers.moving import move_items
+from communities.services.transfers.notices import plan_notices
 from scrm.accounts.models import OperatorTask
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.operator_tasks import open_task, settle_tasks

@@ -23,23 +23,23 @@ from communities.rules.transfers import (
     TransferStatus,
 )
 from communities.services.belonging import refuse_strangers
-from communities.services.drafting_transfers import (
+from communities.services.transfers.drafting import (
     pick_chats,
     pick_communities,
     pick_customers,
     pick_everything,
     refuse_empty,
 )
-from communities.services.eligibility import refusals_of
-from communities.services.moving_items import block_if_all_are_held, hold_items, move_items
-from communities.services.open_transfers import (
+from communities.services.transfers.eligibility import refusals_of
+from communities.services.transfers.locking import (
     locked_plan,
     locked_transfer,
     refuse_unless,
     stated,
 )
-from communities.services.planning_transfers import Preflight, preflight
-from communities.services.settling_transfers import settle_transfers
+from communities.services.transfers.moving import block_if_all_are_held, hold_items, move_items
+from communities.services.transfers.planning import Preflight, preflight
+from communities.services.transfers.settling import settle_transfers
 from scrm.accounts.models import Staff, User
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.errors import DomainError

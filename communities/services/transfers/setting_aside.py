@@ -11,10 +11,10 @@ from django.db import transaction
 from communities.models import TransferItem
 from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfers import ItemState, Selection
-from communities.services.moving_items import move_items
-from communities.services.open_transfers import lock_plans_of
-from communities.services.settling_transfers import lock_transfers, settle_transfers
-from communities.services.transfer_items import retry_items
+from communities.services.transfers.items import retry_items
+from communities.services.transfers.locking import lock_plans_of
+from communities.services.transfers.moving import move_items
+from communities.services.transfers.settling import lock_transfers, settle_transfers
 from scrm.shared.errors import DomainError
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from communities.errors import BelongsElsewhere, NothingChosen
 from communities.handlers import CustomerOfStaff, customer_book
 from communities.models import Community, GroupChat, OwnershipTransfer
 from communities.services.belonging import refuse_strangers
-from communities.services.planning_transfers import add_chats, add_communities, add_customers
+from communities.services.transfers.planning import add_chats, add_communities, add_customers
 from scrm.accounts.models import Department, Staff, User
 from scrm.accounts.rules.roles import DataScope
 

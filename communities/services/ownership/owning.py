@@ -15,8 +15,8 @@ from django.db import connection as database
 from communities.models import GroupChat, OwnerChange, TransferItem
 from communities.rules.status import ChatState
 from communities.rules.transfers import ItemState, OwnershipCause
-from communities.services.chat_history import ChatHistory, histories_of, write_histories
-from communities.services.violations import judge_changes
+from communities.services.ownership.history import ChatHistory, histories_of, write_histories
+from communities.services.ownership.violations import judge_changes
 from scrm.shared.clock import database_now
 
 #: A hand-over may have made this owner, if it was under way.

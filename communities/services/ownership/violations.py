@@ -16,7 +16,7 @@ from communities.models.ownership import OwnershipViolationQuerySet
 from communities.rules.ownership import ABOUT_THE_OWNER, Owner, broken_by, broken_by_the_way
 from communities.rules.transfer_planning import Policy
 from communities.rules.transfers import BrokenRule, ItemState, OwnershipCause, ViolationStatus
-from communities.services.chat_policies import policies_of_chats
+from communities.services.ownership.policies import policies_of_chats
 from scrm.accounts.models import Staff, User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit

@@ -1,7 +1,7 @@
 """Planning what both owners are told, in the app, of what has changed hands.
 
 A notice is planned in the transaction that verifies the items, and gathers what else is verified
-shortly after. ``sending_notices`` sends it, once.
+shortly after. ``telling`` sends it, once.
 """
 
 from __future__ import annotations

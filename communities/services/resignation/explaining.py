@@ -11,8 +11,8 @@ from communities.models import OwnershipTransfer
 from communities.models.transfer import TransferItemQuerySet
 from communities.rules.status import ChatState
 from communities.rules.transfers import ItemState, Subject
-from communities.services.closing_cases import communities_of
-from communities.services.moving_items import move_items
+from communities.services.resignation.closing import communities_of
+from communities.services.transfers.moving import move_items
 
 
 def explain_items(transfer: OwnershipTransfer) -> int:

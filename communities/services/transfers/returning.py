@@ -13,8 +13,8 @@ from communities.errors import NothingToChange, ReturnTooLate
 from communities.models import OwnershipTransfer, TransferItem
 from communities.models.transfer import TransferItemQuerySet
 from communities.rules.transfers import ItemState, Route, Selection, Subject
-from communities.services.open_transfers import locked_transfer
-from communities.services.planning_transfers import add_chats, preflight
+from communities.services.transfers.locking import locked_transfer
+from communities.services.transfers.planning import add_chats, preflight
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
 from scrm.wecom.models import WecomConnection

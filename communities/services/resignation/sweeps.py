@@ -16,22 +16,22 @@ from communities.models import OwnershipTransfer, ResignationCase, TransferItem
 from communities.rules.resignation import deadline_of, warns_at
 from communities.rules.transfer_status import DERIVED
 from communities.rules.transfers import EXPLAINED, CaseCause, ItemState, TransferStatus
-from communities.services.case_claims import LeaseLost, cases_are_due, claim_case, let_go
-from communities.services.case_listing import (
+from communities.services.resignation.claims import LeaseLost, cases_are_due, claim_case, let_go
+from communities.services.resignation.closing import close_finished_cases
+from communities.services.resignation.explaining import explain_items
+from communities.services.resignation.left_behind import name_unknown_leavers, who_left_something
+from communities.services.resignation.listing import (
     Listing,
     ask_platform,
     list_our_rows,
     read_groups,
     working_connections,
 )
-from communities.services.closing_cases import close_finished_cases
-from communities.services.explaining_items import explain_items
-from communities.services.left_behind import name_unknown_leavers, who_left_something
-from communities.services.open_transfers import lock_plans_of
-from communities.services.planning_transfers import preflight
-from communities.services.resigning import begin_case
-from communities.services.settling_transfers import settle_transfers
-from communities.services.transfers import submit_transfer
+from communities.services.resignation.resigning import begin_case
+from communities.services.transfers.locking import lock_plans_of
+from communities.services.transfers.planning import preflight
+from communities.services.transfers.settling import settle_transfers
+from communities.services.transfers.submitting import submit_transfer
 from scrm.accounts.models import Staff
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.operator_tasks import open_task

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from communities.models import GroupChat
 from communities.rules.transfer_planning import Policy, Thing, policy_for
 from communities.rules.transfers import Subject
-from communities.services.preflight_facts import NOWHERE, places_of, policies_of
+from communities.services.transfers.facts import NOWHERE, places_of, policies_of
 
 
 def policies_of_chats(chats: Iterable[GroupChat]) -> dict[int, Policy]:

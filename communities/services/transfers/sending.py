@@ -32,9 +32,7 @@ from communities.rules.transfer_verdicts import (
     Verdict,
 )
 from communities.rules.transfers import ItemState, Route, Subject
-from communities.services.setting_aside import set_aside_receiver, set_aside_things
-from communities.services.settling_transfers import lock_transfers, settle_transfers
-from communities.services.transfer_claims import (
+from communities.services.transfers.claims import (
     Batch,
     Claimed,
     Refused,
@@ -42,11 +40,13 @@ from communities.services.transfer_claims import (
     claim_batch,
     write_answers,
 )
-from communities.services.transfer_quotas import (
+from communities.services.transfers.quotas import (
     count_quotas,
     exhaust_quotas,
     give_back_quotas,
 )
+from communities.services.transfers.setting_aside import set_aside_receiver, set_aside_things
+from communities.services.transfers.settling import lock_transfers, settle_transfers
 from scrm.accounts.models import Staff
 from scrm.wecom.client import WecomClient, client_for
 from scrm.wecom.client.codes import code_of

@@ -20,17 +20,17 @@ from communities.rules.transfer_status import DERIVED, MENDABLE, OPEN_ITEMS, SUB
 from communities.rules.transfer_words import reason_words
 from communities.rules.transfers import ItemState, Selection
 from communities.services.belonging import refuse_strangers
-from communities.services.eligibility import refusals_of
-from communities.services.moving_items import hold_items, move_items
-from communities.services.open_transfers import (
+from communities.services.transfers.eligibility import refusals_of
+from communities.services.transfers.locking import (
     locked_plan,
     locked_transfer,
     refuse_unless,
     stated,
 )
-from communities.services.planning_transfers import preflight
-from communities.services.settling_transfers import settle_transfers
-from communities.services.transfers import hold_planned, why_nothing_goes
+from communities.services.transfers.moving import hold_items, move_items
+from communities.services.transfers.planning import preflight
+from communities.services.transfers.settling import settle_transfers
+from communities.services.transfers.submitting import hold_planned, why_nothing_goes
 from scrm.accounts.models import Staff, User
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.errors import DomainError

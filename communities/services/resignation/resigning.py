@@ -1,6 +1,6 @@
 """Somebody leaves: a case is opened for what they owned, planned and approved.
 
-It is listed and pushed on by ``case_sweeps``, and closed by ``closing_cases``.
+It is listed and pushed on by ``sweeps``, and closed by ``closing``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from communities.rules.transfers import (
     ItemState,
     Subject,
 )
-from communities.services.closing_cases import end_case
-from communities.services.transfer_quotas import UNUSED, quotas_left
-from communities.services.transfers import (
+from communities.services.resignation.closing import end_case
+from communities.services.transfers.quotas import UNUSED, quotas_left
+from communities.services.transfers.submitting import (
     STAFF_IS_BACK,
     approve_transfer,
     cancel_transfer,

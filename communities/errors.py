@@ -238,6 +238,12 @@ class CaseIsOpen(DomainError):
     code = "case_is_open"
 
 
+class MayNotDeactivate(DomainError):
+    """Opening the case of somebody active takes their login away, which not everybody may."""
+
+    code = "may_not_deactivate"
+
+
 class CaseIsClosed(DomainError):
     """``details`` names its status."""
 

@@ -22,9 +22,14 @@ def pytest_sessionstart():
 
 
 def pytest_collection_modifyitems(items):
-    """Slow tests mostly wait. They come first and, as work is stolen from the end of a worker's
-    list, one after the other in one worker, while the others have the processors."""
-    items.sort(key=lambda item: not any(item.iter_markers("slow")))
+    """Slow tests mostly wait. Each worker begins with its share of the list, and what is left of
+    it is stolen from the end: two of them begin with slow tests, which they run one after the
+    other while the rest have the processors."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [item for item in items if any(item.iter_markers("slow"))]
+    quick = [item for item in items if not any(item.iter_markers("slow"))]
+    between = max(0, len(items) // workers - len(slow[::2]))
+    items[:] = [*slow[::2], *quick[:between], *slow[1::2], *quick[between:]]
 
 
 @pytest.fixture(scope="session")

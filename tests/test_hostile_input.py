@@ -32,7 +32,7 @@ TEXTS = [
 ]  # fmt: skip
 
 # One place gets every eighth value, the next place those after them; 1 tries everything (minutes).
-STRIDE = int(os.environ.get("SCRM_HOSTILE_STRIDE", "12"))
+STRIDE = int(os.environ.get("SCRM_HOSTILE_STRIDE", "16"))
 
 
 def some(values, number):

@@ -157,7 +157,7 @@ class ResignationCaseViewSet(
     def create(self, request: Request) -> Response:
         """为一位离职的同事建立交接；名下的一切在后台清点、按规则安排。"""
         staff = self.body(OpenCaseSerializer)["staff"]
-        if staff.is_active and not acting_user(request).can(Capability.MANAGE_ACCOUNTS):
+        if not resigning.may_open_case(acting_user(request), staff):
             raise PermissionDenied(_("他还在职：停用员工需要“管理账号与密钥”的权限。"))
         case = resigning.open_case(staff.pk, actor=acting_user(request))
         return self.answer(case, code=status.HTTP_201_CREATED)

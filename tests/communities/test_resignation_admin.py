@@ -6,6 +6,8 @@ from django.urls import reverse
 from communities.models import ResignationCase
 from communities.rules.transfers import CaseStatus, ItemState, TransferStatus
 from communities.services.transfers.settling import settle_transfers
+from scrm.accounts.rules.roles import Role
+from tests.accounts.factories import UserFactory
 from tests.communities.transfer_factories import (
     ChatItemFactory,
     OwnershipTransferFactory,
@@ -103,6 +105,19 @@ def test_a_case_that_is_not_listed_yet_has_a_page(operator, office):
     case = ResignationCaseFactory(staff=office.colleague("陈默", is_active=False))
 
     assert "正在清点" in text_of(operator.get(page_of(case)))
+
+
+def test_who_may_not_take_a_login_away_opens_no_case_of_somebody_active(client, office):
+    client.force_login(UserFactory(enterprise=office.enterprise, role=Role.OPERATOR))
+    for url, data in (
+        (reverse("admin:accounts_staff_resign", args=[office.giver.pk]), DIALOG),
+        (reverse("admin:communities_resignationcase_add"), {"staff": office.giver.pk}),
+    ):
+        assert "请管理员办理" in text_of(client.post(url, data, follow=True))
+
+    office.giver.refresh_from_db()
+    assert office.giver.is_active
+    assert not ResignationCase.objects.exists()
 
 
 def test_the_button_on_a_colleagues_page_opens_the_case_and_later_leads_to_it(operator, office):

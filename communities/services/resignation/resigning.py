@@ -14,7 +14,13 @@ from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from communities.errors import CaseIsClosed, CaseIsNotPlanned, CaseIsOpen, TransferNotOpen
+from communities.errors import (
+    CaseIsClosed,
+    CaseIsNotPlanned,
+    CaseIsOpen,
+    MayNotDeactivate,
+    TransferNotOpen,
+)
 from communities.models import OwnershipTransfer, ResignationCase, TransferItem
 from communities.rules.resignation import days_needed, deadline_of
 from communities.rules.transfers import (
@@ -35,6 +41,7 @@ from communities.services.transfers.submitting import (
 )
 from communities.signals import cases_due
 from scrm.accounts.models import Staff, User
+from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit
 from scrm.accounts.services.staff import deactivate_staff
 from scrm.accounts.services.users import lock_accounts_of
@@ -59,16 +66,27 @@ class CaseProgress:
     deadline: datetime
 
 
+def may_open_case(user: User, staff: Staff) -> bool:
+    """Whoever is still active loses their login by it: that is for those who manage accounts."""
+    needed = Capability.MANAGE_ACCOUNTS if staff.is_active else Capability.TRANSFER_OWNERSHIP
+    return user.can(needed)
+
+
 @transaction.atomic
 def open_case(staff_id: int, *, actor: User) -> ResignationCase:
     """Open the case of somebody who leaves or has left; whoever is still active loses their access
-    in the same transaction. Raises ``CaseIsOpen``."""
+    in the same transaction. Raises ``CaseIsOpen``, ``MayNotDeactivate``."""
     colleagues = Staff.objects.visible_to(actor)
     lock_accounts_of(colleagues.values_list("enterprise_id", flat=True).get(pk=staff_id))
     staff = colleagues.select_for_update(no_key=True).get(pk=staff_id)
     if _open_case_of(staff_id) is not None:
         raise CaseIsOpen(
             _("“%(staff)s”的离职交接已在进行，请在原来的交接里处理。") % {"staff": staff}
+        )
+    if not may_open_case(actor, staff):
+        raise MayNotDeactivate(
+            _("“%(staff)s”还在职，停用员工需要“管理账号与密钥”的权限：请管理员办理离职交接。")
+            % {"staff": staff}
         )
     if staff.is_active:
         deactivate_staff(staff_id, actor=actor)  # which begins the case

@@ -31,7 +31,8 @@ class SimulatedCompany:
             )
         except httpx.HTTPError as error:
             raise NotSimulated(
-                f"连不上模拟企业微信（{type(error).__name__}），先运行 make up。"
+                f"连不上模拟企业微信（{type(error).__name__}）："
+                "先运行 make up；它用了 SCRM_PORT 的话，这里也带上。"
             ) from error
         body = answer.json()
         if answer.status_code != httpx.codes.OK:

@@ -33,7 +33,7 @@ PLATFORM_COLOURS = {
     ChatPlatformStatus.INHERITED: "info",
 }
 PLATFORM_FACTS = (
-    "platform_label",
+    "platform_status",
     "staff_count",
     "owner_userid",
     "founded_at",
@@ -124,7 +124,7 @@ class GroupChatAdmin(ChatShortcuts, EnterpriseModelAdmin[GroupChat]):
         ("owner", "capacity"),
         "join_url",
         ("people", "state"),
-        ("platform_label", "staff_count", "owner_userid"),
+        ("platform_status", "staff_count", "owner_userid"),
         ("founded_at", "read_at", "dissolution"),
         "notice",
     )

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from communities.models import Community, GroupChat
-from communities.rules.status import ChatState
+from communities.rules.status import ChatPlatformStatus, ChatState
 from communities.services.ownership.owning import end_ownership, follow_owners, own_new_chats
 from communities.services.seating import CHANGED_BY_US
 from scrm.accounts.models import Staff
@@ -24,6 +24,8 @@ from scrm.wecom.models import WecomConnection
 
 STAFF = 1  # the type of a member of the company
 LONGEST_NAME, LONGEST_ID = 120, 128
+#: Ended by a reading that shows another owner; the list of groups tells these only now and then.
+LEFT_BEHIND = frozenset({ChatPlatformStatus.OWNER_RESIGNED, ChatPlatformStatus.INHERITING})
 SHOWN = (
     "name",
     "owner",
@@ -36,6 +38,7 @@ SHOWN = (
     "state",
     "dissolved_at",
     "is_dissolution_inferred",
+    "platform_status",
 )
 
 # A chat that holds somebody has a place for them, whatever capacity was written down.
@@ -202,6 +205,8 @@ def _show(
     chat.name = reading.name[:LONGEST_NAME] or chat.name
     is_same = reading.owner.lower() == chat.owner_userid.lower()
     chat.owner = staff.get(reading.owner.lower(), chat.owner if is_same else None)
+    if not is_same and chat.platform_status in LEFT_BEHIND:
+        chat.platform_status = ChatPlatformStatus.INHERITED
     chat.owner_userid = reading.owner
     chat.notice = reading.notice
     chat.founded_at = reading.created_at or chat.founded_at

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.contrib.admin.utils import flatten
 from unfold.decorators import display
 from unfold.utils import display_for_label
 
@@ -38,6 +39,7 @@ def test_labels_of_inlines_are_covered_as_well():
 def test_no_form_shows_a_label():
     """On a form Unfold knows no labels: it would show the pair of value and words as it is."""
     for model_admin in admin.site._registry.values():
-        for name in model_admin.readonly_fields:
+        shown = getattr(model_admin, "fields", None) or ()
+        for name in {*model_admin.readonly_fields, *flatten(shown)}:
             column = getattr(model_admin, str(name), None)
             assert not isinstance(getattr(column, "label", None), dict), f"{model_admin}.{name}"

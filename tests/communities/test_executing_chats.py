@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from communities.models import OwnershipTransfer, TransferItem, TransferQuota
+from communities.models import GroupChat, OwnershipTransfer, TransferItem, TransferQuota
+from communities.rules.status import ChatPlatformStatus
 from communities.rules.transfers import ItemState, Route, TransferStatus
 from communities.services.ownership.owning import name_owner
 from communities.services.transfers.executing import run_due_transfers, transfers_are_due
@@ -102,9 +103,11 @@ def test_chats_of_who_left_are_inherited_and_verified_when_that_is_over(company,
     company.look(rounds=2)
     assert told(transfer) == [("accepted", "")] * 3
 
+    GroupChat.objects.update(platform_status=ChatPlatformStatus.OWNER_RESIGNED)
     company.wait(company.corp.settings.inheritance_seconds + 1)
     company.look()
     assert told(transfer) == [("verified", "")] * 3
+    assert {chat.platform_status for chat in GroupChat.objects.all()} == {"inherited"}
 
 
 def test_a_giver_who_left_meanwhile_sends_the_item_the_other_way(company, chats):

@@ -17,7 +17,7 @@ up: .venv/.complete
 	@exec $(PY) -m scrm.launcher
 
 test: .venv/.complete
-	@$(PY) -m pytest -n 3 --dist worksteal
+	@$(PY) -m pytest -n 4 --dist worksteal
 
 check: .venv/.complete
 	@$(PY) .ci/check.py

@@ -51,7 +51,7 @@ STEPS: dict[str, Callable[[], bool]] = {
     "schema": schema_is_committed,
     "client": lambda: run(PYTHON, ".ci/client.py", "--check"),
     "messages": lambda: manage("messages", "--check"),
-    "tests": lambda: module("pytest", "-n", "3", "--dist", "worksteal", "-q"),
+    "tests": lambda: module("pytest", "-n", "4", "--dist", "worksteal", "-q"),
 }
 
 

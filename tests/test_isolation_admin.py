@@ -143,7 +143,7 @@ def test_an_add_page_opens_or_is_forbidden(worlds):
     assert 200 in answers.values()
 
 
-READS_PAGES = {Role.OPERATOR, Role.READ_ONLY}  # what opens for the others opens for these
+READS_PAGES = {Role.OPERATOR, Role.ANALYST}  # what opens for the others opens for these
 
 
 @pytest.mark.parametrize("role", sorted({*Role.values} - {Role.ADMINISTRATOR}))

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from communities.rules.kinds import CommunityKind
 
-#: Why a policy cannot name nothing but everything: an empty kind means any.
+#: Of the kind of communities that a policy is for.
 ANY_KIND = ""
 
 
@@ -220,11 +220,6 @@ ITEM_MOVES: dict[str, frozenset[ItemState]] = {
         }
     ),
 }
-
-
-def item_may_become(current: str, target: str) -> bool:
-    """Whether an item may move from one state to the other."""
-    return target in ITEM_MOVES.get(current, frozenset())
 
 
 class CaseStatus(TextChoices):

@@ -27,7 +27,7 @@ from communities.rules.transfer_verdicts import (
     SETTLED_AFTER,
 )
 from communities.rules.transfer_words import REASONS
-from communities.rules.transfers import ItemState, Route, Subject, item_may_become
+from communities.rules.transfers import ITEM_MOVES, ItemState, Route, Subject
 from scrm.wecom.client.codes import CODES
 
 SENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_every_code_leads_somewhere_an_item_may_go_and_has_words(subject, route,
             verdict_on_refused_call(sent(subject, route, reason), answer, alone=True),
             verdict_on_refused_call(sent(subject, route, reason), answer, alone=False),
         ):
-            assert item_may_become(ItemState.SENDING, verdict.state)
+            assert verdict.state in ITEM_MOVES[ItemState.SENDING]
             assert verdict.reason in REASONS or verdict.state == ItemState.ACCEPTED
             assert (verdict.wait is None) == (verdict.state in {"failed", "gone"})
             assert verdict.code == code
@@ -151,7 +151,7 @@ def test_whatever_is_read_only_the_receiver_verifies_and_nothing_waits_for_ever(
         assert reason != "last_look"
         assert look.read_in == 0
         return
-    assert item_may_become(state, look.verdict.state)
+    assert look.verdict.state in ITEM_MOVES[state]
     assert look.verdict.reason in {"", *REASONS}
     if look.verdict.state == ItemState.VERIFIED:
         assert owner == "receiver"

@@ -69,8 +69,6 @@ HAND_OVERS, HAND_OVER_DAYS = 2, 90
 CUSTOMER_ANSWER_HOURS = 24
 #: What somebody left with can be inherited for so long.
 INHERITABLE_DAYS = 365
-#: Giver and receiver have logged in within so many days; only the platform knows.
-LOGIN_DAYS = 365
 #: A hand-over on the job may be returned for so long. Our rule: later it is a new one.
 RETURN_DAYS = 7
 

@@ -8,9 +8,6 @@ import logging
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import DateTimeField, DurationField, Expression, ExpressionWrapper, Value
-from django.db.models.functions import Now
-
 from scrm.shared.clock import database_now
 from scrm.wecom.client import WecomRefusal, client_for
 from scrm.wecom.models import WecomConnection
@@ -31,12 +28,6 @@ def platform_now(connection: WecomConnection) -> datetime:
     """The time there, by the database's clock. What we last heard is on the row: whoever has just
     called the platform passes the object that the client had."""
     return database_now() + clock_ahead(connection)
-
-
-def platform_time(connection: WecomConnection) -> Expression:
-    """The same as a part of a statement."""
-    ahead = Value(clock_ahead(connection), output_field=DurationField())
-    return ExpressionWrapper(Now() + ahead, output_field=DateTimeField())
 
 
 def platform_day(instant: datetime) -> date:

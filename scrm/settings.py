@@ -256,6 +256,15 @@ STORAGES = {
             "directory_permissions_mode": 0o700,
         },
     },
+    "content": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "media" / "content",
+            "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
 }
 MEDIA_ROOT = DATA_DIR / "media"  # served by our own views only, after a permission check
 

@@ -15,7 +15,6 @@ from campaigns.models import Broadcast, Run
 from campaigns.rules.status import (
     BroadcastStatus,
     BroadcastTarget,
-    ContentCategory,
     MisfirePolicy,
 )
 from campaigns.selectors.audience import estimate_audience
@@ -23,6 +22,7 @@ from campaigns.selectors.choices import VERBS, available_actions
 from campaigns.services import composing, controlling, scheduling
 from communities.api.fields import CriterionField
 from communities.models import Community
+from communities.rules.kinds import ContentCategory
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.fields import VisibleRelatedField

@@ -2,21 +2,27 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.models.content import ContentVersion
+from campaigns.models.segment import Segment
+from campaigns.models.sop import SopStep
 from campaigns.rules.status import (
+    AWAITING_TIME,
     OPEN_RUN,
     BroadcastStatus,
     BroadcastTarget,
-    ContentCategory,
+    FreezeAt,
     MisfirePolicy,
     RunStatus,
 )
-from communities.models import Community, SplitBranch
+from communities.models import Community, GroupChat, SplitBranch
+from communities.rules.kinds import ContentCategory
 from scrm.accounts.models import Enterprise, User
 from scrm.accounts.rules.roles import DataScope
 from scrm.wecom.models import ChannelAccount
@@ -47,13 +53,14 @@ class BroadcastQuerySet(models.QuerySet["Broadcast"]):
         )
 
     def due(self, now: datetime) -> BroadcastQuerySet:
-        return self.filter(status=BroadcastStatus.SCHEDULED, scheduled_at__lte=now)
+        return self.filter(status__in=AWAITING_TIME, scheduled_at__lte=now)
 
 
 class Broadcast(models.Model):
     """One message to many: what it says, to whom, when, and who approved it.
 
-    While scheduled, this row is the schedule: nothing waits in a broker.
+    ``scheduled_at`` is when it next begins to run: nothing waits in a broker. One that recurs has a
+    ``schedule``, from which the time after that comes; it may be due again while it still runs.
     Status moves only through ``campaigns.services``.
     """
 
@@ -81,8 +88,87 @@ class Broadcast(models.Model):
     communities = models.ManyToManyField(
         Community, related_name="broadcasts", verbose_name=_("社群")
     )
+    chats = models.ManyToManyField(
+        GroupChat,
+        related_name="broadcasts",
+        blank=True,
+        verbose_name=_("指定的群"),
+        help_text=_("只用于发到客户群；留空表示这些社群的所有群。"),
+    )
     criterion = models.JSONField(
-        _("人群条件"), default=dict, blank=True, help_text=_("空表示社群里的所有人。")
+        _("人群条件"), default=dict, blank=True, help_text=_("空表示社群里的所有人（或所有群）。")
+    )
+    segments = models.ManyToManyField(
+        Segment,
+        related_name="broadcasts",
+        blank=True,
+        verbose_name=_("人群包"),
+        help_text=_("在其中任何一个里；留空表示不限。"),
+    )
+    excluded_segments = models.ManyToManyField(
+        Segment, related_name="+", blank=True, verbose_name=_("排除的人群包")
+    )
+    freeze_at = models.CharField(
+        _("锁定名单"),
+        max_length=20,
+        choices=FreezeAt.choices,
+        default=FreezeAt.START,
+        db_default=FreezeAt.START,
+        help_text=_("批准时锁定：之后才符合条件的人不会收到。"),
+    )
+    content_version = models.ForeignKey(
+        ContentVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="broadcasts",
+        verbose_name=_("内容版本"),
+        help_text=_("内容来自内容库的哪一版。"),
+    )
+    attachments = models.JSONField(
+        _("附件"), default=list, db_default=models.Value([], models.JSONField()), blank=True
+    )
+    cost_amount = models.BigIntegerField(
+        _("成本（分）"), default=0, db_default=0, help_text=_("这次群发的制作与权益成本。")
+    )
+    remind_after_hours = ArrayField(
+        models.PositiveSmallIntegerField(),
+        verbose_name=_("催群主确认（小时）"),
+        default=list,
+        db_default=models.Value([]),
+        blank=True,
+        help_text=_("提交后几小时提醒还没确认的群主，例如 4, 24；平台每 24 小时最多 3 次。"),
+    )
+    error_budget_percent = models.PositiveSmallIntegerField(
+        _("失败上限（%）"), default=0, db_default=0, help_text=_("超过即自动暂停；0 表示不限。")
+    )
+    override_reason = models.CharField(
+        _("坚持使用的理由"),
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("广告法检查有拦截项时，写明为什么可以用；由审批人决定。"),
+    )
+    required_approvals = models.PositiveSmallIntegerField(
+        _("需要几人批准"), default=1, db_default=1, editable=False
+    )
+    content_digest = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("批准的是哪个内容；变了批准就作废。"),
+    )
+    sop_step = models.ForeignKey(
+        SopStep,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="broadcasts",
+        verbose_name=_("来自 SOP"),
     )
     channel_account = models.ForeignKey(
         ChannelAccount, on_delete=models.PROTECT, related_name="+", verbose_name=_("渠道账号")
@@ -163,7 +249,7 @@ class Broadcast(models.Model):
             # the sweep for due broadcasts
             models.Index(
                 fields=["scheduled_at"],
-                condition=models.Q(status=BroadcastStatus.SCHEDULED),
+                condition=models.Q(status__in=sorted(AWAITING_TIME)),
                 name="due_broadcasts",
             ),
         ]
@@ -203,7 +289,30 @@ class Run(models.Model):
         _("连续故障"), default=0, help_text=_("渠道连续多少次没有正常应答。")
     )
     held_until = models.DateTimeField(
-        _("暂缓到"), null=True, blank=True, help_text=_("渠道限流或故障时，到这个时间再继续。")
+        _("暂缓到"),
+        null=True,
+        blank=True,
+        help_text=_("渠道限流、故障或免打扰时，到这个时间再继续。"),
+    )
+    held_reason = models.CharField(
+        _("暂缓原因"), max_length=40, blank=True, default="", db_default=""
+    )
+    status_reason = models.CharField(
+        _("状态说明"), max_length=300, blank=True, default="", db_default=""
+    )
+    arm = models.SmallIntegerField(
+        _("实验组"), null=True, blank=True, help_text=_("按天轮换的实验里，这一天是第几组。")
+    )
+    is_prefrozen = models.BooleanField(
+        _("批准时已锁定名单"), default=False, db_default=False, editable=False
+    )
+    content_version = models.ForeignKey(
+        ContentVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="runs",
+        verbose_name=_("内容版本"),
     )
     started_at = models.DateTimeField(_("开始时间"), db_default=Now())
     finished_at = models.DateTimeField(_("结束时间"), null=True, blank=True)

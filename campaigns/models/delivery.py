@@ -2,11 +2,18 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models.broadcast import Run
-from campaigns.rules.status import OPEN_DISPATCH, DeliveryStatus, DispatchStatus
+from campaigns.rules.status import (
+    CLAIMABLE_DISPATCH,
+    OPEN_DISPATCH,
+    POLLED_DISPATCH,
+    DeliveryStatus,
+    DispatchStatus,
+)
 from scrm.accounts.models import User
 
 
@@ -21,7 +28,8 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
 class Dispatch(models.Model):
     """One call to the channel for up to a batch of recipients: the only queue of a run.
 
-    ``due_at`` says when it may next be claimed: for a leased one, that is when the lease ends.
+    ``due_at`` says when it may next be claimed: for a leased one, that is when the lease ends, for
+    one with the platform when it is next asked about.
     ``token`` fences: a result is written only by who holds the current lease. A leased dispatch
     without a token is one whose channel answered, but not with what became of it.
     """
@@ -53,6 +61,28 @@ class Dispatch(models.Model):
     failed_count = models.PositiveIntegerField(_("失败"), db_default=0)
     suppressed_count = models.PositiveIntegerField(_("拦下"), db_default=0)
     cancelled_count = models.PositiveIntegerField(_("取消"), db_default=0)
+    expired_count = models.PositiveIntegerField(_("过期"), db_default=0)
+    arm = models.SmallIntegerField(
+        _("实验组"), null=True, help_text=_("实验里的第几组；0 是不发送的对照组。")
+    )
+    sender = models.CharField(
+        _("发送人"), max_length=64, blank=True, db_default="", help_text=_("由谁在平台上确认发送。")
+    )
+    has_tokens = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text=_("限速的份额已经领过。")
+    )
+    remote_id = models.CharField(
+        _("平台任务号"), max_length=64, blank=True, db_default="", editable=False
+    )
+    attempted_at = models.DateTimeField(
+        _("首次调用"), null=True, help_text=_("第一次领取去调用平台的时间，按数据库的时钟。")
+    )
+    submitted_at = models.DateTimeField(_("提交时间"), null=True, help_text=_("按平台的时钟。"))
+    confirmed_at = models.DateTimeField(_("确认时间"), null=True, help_text=_("按平台的时钟。"))
+    reminded_at = ArrayField(
+        models.DateTimeField(), verbose_name=_("提醒时间"), default=list, db_default=Value([])
+    )
+    poll_count = models.PositiveIntegerField(_("查询次数"), db_default=0)
 
     objects = DispatchQuerySet.as_manager()
 
@@ -75,8 +105,14 @@ class Dispatch(models.Model):
             # the claim: what is due, oldest first
             models.Index(
                 fields=["due_at", "id"],
-                condition=models.Q(status__in=sorted(OPEN_DISPATCH)),
+                condition=models.Q(status__in=sorted(CLAIMABLE_DISPATCH)),
                 name="claimable_dispatches",
+            ),
+            # whom the platform is to be asked about next
+            models.Index(
+                fields=["due_at", "id"],
+                condition=models.Q(status__in=sorted(POLLED_DISPATCH)),
+                name="polled_dispatches",
             ),
         ]
 

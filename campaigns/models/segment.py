@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.rules.status import BroadcastTarget
+from communities.models import GroupChat
 from members.models import Member
 from scrm.accounts.models import Enterprise, User
 
@@ -14,13 +16,20 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
 
 
 class Segment(models.Model):
-    """A criterion over members with a name, and the list it gave when it was last drawn up."""
+    """A criterion over members or chats with a name, and the list it gave when last drawn up."""
 
     enterprise = models.ForeignKey(
         Enterprise, on_delete=models.PROTECT, related_name="segments", verbose_name=_("企业")
     )
     code = models.SlugField(_("代码"), max_length=40, help_text=_("条件里用它指这个人群包。"))
     name = models.CharField(_("名称"), max_length=120)
+    target = models.CharField(
+        _("挑的是"),
+        max_length=20,
+        choices=BroadcastTarget.choices,
+        default=BroadcastTarget.MEMBERS,
+        db_default=BroadcastTarget.MEMBERS,
+    )
     criterion = models.JSONField(_("条件"), default=dict, blank=True)
     member_count = models.PositiveBigIntegerField(_("人数"), null=True, blank=True, editable=False)
     drawn_at = models.DateTimeField(_("名单时间"), null=True, blank=True, editable=False)
@@ -75,3 +84,27 @@ class SegmentMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id} {self.member_id}"
+
+
+class SegmentChat(models.Model):
+    """One chat of the list of a segment of chats, as of ``drawn_at``."""
+
+    pk = models.CompositePrimaryKey("segment_id", "chat_id")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="chats", verbose_name=_("人群包")
+    )
+    chat = models.ForeignKey(
+        GroupChat,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("客户群"),
+    )
+
+    class Meta:
+        verbose_name = _("人群包里的群")
+        verbose_name_plural = _("人群包里的群")
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.chat_id}"

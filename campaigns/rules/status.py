@@ -13,6 +13,7 @@ class BroadcastStatus(TextChoices):
     SCHEDULED = "scheduled", _("已排期")
     RUNNING = "running", _("发送中")
     PAUSED = "paused", _("已暂停")
+    HALTED = "halted", _("已叫停")
     COMPLETED = "completed", _("已完成")
     PARTIALLY_COMPLETED = "partially_completed", _("部分完成")
     FAILED = "failed", _("失败")
@@ -31,12 +32,7 @@ BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
         {
             BroadcastStatus.RUNNING,
             BroadcastStatus.APPROVED,
-            BroadcastStatus.FAILED,
-            BroadcastStatus.CANCELLED,
-        }
-    ),
-    BroadcastStatus.RUNNING: frozenset(
-        {
+            BroadcastStatus.DRAFT,
             BroadcastStatus.PAUSED,
             BroadcastStatus.COMPLETED,
             BroadcastStatus.PARTIALLY_COMPLETED,
@@ -44,7 +40,28 @@ BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
             BroadcastStatus.CANCELLED,
         }
     ),
-    BroadcastStatus.PAUSED: frozenset({BroadcastStatus.RUNNING, BroadcastStatus.CANCELLED}),
+    BroadcastStatus.RUNNING: frozenset(
+        {
+            BroadcastStatus.SCHEDULED,
+            BroadcastStatus.PAUSED,
+            BroadcastStatus.HALTED,
+            BroadcastStatus.COMPLETED,
+            BroadcastStatus.PARTIALLY_COMPLETED,
+            BroadcastStatus.FAILED,
+            BroadcastStatus.CANCELLED,
+        }
+    ),
+    BroadcastStatus.PAUSED: frozenset(
+        {
+            BroadcastStatus.RUNNING,
+            BroadcastStatus.SCHEDULED,
+            BroadcastStatus.HALTED,
+            BroadcastStatus.CANCELLED,
+        }
+    ),
+    BroadcastStatus.HALTED: frozenset(
+        {BroadcastStatus.RUNNING, BroadcastStatus.SCHEDULED, BroadcastStatus.CANCELLED}
+    ),
 }
 
 
@@ -58,8 +75,12 @@ VERB_BEGINS: dict[str, frozenset[BroadcastStatus]] = {
     "unschedule_broadcast": frozenset({BroadcastStatus.SCHEDULED}),
     "start_broadcast": frozenset({BroadcastStatus.SCHEDULED}),
     "miss_broadcast": frozenset({BroadcastStatus.SCHEDULED}),
-    "pause_broadcast": frozenset({BroadcastStatus.RUNNING}),
-    "resume_broadcast": frozenset({BroadcastStatus.PAUSED}),
+    "void_approval": frozenset({BroadcastStatus.APPROVED, BroadcastStatus.SCHEDULED}),
+    "pause_broadcast": frozenset({BroadcastStatus.SCHEDULED, BroadcastStatus.RUNNING}),
+    "resume_broadcast": frozenset({BroadcastStatus.PAUSED, BroadcastStatus.HALTED}),
+    "halt_broadcast": frozenset({BroadcastStatus.RUNNING, BroadcastStatus.PAUSED}),
+    "await_next_occurrence": frozenset({BroadcastStatus.RUNNING}),
+    "end_schedule": frozenset({BroadcastStatus.SCHEDULED}),
     "finish_broadcast": frozenset({BroadcastStatus.RUNNING}),
     "cancel_broadcast": frozenset(
         {
@@ -69,9 +90,14 @@ VERB_BEGINS: dict[str, frozenset[BroadcastStatus]] = {
             BroadcastStatus.SCHEDULED,
             BroadcastStatus.RUNNING,
             BroadcastStatus.PAUSED,
+            BroadcastStatus.HALTED,
         }
     ),
 }
+
+
+#: A broadcast in these states begins to run when its time comes.
+AWAITING_TIME = frozenset({BroadcastStatus.SCHEDULED, BroadcastStatus.RUNNING})
 
 
 class BroadcastTarget(TextChoices):
@@ -92,27 +118,25 @@ RECIPIENT_KIND = {
 }
 
 
-class ContentCategory(TextChoices):
-    SERVICE = "service", _("服务")
-    BENEFIT = "benefit", _("福利")
-    EVENT = "event", _("活动")
-    KNOWLEDGE = "knowledge", _("知识")
-    UGC = "ugc", _("用户内容")
-    BRAND = "brand", _("品牌")
-    ADVERT = "advert", _("广告")
-
-
 class MisfirePolicy(TextChoices):
     RUN_LATE = "run_late", _("宽限时间内补发")
     SKIP = "skip", _("错过即取消")
+    ASK = "ask", _("错过后由人决定")
+
+
+class FreezeAt(TextChoices):
+    START = "start", _("开始发送时")
+    APPROVAL = "approval", _("批准时")
 
 
 class RunStatus(TextChoices):
+    ASKED = "asked", _("错过了，等人决定")
     FREEZING = "freezing", _("锁定名单")
     SENDING = "sending", _("发送中")
     CANCELLING = "cancelling", _("正在取消")
     FINISHED = "finished", _("已结束")
     CANCELLED = "cancelled", _("已取消")
+    SKIPPED = "skipped", _("错过了，没有发送")
 
 
 #: Something is still to be done for runs in these states.
@@ -122,12 +146,18 @@ OPEN_RUN = frozenset({RunStatus.FREEZING, RunStatus.SENDING, RunStatus.CANCELLIN
 class DispatchStatus(TextChoices):
     PENDING = "pending", _("待发送")
     LEASED = "leased", _("发送中")
+    AWAITING = "awaiting", _("等待平台上的确认")
+    STOPPING = "stopping", _("正在停止")
     DONE = "done", _("已有结果")
     CANCELLED = "cancelled", _("已取消")
 
 
-#: Dispatches without a result. A leased one may have been handed over: its outcome is not known.
-OPEN_DISPATCH = frozenset({DispatchStatus.PENDING, DispatchStatus.LEASED})
+#: What a drain takes. A leased one may have been handed over: its outcome is not known.
+CLAIMABLE_DISPATCH = frozenset({DispatchStatus.PENDING, DispatchStatus.LEASED})
+#: With the platform, where somebody has still to confirm: it is asked again and again.
+POLLED_DISPATCH = frozenset({DispatchStatus.AWAITING, DispatchStatus.STOPPING})
+#: Dispatches without a result.
+OPEN_DISPATCH = CLAIMABLE_DISPATCH | POLLED_DISPATCH
 
 
 class DeliveryStatus(TextChoices):

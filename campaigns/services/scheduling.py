@@ -86,7 +86,13 @@ def start_broadcast(broadcast_id: int) -> Run | None:
         _note_missed(broadcast, misfire)
         return None
     run = Run.objects.create(broadcast=broadcast, planned_for=broadcast.scheduled_at)
-    move_broadcast(broadcast, BroadcastStatus.RUNNING, verb="start_broadcast", actor=None)
+    move_broadcast(
+        broadcast,
+        BroadcastStatus.RUNNING,
+        verb="start_broadcast",
+        actor=None,
+        scheduled_at=None,  # it is not due again
+    )
     broadcast_started.send(sender=Broadcast, broadcast_id=broadcast.pk, run_id=run.pk)
     logger.info("A broadcast has begun.", extra={"broadcast_id": broadcast.pk, "run_id": run.pk})
     return run

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from campaigns.channels.registry import sending_kinds
 from campaigns.errors import ChannelIsOff
 from campaigns.models import Broadcast
-from campaigns.rules.status import BroadcastStatus, BroadcastTarget, ContentCategory
+from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from campaigns.services.composing import create_broadcast
 from communities.models import Community, SplitBranch
+from communities.rules.kinds import ContentCategory
 from communities.rules.status import ChatState
 from members.rules.splitting import IN_COMMUNITY
 from members.services.starting_splits import criterion_of

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Cast, Now
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from communities.models.classification import ClassificationValue
 from communities.models.tier import Tier
-from communities.rules.kinds import Circle, CommunityKind, PurposeKind
+from communities.rules.kinds import Circle, CommunityKind, ContentCategory, PurposeKind
 from communities.rules.status import OPEN_FOR_ENTRY, CommunityStatus
 from scrm.accounts.models import Department, Enterprise, Staff
 from scrm.accounts.rules.roles import DataScope
@@ -119,6 +120,20 @@ class Community(models.Model):
         related_name="+",
         verbose_name=_("备用群主"),
         help_text=_("群主离开时，转让规则可以让这位同事接手社群的客户群。"),
+    )
+    allowed_categories = ArrayField(
+        models.CharField(max_length=20, choices=ContentCategory.choices),
+        verbose_name=_("允许的内容类别"),
+        default=list,
+        db_default=models.Value([]),
+        blank=True,
+        help_text=_("留空表示都允许；服务类总是允许。"),
+    )
+    advert_share_limit = models.PositiveSmallIntegerField(
+        _("广告占比上限（%）"),
+        null=True,
+        blank=True,
+        help_text=_("近几天的消息里广告超过这个比例就不再发广告；留空用企业的规则。"),
     )
     minimum_size = models.PositiveIntegerField(_("最小规模"), default=30)
     target_size = models.PositiveIntegerField(_("目标规模"), default=500)

@@ -23,6 +23,18 @@ class Circle(TextChoices):
     LIFESTYLE = "lifestyle", _("生活方式圈")
 
 
+class ContentCategory(TextChoices):
+    """What a message is about. Service messages are what a customer needs to be told."""
+
+    SERVICE = "service", _("服务")
+    BENEFIT = "benefit", _("福利")
+    EVENT = "event", _("活动")
+    KNOWLEDGE = "knowledge", _("知识")
+    UGC = "ugc", _("用户内容")
+    BRAND = "brand", _("品牌")
+    ADVERT = "advert", _("广告")
+
+
 class EntryMode(TextChoices):
     OPEN = "open", _("开放")
     RULE = "rule", _("按规则自动")

@@ -40,6 +40,19 @@ class Member(models.Model):
     )
     nickname = models.CharField(_("昵称"), max_length=120)
     phone = EncryptedTextField(_("手机号"), blank=True, default="")
+    birthday = models.PositiveSmallIntegerField(
+        _("生日"),
+        null=True,
+        blank=True,
+        help_text=_("月和日，写成一个数：3 月 8 日是 308。年份不保存。"),
+    )
+    erased_at = models.DateTimeField(
+        _("抹除时间"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("应本人要求抹除了个人信息；历史记录里只剩编号。"),
+    )
     created_at = models.DateTimeField(_("建档时间"), db_default=Now())
 
     objects = MemberQuerySet.as_manager()
@@ -52,6 +65,19 @@ class Member(models.Model):
                 fields=["enterprise", "external_id"],
                 name="member_external_id_is_unique",
                 violation_error_message=_("这个客户编号已存在。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(birthday=None) | models.Q(birthday__gte=101, birthday__lte=1231),
+                name="birthday_is_a_day_of_the_year",
+                violation_error_message=_("生日写成月和日，例如 308。"),
+            ),
+        ]
+        indexes = [
+            # whose birthday it is
+            models.Index(
+                fields=["enterprise", "birthday"],
+                condition=models.Q(birthday__isnull=False),
+                name="birthdays",
             ),
         ]
 

@@ -365,7 +365,9 @@ class Consent(models.Model):
         ]
         indexes = [
             # the latest word of a member about a purpose
-            models.Index(fields=["member", "purpose", "-id"], name="latest_consent"),
+            models.Index(
+                fields=["purpose", "member", "-id"], include=["decision"], name="latest_consent"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from campaigns.rules.status import BroadcastTarget, ContentCategory
+from campaigns.rules.status import BroadcastTarget
+from communities.rules.kinds import ContentCategory
 from scrm.demo.world import Json, clause
 
 

@@ -19,6 +19,11 @@ class TaskKind(TextChoices):
     TRANSFER_APPROVAL = "transfer_approval", _("转让待审批")
     TRANSFER_TROUBLE = "transfer_trouble", _("转让有问题要处理")
     RESIGNATION_DUE = "resignation_due", _("离职交接快到期")
+    BROADCAST_APPROVAL = "broadcast_approval", _("群发待审批")
+    BROADCAST_MISSED = "broadcast_missed", _("群发错过了时间")
+    BROADCAST_HALTED = "broadcast_halted", _("群发被叫停")
+    BROADCAST_UNCONFIRMED = "broadcast_unconfirmed", _("群主还没确认群发")
+    SOP_CHECKLIST = "sop_checklist", _("群 SOP 清单")
 
 
 class TaskStatus(TextChoices):

@@ -32,6 +32,8 @@ class Capability(TextChoices):
     VIEW_CAMPAIGNS = "campaigns.view", _("查看触达")
     COMPOSE_CAMPAIGNS = "campaigns.compose", _("编辑与执行触达")
     APPROVE_CAMPAIGNS = "campaigns.approve", _("审批群发")
+    MANAGE_SEND_POLICIES = "campaigns.policies", _("管理发送规则与词库")
+    EXPORT_CAMPAIGNS = "campaigns.export", _("导出收件人")
     WORK_ALERTS = "alerts.work", _("处理流失预警")
     VIEW_ACCOUNTS = "accounts.view", _("查看账号与部门")
     MANAGE_ACCOUNTS = "accounts.manage", _("管理账号与密钥")
@@ -65,7 +67,8 @@ CAPABILITIES: dict[str, frozenset[Capability]] = {
         Capability.APPROVE_CAMPAIGNS,
         Capability.APPROVE_TRANSFERS,
     },
-    Role.ANALYST: VIEWS | {Capability.VIEW_ACCOUNTS, Capability.VIEW_AUDIT},
+    Role.ANALYST: VIEWS
+    | {Capability.VIEW_ACCOUNTS, Capability.VIEW_AUDIT, Capability.EXPORT_CAMPAIGNS},
     Role.READ_ONLY: VIEWS,
 }
 

@@ -44,6 +44,18 @@ class ChannelAccount(models.Model):
     failure_percent = models.PositiveSmallIntegerField(
         _("模拟失败率（%）"), default=0, help_text=_("仅沙盒：多少收件人会失败。")
     )
+    rate_per_second = models.PositiveIntegerField(
+        _("每秒最多"),
+        null=True,
+        blank=True,
+        help_text=_("每秒最多发给多少收件人；留空表示不限。"),
+    )
+    rate_burst = models.PositiveIntegerField(
+        _("突发"),
+        default=0,
+        db_default=0,
+        help_text=_("空闲之后可以一次多发多少；0 表示和每秒一样。"),
+    )
     created_at = models.DateTimeField(_("创建时间"), db_default=Now())
 
     objects = ChannelAccountQuerySet.as_manager()

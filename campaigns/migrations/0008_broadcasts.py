@@ -446,7 +446,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='dispatch',
             name='attempted_at',
-            field=models.DateTimeField(help_text='第一次调用平台之前，按平台的时钟。', null=True, verbose_name='首次调用'),
+            field=models.DateTimeField(help_text='第一次领取去调用平台的时间，按数据库的时钟。', null=True, verbose_name='首次调用'),
         ),
         migrations.AddField(
             model_name='dispatch',

@@ -26,7 +26,7 @@ from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.audience import estimate_audience
 from campaigns.selectors.choices import is_available
 from campaigns.selectors.progress import progress_of
-from campaigns.services import composing, controlling, scheduling
+from campaigns.services import approving, composing, controlling, scheduling
 from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from communities.models import Community
 from scrm.accounts.admin_gates import admin_user
@@ -236,7 +236,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
         dialog=confirm(_("送审这条群发？"), _("送审后不能修改；需要另一位同事批准。")),
     )
     def submit(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = composing.submit_broadcast
+        verb = approving.submit_broadcast
         return self.run_on_row(request, object_id, verb, done=gettext("已送审。"))
 
     @action(
@@ -247,7 +247,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
         dialog=confirm(_("批准这条群发？"), _("批准后可以排期发送。")),
     )
     def approve(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = composing.approve_broadcast
+        verb = approving.approve_broadcast
         return self.run_on_row(request, object_id, verb, done=gettext("已批准。"))
 
     @action(
@@ -260,7 +260,7 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
         return self.run_on_row(
             request,
             object_id,
-            composing.return_broadcast_to_draft,
+            approving.return_broadcast_to_draft,
             done=gettext("已退回草稿。"),
             reason=form.cleaned_data["reason"],
         )

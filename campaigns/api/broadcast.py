@@ -19,7 +19,7 @@ from campaigns.rules.status import (
 )
 from campaigns.selectors.audience import estimate_audience
 from campaigns.selectors.choices import VERBS, available_actions
-from campaigns.services import composing, controlling, scheduling
+from campaigns.services import approving, composing, controlling, scheduling
 from communities.api.fields import CriterionField
 from communities.models import Community
 from communities.rules.kinds import ContentCategory
@@ -200,17 +200,17 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
     @command()
     def submit(self, request: Request, pk: str) -> Response:
         """送审。"""
-        return self.run_verb(composing.submit_broadcast)
+        return self.run_verb(approving.submit_broadcast)
 
     @command(body=ReturnToDraftSerializer, url_path="return-to-draft")
     def return_to_draft(self, request: Request, pk: str) -> Response:
         """退回草稿以便修改；之前的批准作废。"""
-        return self.run_verb(composing.return_broadcast_to_draft, body=ReturnToDraftSerializer)
+        return self.run_verb(approving.return_broadcast_to_draft, body=ReturnToDraftSerializer)
 
     @command()
     def approve(self, request: Request, pk: str) -> Response:
         """由作者和最后修改人之外的人批准。"""
-        return self.run_verb(composing.approve_broadcast)
+        return self.run_verb(approving.approve_broadcast)
 
     @command(body=ScheduleSerializer)
     def schedule(self, request: Request, pk: str) -> Response:

@@ -1,4 +1,4 @@
-"""Writing a broadcast: from the first draft to the approval."""
+"""Writing a broadcast, as long as it is a draft."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from campaigns.channels.registry import sending_kinds
 from campaigns.errors import (
     BelongsElsewhere,
-    CannotApprove,
     CannotEdit,
     ChannelCannotSend,
     ChannelIsOff,
@@ -21,13 +20,11 @@ from campaigns.errors import (
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from campaigns.rules.templates import VARIABLES_OF, clean_text
-from campaigns.services.moving import locked_broadcast, move_broadcast
+from campaigns.services.moving import locked_broadcast
 from communities.models import Community, SplitBranch
 from communities.services.gatekeeping import refuse_unknown_references
 from scrm.accounts.models import User
-from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit, snapshot
-from scrm.shared.clock import database_now
 from scrm.shared.criteria import Criterion, parse_criterion
 from scrm.wecom.models import ChannelAccount
 
@@ -94,29 +91,6 @@ def edit_broadcast(broadcast_id: int, *, actor: User, **draft: Unpack[Draft]) ->
     return broadcast
 
 
-@transaction.atomic
-def submit_broadcast(broadcast_id: int, *, actor: User) -> Broadcast:
-    broadcast = locked_broadcast(broadcast_id)
-    refuse_what_cannot_be_sent(broadcast, list(broadcast.communities.all()))
-    return move_broadcast(
-        broadcast, BroadcastStatus.IN_REVIEW, verb="submit_broadcast", actor=actor
-    )
-
-
-@transaction.atomic
-def return_broadcast_to_draft(broadcast_id: int, *, actor: User, reason: str = "") -> Broadcast:
-    """For changes; an approval given before is void."""
-    return move_broadcast(
-        locked_broadcast(broadcast_id),
-        BroadcastStatus.DRAFT,
-        verb="return_broadcast_to_draft",
-        actor=actor,
-        status_reason=reason,
-        approved_by=None,
-        approved_at=None,
-    )
-
-
 def write(broadcast: Broadcast, draft: Draft) -> None:
     for name, value in draft.items():
         setattr(broadcast, name, value.as_json() if isinstance(value, Criterion) else value)
@@ -146,21 +120,3 @@ def picture(broadcast: Broadcast, communities: list[Community]) -> dict[str, Any
         **snapshot(broadcast, FIELDS),
         "communities": [community.pk for community in communities],
     }
-
-
-@transaction.atomic
-def approve_broadcast(broadcast_id: int, *, actor: User) -> Broadcast:
-    """By somebody who neither wrote nor last changed it."""
-    broadcast = locked_broadcast(broadcast_id)
-    if not actor.can(Capability.APPROVE_CAMPAIGNS):
-        raise CannotApprove(_("没有审批群发的权限。"))
-    if actor.pk in {broadcast.author_id, broadcast.last_editor_id}:
-        raise CannotApprove(_("作者和最后修改人不能审批这条群发，请让另一位同事审批。"))
-    return move_broadcast(
-        broadcast,
-        BroadcastStatus.APPROVED,
-        verb="approve_broadcast",
-        actor=actor,
-        approved_by=actor,
-        approved_at=database_now(),
-    )

@@ -21,7 +21,8 @@ from campaigns.services.churn_alerts import (
     settle_churn_alerts,
     start_intervening,
 )
-from campaigns.services.composing import approve_broadcast, create_broadcast, submit_broadcast
+from campaigns.services.approving import approve_broadcast, submit_broadcast
+from campaigns.services.composing import create_broadcast
 from campaigns.services.controlling import pause_broadcast
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import schedule_broadcast, start_broadcast

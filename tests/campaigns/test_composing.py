@@ -15,13 +15,12 @@ from campaigns.errors import (
 )
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
-from campaigns.services.composing import (
+from campaigns.services.approving import (
     approve_broadcast,
-    create_broadcast,
-    edit_broadcast,
     return_broadcast_to_draft,
     submit_broadcast,
 )
+from campaigns.services.composing import create_broadcast, edit_broadcast
 from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import Role
 from scrm.shared.criteria import InvalidCriterion

@@ -5,12 +5,12 @@ from campaigns.errors import CannotMove
 from campaigns.models import Broadcast, Dispatch
 from campaigns.rules.status import VERB_BEGINS, BroadcastStatus, RunStatus
 from campaigns.selectors.progress import counted_deliveries, progress_of
-from campaigns.services.claiming import claim_dispatch
-from campaigns.services.composing import (
+from campaigns.services.approving import (
     approve_broadcast,
     return_broadcast_to_draft,
     submit_broadcast,
 )
+from campaigns.services.claiming import claim_dispatch
 from campaigns.services.controlling import cancel_broadcast, pause_broadcast, resume_broadcast
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import schedule_broadcast, unschedule_broadcast

@@ -14,6 +14,7 @@ from django.db.models import F
 
 from campaigns.models import Broadcast, ChurnAlert, Run
 from campaigns.rules.status import DispatchStatus
+from campaigns.services.approving import approve_broadcast, submit_broadcast
 from campaigns.services.churn_alerts import (
     acknowledge_alert,
     dismiss_alert,
@@ -21,7 +22,6 @@ from campaigns.services.churn_alerts import (
     settle_churn_alerts,
     start_intervening,
 )
-from campaigns.services.approving import approve_broadcast, submit_broadcast
 from campaigns.services.composing import create_broadcast
 from campaigns.services.controlling import pause_broadcast
 from campaigns.services.draining import drain_slice

@@ -94,7 +94,7 @@ def forget_broadcasts() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE campaigns_delivery, campaigns_dispatch, campaigns_run,"
-            " campaigns_broadcast, campaigns_broadcast_communities"
+            " campaigns_broadcast, campaigns_broadcast_communities CASCADE"
         )
 
 

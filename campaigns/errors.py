@@ -95,3 +95,13 @@ class SegmentTooLong(InvalidInput):
 
     code = "too_many_clauses"
     field = "criterion"
+
+
+class CannotResume(DomainError):
+    """A halted broadcast goes on only by the word of somebody who approves broadcasts."""
+
+    code = "cannot_resume"
+
+
+class NothingToRetry(DomainError):
+    code = "nothing_to_retry"

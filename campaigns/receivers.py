@@ -19,6 +19,7 @@ from campaigns.signals import (
     broadcast_resumed,
     broadcast_started,
     contact_welcome_planned,
+    early_freezing_asked,
     segment_draw_asked,
     welcome_planned,
 )
@@ -60,7 +61,7 @@ def hurry_welcomes(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.send_due_welcomes), robust=True)
 
 
-@receiver([broadcast_started, broadcast_cancelled])
+@receiver([broadcast_started, broadcast_cancelled, early_freezing_asked])
 def hurry_one_drain(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.drain_dispatches), robust=True)
 

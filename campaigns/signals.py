@@ -5,6 +5,9 @@ from django.dispatch import Signal
 # broadcast_id: int, run_id: int
 broadcast_started = Signal()
 
+# broadcast_id: int, run_id: int; at its approval, before it runs
+early_freezing_asked = Signal()
+
 # broadcast_id: int, run_id: int
 audience_frozen = Signal()
 
@@ -14,8 +17,11 @@ broadcast_resumed = Signal()
 # broadcast_id: int, run_id: int
 broadcast_finished = Signal()
 
-# broadcast_id: int
+# broadcast_id: int; of a run, or of what was frozen early
 broadcast_cancelled = Signal()
+
+# broadcast_id: int, code: str; what the platform has not sent yet is to be stopped there
+broadcast_halted = Signal()
 
 # welcome_id: int
 welcome_planned = Signal()

@@ -8,5 +8,7 @@ from django.utils.translation import gettext_lazy as _
 AUDIT_WORDS: dict[str, str | Promise] = {
     "create_segment": _("新建人群包"),
     "edit_segment": _("修改人群包"),
+    "halt_broadcast": _("叫停群发"),
+    "retry_failed": _("重试失败的收件人"),
     "draw_segment": _("更新人群包名单"),
 }

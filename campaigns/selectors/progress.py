@@ -15,7 +15,7 @@ PROGRESS = """
 SELECT run.recipient_count, run.status, run.held_until, run.started_at, run.finished_at,
        coalesce(sum(dispatch.delivered_count), 0), coalesce(sum(dispatch.awaiting_count), 0),
        coalesce(sum(dispatch.failed_count), 0), coalesce(sum(dispatch.suppressed_count), 0),
-       coalesce(sum(dispatch.cancelled_count), 0),
+       coalesce(sum(dispatch.cancelled_count), 0), coalesce(sum(dispatch.expired_count), 0),
        coalesce(sum(cardinality(dispatch.recipient_ids))
                 FILTER (WHERE dispatch.status = 'leased'), 0)
 FROM campaigns_run run LEFT JOIN campaigns_dispatch dispatch ON dispatch.run_id = run.id
@@ -37,6 +37,7 @@ class Progress:
     failed: int
     suppressed: int
     cancelled: int
+    expired: int
     in_flight: int
     held_until: datetime | None
     started_at: datetime
@@ -48,7 +49,7 @@ class Progress:
 
     @property
     def settled(self) -> int:
-        return self.delivered + self.failed + self.suppressed + self.cancelled
+        return self.delivered + self.failed + self.suppressed + self.cancelled + self.expired
 
     @property
     def percent(self) -> int:
@@ -62,7 +63,7 @@ def progress_of(run_id: int) -> Progress:
     if row is None:
         raise Run.DoesNotExist
     total, status, held_until, started_at, finished_at, *counts = row
-    delivered, awaiting, failed, suppressed, cancelled, in_flight = map(int, counts)
+    delivered, awaiting, failed, suppressed, cancelled, expired, in_flight = map(int, counts)
     return Progress(
         run_id=run_id,
         run_status=status,
@@ -72,6 +73,7 @@ def progress_of(run_id: int) -> Progress:
         failed=failed,
         suppressed=suppressed,
         cancelled=cancelled,
+        expired=expired,
         in_flight=in_flight,
         held_until=held_until,
         started_at=started_at,

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import F, Q
 
 from campaigns.channels.registry import channel_for
-from campaigns.models import Run
+from campaigns.models import Broadcast, Run
 from campaigns.rules.status import RunStatus
 from campaigns.selectors.audience import Audience, audience_of
-from campaigns.signals import audience_frozen
+from campaigns.signals import audience_frozen, broadcast_cancelled, early_freezing_asked
+from scrm.shared.clock import database_now
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +73,58 @@ class Freezing:
     def community_after(self, community_id: int) -> int | None:
         later = [pk for pk in self.audience.community_ids if pk > community_id]
         return min(later, default=None)
+
+
+def begin_run(broadcast: Broadcast, *, planned_for: datetime) -> Run:
+    """The run of one occurrence of a locked broadcast: what was frozen at its approval, or a new
+    one. ``one_run_per_planned_time`` is breached when this occurrence has one already."""
+    early = early_run(broadcast)
+    if early is None:
+        return Run.objects.create(
+            broadcast=broadcast,
+            planned_for=planned_for,
+            content_version=broadcast.content_version,
+        )
+    early.planned_for, early.started_at = planned_for, database_now()
+    early.save(update_fields=["planned_for", "started_at"])
+    return early
+
+
+def freeze_early(broadcast: Broadcast) -> Run:
+    """Freeze the audience of a locked broadcast now, at its approval. The run lies still until
+    ``begin_run`` takes it over, because its broadcast is not running."""
+    now = database_now()
+    run = Run.objects.create(
+        broadcast=broadcast,
+        planned_for=now,
+        started_at=now,
+        is_prefrozen=True,
+        content_version=broadcast.content_version,
+    )
+    early_freezing_asked.send(sender=Run, broadcast_id=broadcast.pk, run_id=run.pk)
+    return run
+
+
+def cancel_early(broadcast: Broadcast) -> None:
+    """Give up what was frozen at an approval that no longer counts."""
+    early = early_run(broadcast)
+    if early is not None:
+        early.status, early.held_until = RunStatus.CANCELLING, None
+        early.save(update_fields=["status", "held_until"])
+        broadcast_cancelled.send(sender=Broadcast, broadcast_id=broadcast.pk)
+
+
+def is_early() -> Q:
+    """A run made at approval that no occurrence has taken yet: until then it is planned for the
+    moment at which it was made."""
+    return Q(is_prefrozen=True, planned_for=F("started_at"))
+
+
+def early_run(broadcast: Broadcast) -> Run | None:
+    waiting = Run.objects.filter(
+        is_early(), broadcast=broadcast, status__in=[RunStatus.FREEZING, RunStatus.SENDING]
+    )
+    return waiting.select_for_update(no_key=True).first()
 
 
 def runs_to_freeze() -> list[int]:

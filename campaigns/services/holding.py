@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import F, Value
-from django.db.models.functions import Greatest, Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Now
 
 from campaigns.models import Run
 from campaigns.rules.retry import hold
@@ -16,13 +16,17 @@ def note_trouble(run_id: int) -> None:
     troubles = Run.objects.values_list("trouble_count", flat=True).get(pk=run_id)
     wait = hold(troubles)
     if wait is not None:
-        hold_run(run_id, wait)
+        hold_run(run_id, wait, reason="trouble")
 
 
-def hold_run(run_id: int, wait: timedelta) -> None:
-    """No dispatch of the run is claimed until then."""
-    Run.objects.filter(pk=run_id).update(held_until=Greatest(F("held_until"), Now() + Value(wait)))
+def hold_run(run_id: int, wait: timedelta | datetime, *, reason: str = "") -> None:
+    """No dispatch of the run is claimed for so long, or until then; ``reason`` is a code."""
+    until = Value(wait) if isinstance(wait, datetime) else Now() + Value(wait)
+    longer = Run.objects.filter(Q(held_until=None) | Q(held_until__lt=until), pk=run_id)
+    longer.update(held_until=until, held_reason=reason)
 
 
 def clear_trouble(run_id: int) -> None:
-    Run.objects.filter(pk=run_id, trouble_count__gt=0).update(trouble_count=0, held_until=None)
+    Run.objects.filter(pk=run_id, trouble_count__gt=0).update(
+        trouble_count=0, held_until=None, held_reason=""
+    )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from campaigns.channels.protocol import Envelope, Outcome, OutcomeStatus
+from campaigns.channels.protocol import Channel, Envelope, Outcome, OutcomeStatus, Receipt
 
 
-class NoOpChannel:
+class NoOpChannel(Channel):
     can_send = True
     honours_key = True
     batch_limit = 1000
     call_timeout = 10.0
 
-    def send(self, envelope: Envelope) -> tuple[Outcome, ...]:
-        return tuple(
-            Outcome(message.recipient_ref, OutcomeStatus.DELIVERED) for message in envelope.messages
+    def send(self, envelope: Envelope) -> Receipt:
+        return Receipt(
+            tuple(
+                Outcome(message.recipient_ref, OutcomeStatus.DELIVERED)
+                for message in envelope.messages
+            )
         )
 
-    def look_up(self, envelope: Envelope) -> tuple[Outcome, ...] | None:
+    def look_up(self, envelope: Envelope) -> Receipt | None:
         return None

@@ -24,8 +24,13 @@ def channel_for(kind: str) -> Channel:
 
 
 def sending_kinds() -> list[str]:
-    """The kinds through which messages go out by themselves."""
+    """The kinds through which broadcasts can be sent."""
     return [kind for kind in settings.CHANNELS if channel_for(kind).can_send]
+
+
+def unattended_kinds() -> list[str]:
+    """The kinds through which messages reach people without anybody's doing on the platform."""
+    return [kind for kind in sending_kinds() if not channel_for(kind).confirms]
 
 
 @cache

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from django.db import connection, transaction
 
-from campaigns.channels.protocol import Envelope, Outcome, OutcomeStatus
+from campaigns.channels.protocol import Channel, Envelope, Outcome, OutcomeStatus, Receipt
 from campaigns.models import SandboxMessage
 
 MAX_DELAY_SECONDS = 5.0
@@ -23,13 +23,13 @@ ON CONFLICT ON CONSTRAINT sandbox_takes_a_key_once DO NOTHING
 """
 
 
-class SandboxChannel:
+class SandboxChannel(Channel):
     can_send = True
     honours_key = True
     batch_limit = 1000
     call_timeout = 10.0
 
-    def send(self, envelope: Envelope) -> tuple[Outcome, ...]:
+    def send(self, envelope: Envelope) -> Receipt:
         time.sleep(min(envelope.account.delay_ms / 1000, MAX_DELAY_SECONDS))
         outcomes = {
             message.recipient_ref: outcome_for(envelope, message.recipient_ref)
@@ -54,15 +54,20 @@ class SandboxChannel:
             if cursor.rowcount < len(taken):  # the key was used before: perhaps for more than now
                 for ref in self.taken_refs(envelope):
                     outcomes[ref] = Outcome(ref, OutcomeStatus.DELIVERED)
-        return tuple(outcomes.values())
+        return Receipt(tuple(outcomes.values()))
 
-    def look_up(self, envelope: Envelope) -> tuple[Outcome, ...] | None:
+    def look_up(self, envelope: Envelope) -> Receipt | None:
         taken = set(self.taken_refs(envelope))
         if not taken:
             return None
-        return tuple(
-            Outcome(ref, OutcomeStatus.DELIVERED) if ref in taken else outcome_for(envelope, ref)
-            for ref in taken | {message.recipient_ref for message in envelope.messages}
+        asked = taken | {message.recipient_ref for message in envelope.messages}
+        return Receipt(
+            tuple(
+                Outcome(ref, OutcomeStatus.DELIVERED)
+                if ref in taken
+                else outcome_for(envelope, ref)
+                for ref in asked
+            )
         )
 
     def taken_refs(self, envelope: Envelope) -> list[str]:

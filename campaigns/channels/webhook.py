@@ -13,19 +13,26 @@ from typing import Any
 
 import httpx
 
-from campaigns.channels.protocol import Envelope, Outcome, OutcomeStatus, OutcomeUnknown
+from campaigns.channels.protocol import (
+    Channel,
+    Envelope,
+    Outcome,
+    OutcomeStatus,
+    OutcomeUnknown,
+    Receipt,
+)
 from scrm.shared.signed_http import post_signed, refusal
 
 CODE = re.compile(r"[a-z0-9_.-]{1,60}", re.ASCII)
 
 
-class WebhookChannel:
+class WebhookChannel(Channel):
     can_send = True
     honours_key = True
     batch_limit = 200
     call_timeout = 10.0
 
-    def send(self, envelope: Envelope) -> tuple[Outcome, ...]:
+    def send(self, envelope: Envelope) -> Receipt:
         answer = post_signed(
             envelope.account.endpoint,
             as_json(envelope),
@@ -33,9 +40,9 @@ class WebhookChannel:
             secret=envelope.account.secret,
             timeout=self.call_timeout,
         )
-        return outcomes_of(*answer)
+        return Receipt(outcomes_of(*answer))
 
-    def look_up(self, envelope: Envelope) -> tuple[Outcome, ...] | None:
+    def look_up(self, envelope: Envelope) -> Receipt | None:
         raise OutcomeUnknown("cannot_look_up")
 
 

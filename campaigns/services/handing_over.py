@@ -12,6 +12,7 @@ from campaigns.channels.protocol import (
     Outcome,
     OutcomeUnknown,
     RateLimited,
+    Receipt,
     Rejected,
 )
 
@@ -20,9 +21,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The platform said what became of the recipients."""
+    """The platform said what became of the recipients, and perhaps what it calls the whole."""
 
     outcomes: tuple[Outcome, ...]
+    remote_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def hand_over(channel: Channel, envelope: Envelope, *, ask_first: bool) -> Verdi
         if not isinstance(word, NeverArrived):
             return word
     try:
-        return Answered(channel.send(envelope))
+        return _answered(channel.send(envelope))
     except RateLimited as error:
         return NotNow(error.code, error.retry_after)
     except ChannelDown as error:
@@ -80,7 +82,7 @@ def hand_over(channel: Channel, envelope: Envelope, *, ask_first: bool) -> Verdi
 def ask(channel: Channel, envelope: Envelope) -> Word:
     """What became of an earlier call with this key."""
     try:
-        outcomes = channel.look_up(envelope)
+        receipt = channel.look_up(envelope)
     except RateLimited as error:
         return NotNow(error.code, error.retry_after)
     except (ChannelDown, Rejected) as error:
@@ -90,4 +92,8 @@ def ask(channel: Channel, envelope: Envelope) -> Word:
     except Exception:
         logger.exception("A channel broke at a look-up.", extra={"key": envelope.key})
         return NotNow("channel_broke")
-    return NeverArrived() if outcomes is None else Answered(outcomes)
+    return NeverArrived() if receipt is None else _answered(receipt)
+
+
+def _answered(receipt: Receipt) -> Answered:
+    return Answered(receipt.outcomes, receipt.remote_id)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from campaigns.channels.registry import sending_kinds
+from campaigns.channels.registry import unattended_kinds
 from campaigns.models import WelcomeDelivery, WelcomePolicy
 from campaigns.rules.status import WelcomeStatus
 from campaigns.signals import welcome_planned
@@ -69,7 +69,7 @@ def plan_welcomes(stay_ids: Sequence[int]) -> None:
 
 
 def _why_skipped(stay: Stay, membership: Membership, policy: WelcomePolicy) -> str | None:
-    if stay.chat.channel_account.kind not in sending_kinds():
+    if stay.chat.channel_account.kind not in unattended_kinds():
         return PLATFORM_GREETS
     if membership.source == JoinSource.IMPORT and not policy.greets_imported:
         return "imported"

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
-from campaigns.channels.registry import sending_kinds
+from campaigns.channels.registry import unattended_kinds
 from campaigns.errors import ChannelIsOff
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
@@ -85,7 +85,7 @@ def _channel_of(parent: Community) -> ChannelAccount:
         filter=Q(group_chats__community=parent) & ~Q(group_chats__state=ChatState.DISSOLVED),
     )
     accounts = ChannelAccount.objects.active().filter(
-        enterprise=parent.enterprise_id, kind__in=sending_kinds()
+        enterprise=parent.enterprise_id, kind__in=unattended_kinds()
     )
     account = accounts.annotate(carrying=carrying).order_by("-carrying", "pk").first()
     if account is None:

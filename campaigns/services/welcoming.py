@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
 from campaigns.channels.protocol import Envelope, Message, OutcomeStatus
-from campaigns.channels.registry import RECORDING_MARGIN, channel_for, sending_kinds
+from campaigns.channels.registry import RECORDING_MARGIN, channel_for, unattended_kinds
 from campaigns.errors import BelongsElsewhere, WelcomeTaken
 from campaigns.models import WelcomeDelivery, WelcomePolicy
 from campaigns.rules.retry import MAX_ATTEMPTS, MAX_LOST, backoff, bounded_retry_after
@@ -250,7 +250,7 @@ def reason_to_skip(welcome: WelcomeDelivery, lease: Lease) -> str:
         return "chat_gone"
     if not chat.channel_account.is_active:
         return "channel_is_off"
-    if chat.channel_account.kind not in sending_kinds():
+    if chat.channel_account.kind not in unattended_kinds():
         return PLATFORM_GREETS
     if database_now() - welcome.stay.joined_at > WELCOME_WINDOW:
         return "too_late"

@@ -1,10 +1,10 @@
 """A channel that does what the test says, and notes what it was asked."""
 
-from campaigns.channels.protocol import Outcome, OutcomeStatus
+from campaigns.channels.protocol import Channel, Outcome, OutcomeStatus, Receipt
 from campaigns.channels.registry import channel_for
 
 
-class FakeChannel:
+class FakeChannel(Channel):
     can_send = True
     honours_key = True
     batch_limit = 1000
@@ -26,17 +26,21 @@ class FakeChannel:
         answer = self.answers.pop(0) if self.answers else delivered
         if isinstance(answer, Exception):
             raise answer
-        return answer(envelope)
+        return receipt_of(answer(envelope))
 
     def look_up(self, envelope):
         self.asked.append(envelope)
         if isinstance(self.word, Exception):
             raise self.word
-        return self.word(envelope) if self.word else None
+        return receipt_of(self.word(envelope)) if self.word else None
 
 
 class KeylessChannel(FakeChannel):
     honours_key = False
+
+
+def receipt_of(answer):
+    return answer if isinstance(answer, Receipt) else Receipt(answer)
 
 
 def delivered(envelope):

@@ -19,7 +19,7 @@ from campaigns.channels.protocol import (
     RateLimited,
     Rejected,
 )
-from campaigns.channels.registry import channel_for, sending_kinds
+from campaigns.channels.registry import channel_for, unattended_kinds
 from campaigns.channels.sandbox import SandboxChannel
 from campaigns.channels.webhook import WebhookChannel
 from campaigns.models import SandboxMessage
@@ -40,7 +40,8 @@ def envelope_of(account, *refs, key="dispatch-7", body="你好"):
 def test_the_shipped_channels_are_found_by_kind():
     assert isinstance(channel_for("sandbox"), SandboxChannel)
     assert isinstance(channel_for("webhook"), WebhookChannel)
-    assert (channel_for("wecom").can_send, sending_kinds()) == (False, ["sandbox", "webhook"])
+    assert channel_for("wecom").confirms
+    assert unattended_kinds() == ["sandbox", "webhook"]
     with pytest.raises(ImproperlyConfigured):
         channel_for("pigeon")
 
@@ -69,7 +70,7 @@ def test_the_sandbox_takes_a_key_once():
     again = SandboxChannel().send(envelope)
 
     assert first == again
-    assert {o.status for o in first} == {OutcomeStatus.DELIVERED}
+    assert {o.status for o in first.outcomes} == {OutcomeStatus.DELIVERED}
     assert SandboxMessage.objects.count() == 2
 
 
@@ -78,7 +79,7 @@ def test_the_sandbox_answers_for_everybody_it_ever_took_under_a_key():
     account = ChannelAccountFactory()
     SandboxChannel().send(envelope_of(account, "a", "b"))
 
-    answer = SandboxChannel().send(envelope_of(account, "a"))
+    answer = SandboxChannel().send(envelope_of(account, "a")).outcomes
 
     assert {o.recipient_ref for o in answer} == {"a", "b"}
 
@@ -91,7 +92,7 @@ def test_the_sandbox_fails_a_stable_share():
     first, again = SandboxChannel().send(envelope), SandboxChannel().send(envelope)
 
     assert first == again
-    failed = [o for o in first if o.status is OutcomeStatus.FAILED]
+    failed = [o for o in first.outcomes if o.status is OutcomeStatus.FAILED]
     assert 100 < len(failed) < 200
     assert {o.code for o in failed} == {"sandbox_failure"}
     assert SandboxMessage.objects.count() == 500 - len(failed)
@@ -149,7 +150,7 @@ def account_at(server, **values):
 
 
 def test_a_batch_is_posted_signed_and_answered_per_recipient(receiver):
-    outcomes = WebhookChannel().send(envelope_of(account_at(receiver), "a", "b"))
+    outcomes = WebhookChannel().send(envelope_of(account_at(receiver), "a", "b")).outcomes
 
     assert outcomes == (
         Outcome("a", OutcomeStatus.DELIVERED),
@@ -248,7 +249,7 @@ def test_a_code_that_is_no_code_is_not_kept(receiver):
     failed = {"results": [{"recipient": "a", "status": "failed", "code": "<script>x</script>"}]}
     receiver.answer = lambda _: (200, {}, json.dumps(failed).encode())
 
-    outcomes = WebhookChannel().send(envelope_of(account_at(receiver), "a"))
+    outcomes = WebhookChannel().send(envelope_of(account_at(receiver), "a")).outcomes
 
     assert outcomes == (Outcome("a", OutcomeStatus.FAILED, "failed"),)
 

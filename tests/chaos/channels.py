@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.db import connection
 
-from campaigns.channels.protocol import OutcomeUnknown
+from campaigns.channels.protocol import OutcomeUnknown, Receipt
 from campaigns.channels.webhook import WebhookChannel, read_results
 
 
@@ -34,7 +34,7 @@ class LookUpChannel(LedgerChannel):
             response = httpx.get(url, params={"key": envelope.key}, timeout=self.call_timeout)
         except httpx.HTTPError as error:
             raise OutcomeUnknown("no_answer") from error
-        return None if response.status_code == 404 else read_results(response.json())
+        return None if response.status_code == 404 else Receipt(read_results(response.json()))
 
 
 class FreshKeyChannel(LedgerChannel):

@@ -23,7 +23,7 @@ from unfold.widgets import (
 from campaigns.models import Broadcast, Run
 from campaigns.progress_words import STATUS_COLOURS, progress_bar
 from campaigns.rules.status import BroadcastStatus
-from campaigns.selectors.audience import estimate_audience
+from campaigns.selectors.estimates import estimate_audience
 from campaigns.selectors.choices import is_available
 from campaigns.selectors.progress import progress_of
 from campaigns.services import approving, composing, controlling, scheduling

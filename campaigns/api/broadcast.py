@@ -17,7 +17,7 @@ from campaigns.rules.status import (
     BroadcastTarget,
     MisfirePolicy,
 )
-from campaigns.selectors.audience import estimate_audience
+from campaigns.selectors.estimates import estimate_audience
 from campaigns.selectors.choices import VERBS, available_actions
 from campaigns.services import approving, composing, controlling, scheduling
 from communities.api.fields import CriterionField

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
-from campaigns.models import Broadcast
+from campaigns.models import Broadcast, Run
 from campaigns.rules.reach import reaches_every_chat
 from campaigns.rules.status import BroadcastTarget
-from campaigns.selectors.recipients import Mailing, load_recipients
 from communities.models import Community, GroupChat
 from members.criteria import matching
 from members.models import Membership
 from scrm.shared.criteria import Criterion, parse_criterion
-
-SAMPLE_SIZE = 3
 
 type Ids = QuerySet[Any, int]
 
@@ -70,72 +67,17 @@ class Audience:
 
 
 def audience_of(
-    broadcast: Broadcast, *, as_of: datetime, communities: Sequence[Community] | None = None
+    broadcast: Broadcast,
+    *,
+    as_of: datetime,
+    communities: Sequence[Community] | None = None,
+    run: Run | None = None,
 ) -> Audience:
-    """``communities`` instead of the broadcast's own, for one that is not saved yet."""
+    """``communities`` instead of the broadcast's own, for one that is not saved yet. With the
+    ``run`` of a broadcast that facts begin, only those whom its occasions are about."""
     chosen = broadcast.communities.only("pk") if communities is None else communities
     ids = tuple(sorted(community.pk for community in chosen))
     return Audience(broadcast, ids, parse_criterion(broadcast.criterion), as_of)
-
-
-@dataclass(frozen=True, slots=True)
-class CommunityShare:
-    community_id: int
-    name: str
-    recipient_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Excluded:
-    """How many are left out, and why."""
-
-    reason: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    recipient: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    recipient_count: int
-    communities: list[CommunityShare] = field(default_factory=list)
-    excluded: list[Excluded] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-
-
-def estimate_audience(
-    broadcast: Broadcast, *, as_of: datetime, communities: Sequence[Community]
-) -> Estimate:
-    """Counts and three real texts; no list of people is ever read."""
-    audience = audience_of(broadcast, as_of=as_of, communities=communities)
-    shares = dict(
-        audience.ids_in(*audience.community_ids)
-        .order_by()
-        .values_list("community_id")
-        .annotate(recipients=Count(audience.key))
-        .values_list("community_id", "recipients")
-    )
-    repeated = sum(shares.values())
-    several = len(communities) > 1
-    wanted = distinct_count(audience.ids_in(*audience.community_ids)) if several else repeated
-    present = distinct_count(audience.present_in(*audience.community_ids))
-    left_out = [
-        Excluded("not_matching", present - wanted),
-        Excluded("in_several_communities", repeated - wanted),
-    ]
-    return Estimate(
-        recipient_count=wanted,
-        communities=[
-            CommunityShare(community.pk, community.name, shares.get(community.pk, 0))
-            for community in communities
-        ],
-        excluded=[reason for reason in left_out if reason.count],
-        samples=samples_of(audience, names={one.pk: one.name for one in communities}),
-    )
 
 
 def is_empty(broadcast: Broadcast, *, as_of: datetime) -> bool:
@@ -145,11 +87,3 @@ def is_empty(broadcast: Broadcast, *, as_of: datetime) -> bool:
 
 def distinct_count(ids: Ids) -> int:
     return ids.order_by().distinct().count()
-
-
-def samples_of(audience: Audience, *, names: dict[int, str]) -> list[Sample]:
-    ids = audience.ids_in(*audience.community_ids)
-    first = list(ids.order_by(audience.key).distinct()[:SAMPLE_SIZE])
-    mailing = Mailing.of(audience.broadcast, communities=names)
-    rows = load_recipients(mailing, first)
-    return [Sample(row.name, mailing.rendered_or_reason(row)) for row in rows]

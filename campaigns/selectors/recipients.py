@@ -19,6 +19,7 @@ from campaigns.rules.templates import (
     Variable,
     parse_template,
 )
+from campaigns.selectors.guards import NO_GUARDS, Guards
 from communities.models import GroupChat
 from communities.rules.status import ChatState
 from members.models import Member
@@ -50,10 +51,13 @@ ORDER BY chat.id
 
 
 class Recipient(NamedTuple):
+    """``refusal`` is the reason why nothing may be sent to them, "" where something may be."""
+
     pk: int
     ref: str
     name: str
     community_id: int
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,11 @@ class Mailing:
             return f"({error.code})"
 
 
-def load_recipients(mailing: Mailing, ids: Sequence[int]) -> list[Recipient]:
-    """Those of ``ids`` who may still be written to. ``ids`` are in ascending order."""
+def load_recipients(
+    mailing: Mailing, ids: Sequence[int], guards: Guards = NO_GUARDS
+) -> list[Recipient]:
+    """Those of ``ids`` who are still there, with the reason why one may not be written to. ``ids``
+    are in ascending order."""
     if not ids:
         return []
     statement = MEMBERS if mailing.target == BroadcastTarget.MEMBERS else CHATS

@@ -4,7 +4,7 @@ from django.utils import timezone
 from campaigns.errors import ChannelIsOff
 from campaigns.models import Broadcast, Delivery
 from campaigns.rules.status import BroadcastStatus
-from campaigns.selectors.audience import estimate_audience
+from campaigns.selectors.estimates import estimate_audience
 from campaigns.services.controlling import cancel_broadcast
 from campaigns.services.split_invitations import draft_split_broadcast
 from members.models import SplitInvitation

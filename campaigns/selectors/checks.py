@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from campaigns.models import Broadcast
-from campaigns.selectors.audience import Estimate
+from campaigns.selectors.estimates import Estimate
 from communities.models import Community
 
 

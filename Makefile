@@ -1,8 +1,9 @@
 # make up     start everything on this machine        make test   the whole suite
 # make check  everything a change must pass           make bench  the benchmarks
+# make torture what is promised about sending, in full size (an hour)
 # make doctor what is wrong here, and how to fix it   make help   this text
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench doctor format schema messages
+.PHONY: help up test torture check bench doctor format schema messages
 
 PY := .venv/bin/python
 export PYTHONUTF8 = 1
@@ -18,6 +19,9 @@ up: .venv/.complete
 
 test: .venv/.complete
 	@$(PY) -m pytest -n 4 --dist worksteal
+
+torture: .venv/.complete
+	@SCRM_TORTURE=1 $(PY) -m pytest -n 1 -m chaos -v -rA --durations=0 tests/chaos
 
 check: .venv/.complete
 	@$(PY) .ci/check.py

@@ -36,6 +36,7 @@ class Ledger:
             self.stats = Counter()
             self.bodies = {}
             self.started = []
+            self.called_at = {}
 
     def fault(self):
         with self.lock:
@@ -55,6 +56,7 @@ class Ledger:
             results = []
             for message in messages:
                 self.effects[message["recipient"]] += 1
+                self.called_at[message["recipient"]] = time.time()
                 self.bodies[message["recipient"]] = message["body"]
                 results.append({"recipient": message["recipient"], "status": "delivered"})
             self.answers[key] = results
@@ -72,6 +74,7 @@ class Ledger:
                 "stats": dict(self.stats),
                 "bodies": dict(self.bodies),
                 "started": list(self.started),
+                "called_at": dict(self.called_at),
             }
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import redis
 from django.core.management import call_command
 from django.db import connection
 
@@ -96,17 +97,24 @@ class Site:
 
     def kill_a_caller_of(self, worker: Child) -> bool:
         """SIGKILL a pool process in the middle of a call to the gateway, if there is one."""
-        port = urlsplit(self.gateway_url).port
-        callers = [one for one in psutil.Process(worker.pid).children() if is_calling(one, port)]
+        callers = self.callers_of(worker)
         if not callers:
             return False
         os.kill(self.chance.choice(callers).pid, signal.SIGKILL)
         return True
 
+    def callers_of(self, worker: Child) -> list[psutil.Process]:
+        """The pool processes that are in the middle of a call."""
+        port = urlsplit(self.gateway_url).port
+        return [one for one in psutil.Process(worker.pid).children() if is_calling(one, port)]
+
     def kill_engine(self, name: str) -> None:
         child = self.engines.child(name)
         os.kill(child.pid, signal.SIGKILL)
         child.process.wait()
+
+    def empty_broker(self) -> None:
+        redis.Redis.from_url(self.engines.place.redis_url).flushall()
 
     def stop_database_dead(self) -> None:
         """An immediate shutdown: no checkpoint, every connection cut."""

@@ -31,3 +31,6 @@ contact_welcome_planned = Signal()
 
 # segment_id: int; its list is wanted anew
 segment_draw_asked = Signal()
+
+# run_id: int; its report is final
+run_reported = Signal()

@@ -264,6 +264,14 @@ class CommunityPost(models.Model):
         return f"{self.community_id} {self.category} ({self.pk})"
 
 
+class QuitWatchQuerySet(models.QuerySet["QuitWatch"]):
+    def visible_to(self, user: User) -> QuitWatchQuerySet:
+        return self.filter(run__in=Run.objects.visible_to(user))
+
+    def watching(self) -> QuitWatchQuerySet:
+        return self.filter(state=WatchState.WATCHING)
+
+
 class QuitWatch(models.Model):
     """Who left after a run, against what is usual, in one window. Its last look is kept."""
 
@@ -276,11 +284,25 @@ class QuitWatch(models.Model):
     )
     exposed_count = models.PositiveBigIntegerField(_("收到的人数"), default=0)
     leave_count = models.PositiveBigIntegerField(_("退出"), default=0)
+    began_at = models.DateTimeField(
+        _("开始送达"), null=True, blank=True, help_text=_("平时的退出率看之前 14 天的同一时段。")
+    )
+    population = models.PositiveBigIntegerField(
+        _("平时在群人数"),
+        default=0,
+        db_default=0,
+        help_text=_("之前 14 天平均有多少人在这些社群（或群）里；开始送达时数一次。"),
+    )
     baseline_rate = models.FloatField(_("平时的退出率"), default=0)
+    baseline_days = models.PositiveSmallIntegerField(
+        _("平时看了几天"), default=0, db_default=0, help_text=_("14 天里没有别的群发的日子。")
+    )
     lower = models.FloatField(_("退出率下限"), default=0, help_text=_("Wilson 95% 区间。"))
     upper = models.FloatField(_("退出率上限"), default=0)
     value_amount = models.BigIntegerField(_("流失的价值（分）"), default=0)
     checked_at = models.DateTimeField(_("检查时间"), db_default=Now())
+
+    objects = QuitWatchQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("退群观察")
@@ -292,9 +314,22 @@ class QuitWatch(models.Model):
                 violation_error_message=_("这次执行已有这个观察。"),
             ),
         ]
+        indexes = [
+            # the sweep: whom it has not looked at for longest
+            models.Index(
+                fields=["checked_at"],
+                condition=models.Q(state=WatchState.WATCHING),
+                name="open_quit_watches",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.window_hours}h ({self.pk})"
+
+
+class RunReportQuerySet(models.QuerySet["RunReport"]):
+    def visible_to(self, user: User) -> RunReportQuerySet:
+        return self.filter(run__in=Run.objects.visible_to(user))
 
 
 class RunReport(models.Model):
@@ -307,9 +342,19 @@ class RunReport(models.Model):
     computed_at = models.DateTimeField(_("计算时间"), db_default=Now())
     is_final = models.BooleanField(_("已定稿"), default=False)
 
+    objects = RunReportQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("群发报告")
         verbose_name_plural = _("群发报告")
+        indexes = [
+            # the sweep: what was computed longest ago
+            models.Index(
+                fields=["computed_at"],
+                condition=models.Q(is_final=False),
+                name="unfinished_reports",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id} ({self.pk})"

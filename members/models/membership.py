@@ -90,6 +90,13 @@ class Membership(models.Model):
                 condition=models.Q(left_at=None),
                 name="requalification_queue",
             ),
+            # who quit a community when: few, and asked for after every broadcast
+            models.Index(
+                fields=["community", "left_at"],
+                include=["member"],
+                condition=models.Q(leave_reason=LeaveReason.SELF),
+                name="quits_of_community",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -219,6 +226,13 @@ class Stay(models.Model):
                 include=["left_at", "leave_reason"],
                 condition=models.Q(join_way__isnull=False),
                 name="stays_of_join_way",
+            ),
+            # who quit a chat when: few, and asked for after every broadcast
+            models.Index(
+                fields=["chat", "left_at"],
+                include=["member"],
+                condition=models.Q(leave_reason=LeaveReason.SELF),
+                name="quits_of_chat",
             ),
         ]
 

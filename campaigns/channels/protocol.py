@@ -73,10 +73,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a call led to. ``remote_id``: the platform's own name for what it took, to ask later."""
+    """What a call led to. ``remote_id``: the platform's own name for what it took, to ask later;
+    ``accepted_at``: when it took it, by its own clock, where it goes by one."""
 
     outcomes: tuple[Outcome, ...]
     remote_id: str = ""
+    accepted_at: datetime | None = None
 
 
 class Channel(Protocol):

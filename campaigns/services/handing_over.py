@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from campaigns.channels.protocol import (
     Channel,
@@ -25,6 +26,7 @@ class Answered:
 
     outcomes: tuple[Outcome, ...]
     remote_id: str = ""
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +98,4 @@ def ask(channel: Channel, envelope: Envelope) -> Word:
 
 
 def _answered(receipt: Receipt) -> Answered:
-    return Answered(receipt.outcomes, receipt.remote_id)
+    return Answered(receipt.outcomes, receipt.remote_id, receipt.accepted_at)

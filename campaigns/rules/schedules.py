@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+from typing import Protocol
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -53,3 +56,44 @@ class Festival(TextChoices):
     DOUBLE_12 = "double_12", _("双十二")
     WINTER_SOLSTICE = "winter_solstice", _("冬至")
     CHRISTMAS = "christmas", _("圣诞节")
+
+
+class Planned(Protocol):
+    """What is asked of a schedule here: the row has it."""
+
+    kind: str
+    time_zone: str
+    local_time: time
+    rrule: str
+    festivals: list[str]
+    day_offset: int
+    member_day: int | None
+    day_rule: str
+    silent_days: int | None
+    starts_on: date | None
+    ends_on: date | None
+    max_count: int | None
+
+    @property
+    def tier_id(self) -> int | None: ...
+
+
+def schedule_facts(schedule: Planned | None) -> dict[str, object]:
+    """What an approver approves of a schedule, in plain values; nothing of one that runs once."""
+    if schedule is None:
+        return {}
+    return {
+        "kind": str(schedule.kind),
+        "time_zone": schedule.time_zone,
+        "local_time": schedule.local_time.isoformat(),
+        "rrule": schedule.rrule,
+        "festivals": sorted(str(festival) for festival in schedule.festivals),
+        "day_offset": schedule.day_offset,
+        "member_day": schedule.member_day,
+        "day_rule": str(schedule.day_rule),
+        "tier": schedule.tier_id,
+        "silent_days": schedule.silent_days,
+        "starts_on": schedule.starts_on and schedule.starts_on.isoformat(),
+        "ends_on": schedule.ends_on and schedule.ends_on.isoformat(),
+        "max_count": schedule.max_count,
+    }

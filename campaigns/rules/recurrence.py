@@ -1,0 +1,186 @@
+"""When a schedule gives its next times: local days and hours in, instants out.
+
+A local time that a change of the clocks skips counts at the first instant after the gap; one that
+comes twice counts once, at the first. Two that so become the same instant are one occurrence.
+"""
+
+from __future__ import annotations
+
+import calendar as months
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby, islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from campaigns.rules.festivals import days_of
+from campaigns.rules.schedules import BY_FACT, DayRule, ScheduleKind
+from campaigns.rules.working_days import LONGEST_REST, WorkCalendar
+
+#: A rule that gives nothing for so long gives nothing.
+HORIZON = timedelta(days=3660)
+ONE_DAY = timedelta(days=1)
+#: Periods that may be left out at the beginning without changing the rest, by how long they are.
+PERIODS = {
+    "WEEKLY": timedelta(days=7),
+    "DAILY": ONE_DAY,
+    "HOURLY": timedelta(hours=1),
+    "MINUTELY": timedelta(minutes=1),
+    "SECONDLY": timedelta(seconds=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a schedule says. ``remaining``: how many occurrences are still to come, if limited."""
+
+    kind: str
+    local_time: time
+    time_zone: str = "Asia/Shanghai"
+    rrule: str = ""
+    festivals: tuple[str, ...] = ()
+    day_offset: int = 0
+    member_day: int | None = None
+    day_rule: str = DayRule.ANY
+    starts_on: date | None = None
+    ends_on: date | None = None
+    remaining: int | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+def next_times(
+    rule: Rule,
+    after: datetime,
+    *,
+    count: int = 5,
+    calendar: WorkCalendar,
+    until: datetime | None = None,
+) -> list[datetime]:
+    """Up to ``count`` instants later than ``after`` and not later than ``until``, in UTC.
+
+    Fewer where the rule ends, or gives nothing more within ten years.
+    """
+    limit = count if rule.remaining is None else min(count, rule.remaining)
+    start = max(after, _first_instant(rule))
+    found: list[datetime] = []
+    for local in _local_times(rule, start.astimezone(rule.zone).replace(tzinfo=None), calendar):
+        if len(found) >= limit or (rule.ends_on is not None and local.date() > rule.ends_on):
+            break
+        instant = instant_of(local, rule.zone)
+        if until is not None and instant > until:
+            break
+        if instant > after and (not found or instant > found[-1]):
+            found.append(instant)
+    return found
+
+
+def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant of a local time: after a gap the first, of a repeated hour the first."""
+    instant = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == local:
+        return instant
+    return _end_of_gap(local.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
+
+
+def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which the clocks changed, to the second."""
+    old = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(zone).utcoffset() == old:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _first_instant(rule: Rule) -> datetime:
+    if rule.starts_on is None:
+        return datetime.min.replace(tzinfo=UTC) + 2 * ONE_DAY
+    midnight = datetime.combine(rule.starts_on, time.min)
+    return instant_of(midnight, rule.zone) - timedelta(seconds=1)
+
+
+def _local_times(rule: Rule, start: datetime, calendar: WorkCalendar) -> Iterator[datetime]:
+    """Local times from ``start`` on, never going back."""
+    if rule.day_rule == DayRule.NEXT_WORKING_DAY:
+        earlier = max(start, datetime.min + (LONGEST_REST + 1) * ONE_DAY) - LONGEST_REST * ONE_DAY
+        yield from _moved(_planned(rule, earlier), calendar)
+        return
+    for local in _planned(rule, start):
+        if rule.day_rule == DayRule.ANY or (
+            calendar.is_working_day(local.date()) == (rule.day_rule == DayRule.WORKING_DAYS)
+        ):
+            yield local
+
+
+def _moved(planned: Iterable[datetime], calendar: WorkCalendar) -> Iterator[datetime]:
+    """Each on the next working day; several that move to the same day and hour are one."""
+    by_day = groupby(planned, key=lambda local: calendar.next_working_day(local.date()))
+    for day, locals_ in by_day:
+        for hour in sorted({local.time() for local in locals_}):
+            yield datetime.combine(day, hour)
+
+
+def _planned(rule: Rule, start: datetime) -> Iterator[datetime]:
+    if rule.kind == ScheduleKind.RECURRING:
+        yield from _by_rrule(rule, start)
+        return
+    for day in _days(rule, start.date()):
+        yield datetime.combine(day, rule.local_time)
+
+
+def _days(rule: Rule, first: date) -> Iterator[date]:
+    last = min(first.toordinal() + HORIZON.days, date.max.toordinal() - 400)
+    if rule.kind in BY_FACT:
+        yield from (date.fromordinal(n) for n in range(first.toordinal(), last))
+        return
+    offset = timedelta(days=rule.day_offset)
+    years = range(max(first.year - 1, 1901), date.fromordinal(last).year + 1)
+    for year in years:
+        days = (
+            days_of(rule.festivals, year)
+            if rule.kind == ScheduleKind.FESTIVAL
+            else _member_days(rule.member_day or 1, year)
+        )
+        yield from (day + offset for day in days if day + offset >= first)
+
+
+def _member_days(number: int, year: int) -> list[date]:
+    return [
+        date(year, month, min(number, months.monthrange(year, month)[1])) for month in range(1, 13)
+    ]
+
+
+def _by_rrule(rule: Rule, start: datetime) -> Iterator[datetime]:
+    from dateutil.rrule import rrulestr  # noqa: PLC0415 - only schedules need it
+
+    begins = datetime.combine(rule.starts_on or start.date(), rule.local_time)
+    ends = min(max(start, begins), datetime.max - HORIZON) + HORIZON
+    anchored = _without_past(rule.rrule, begins, start)
+    every: Any = rrulestr(rule.rrule, dtstart=anchored).replace(until=ends)
+    return (local for local in every if local >= start)
+
+
+def _without_past(rrule: str, begins: datetime, start: datetime) -> datetime:
+    """A later beginning with the same phase, so that years gone by are not counted through."""
+    parts = rrule_parts(rrule)
+    period = PERIODS.get(parts["FREQ"])
+    if period is None or start <= begins:
+        return begins
+    step = period * int(parts.get("INTERVAL", "1"))
+    return begins + max((start - begins) // step - 1, 0) * step
+
+
+def rrule_parts(rrule: str) -> dict[str, str]:
+    """The parts of a rule such as ``FREQ=WEEKLY;BYDAY=MO,TH``."""
+    pairs = (part.partition("=") for part in rrule.upper().split(";") if part)
+    return {name.strip(): value.strip() for name, _sign, value in pairs}
+
+
+def first_time(rule: Rule, after: datetime, *, calendar: WorkCalendar) -> datetime | None:
+    return next(islice(next_times(rule, after, count=1, calendar=calendar), 1), None)

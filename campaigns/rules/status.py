@@ -34,6 +34,7 @@ BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
             BroadcastStatus.APPROVED,
             BroadcastStatus.DRAFT,
             BroadcastStatus.PAUSED,
+            BroadcastStatus.HALTED,
             BroadcastStatus.COMPLETED,
             BroadcastStatus.PARTIALLY_COMPLETED,
             BroadcastStatus.FAILED,
@@ -78,7 +79,9 @@ VERB_BEGINS: dict[str, frozenset[BroadcastStatus]] = {
     "void_approval": frozenset({BroadcastStatus.APPROVED, BroadcastStatus.SCHEDULED}),
     "pause_broadcast": frozenset({BroadcastStatus.SCHEDULED, BroadcastStatus.RUNNING}),
     "resume_broadcast": frozenset({BroadcastStatus.PAUSED, BroadcastStatus.HALTED}),
-    "halt_broadcast": frozenset({BroadcastStatus.RUNNING, BroadcastStatus.PAUSED}),
+    "halt_broadcast": frozenset(
+        {BroadcastStatus.RUNNING, BroadcastStatus.PAUSED, BroadcastStatus.SCHEDULED}
+    ),
     "await_next_occurrence": frozenset({BroadcastStatus.RUNNING}),
     "end_schedule": frozenset({BroadcastStatus.SCHEDULED}),
     "finish_broadcast": frozenset({BroadcastStatus.RUNNING}),

@@ -163,7 +163,10 @@ class MediaAsset(models.Model):
 
 
 class MediaUpload(models.Model):
-    """What the platform calls a file of ours, until it forgets it after three days."""
+    """What the platform calls a file of ours, until it forgets it after three days.
+
+    A picture of a link has an address there, ``picture_url``, which stays.
+    """
 
     asset = models.ForeignKey(
         MediaAsset, on_delete=models.CASCADE, related_name="uploads", verbose_name=_("素材")
@@ -173,6 +176,9 @@ class MediaUpload(models.Model):
     )
     media_id = models.CharField(_("平台素材编号"), max_length=200)
     expires_at = models.DateTimeField(_("到期"), help_text=_("按平台的时钟。"))
+    picture_url = models.CharField(
+        _("平台图片地址"), max_length=2048, blank=True, default="", db_default=""
+    )
 
     class Meta:
         verbose_name = _("平台素材")

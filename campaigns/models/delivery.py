@@ -82,6 +82,9 @@ class Dispatch(models.Model):
     reminded_at = ArrayField(
         models.DateTimeField(), verbose_name=_("提醒时间"), default=list, db_default=Value([])
     )
+    remind_asked_at = models.DateTimeField(
+        _("要求提醒"), null=True, editable=False, help_text=_("有人要求再提醒一次，还没提醒。")
+    )
     poll_count = models.PositiveIntegerField(_("查询次数"), db_default=0)
 
     objects = DispatchQuerySet.as_manager()

@@ -10,7 +10,7 @@ import calendar as months
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,13 +22,7 @@ from campaigns.rules.working_days import LONGEST_REST, WorkCalendar
 HORIZON = timedelta(days=3660)
 ONE_DAY = timedelta(days=1)
 #: Periods that may be left out at the beginning without changing the rest, by how long they are.
-PERIODS = {
-    "WEEKLY": timedelta(days=7),
-    "DAILY": ONE_DAY,
-    "HOURLY": timedelta(hours=1),
-    "MINUTELY": timedelta(minutes=1),
-    "SECONDLY": timedelta(seconds=1),
-}
+PERIODS = {"WEEKLY": 7 * ONE_DAY, "DAILY": ONE_DAY, "SECONDLY": timedelta(seconds=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +59,8 @@ def next_times(
     Fewer where the rule ends, or gives nothing more within ten years.
     """
     limit = count if rule.remaining is None else min(count, rule.remaining)
-    start = max(after, _first_instant(rule))
     found: list[datetime] = []
-    for local in _local_times(rule, start.astimezone(rule.zone).replace(tzinfo=None), calendar):
+    for local in _local_times(rule, _local_start(rule, after), calendar):
         if len(found) >= limit or (rule.ends_on is not None and local.date() > rule.ends_on):
             break
         instant = instant_of(local, rule.zone)
@@ -98,18 +91,15 @@ def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     return after
 
 
-def _first_instant(rule: Rule) -> datetime:
-    if rule.starts_on is None:
-        return datetime.min.replace(tzinfo=UTC) + 2 * ONE_DAY
-    midnight = datetime.combine(rule.starts_on, time.min)
-    return instant_of(midnight, rule.zone) - timedelta(seconds=1)
+def _local_start(rule: Rule, after: datetime) -> datetime:
+    start = after.astimezone(rule.zone).replace(tzinfo=None)
+    return max(start, datetime.combine(rule.starts_on or start.date(), time.min))
 
 
 def _local_times(rule: Rule, start: datetime, calendar: WorkCalendar) -> Iterator[datetime]:
     """Local times from ``start`` on, never going back."""
     if rule.day_rule == DayRule.NEXT_WORKING_DAY:
-        earlier = max(start, datetime.min + (LONGEST_REST + 1) * ONE_DAY) - LONGEST_REST * ONE_DAY
-        yield from _moved(_planned(rule, earlier), calendar)
+        yield from _moved(_planned(rule, start - LONGEST_REST * ONE_DAY), calendar)
         return
     for local in _planned(rule, start):
         if rule.day_rule == DayRule.ANY or (
@@ -135,13 +125,11 @@ def _planned(rule: Rule, start: datetime) -> Iterator[datetime]:
 
 
 def _days(rule: Rule, first: date) -> Iterator[date]:
-    last = min(first.toordinal() + HORIZON.days, date.max.toordinal() - 400)
     if rule.kind in BY_FACT:
-        yield from (date.fromordinal(n) for n in range(first.toordinal(), last))
+        yield from (first + n * ONE_DAY for n in range(HORIZON.days))
         return
-    offset = timedelta(days=rule.day_offset)
-    years = range(max(first.year - 1, 1901), date.fromordinal(last).year + 1)
-    for year in years:
+    offset = rule.day_offset * ONE_DAY
+    for year in range(first.year - 1, (first + HORIZON).year + 1):
         days = (
             days_of(rule.festivals, year)
             if rule.kind == ScheduleKind.FESTIVAL
@@ -160,7 +148,7 @@ def _by_rrule(rule: Rule, start: datetime) -> Iterator[datetime]:
     from dateutil.rrule import rrulestr  # noqa: PLC0415 - only schedules need it
 
     begins = datetime.combine(rule.starts_on or start.date(), rule.local_time)
-    ends = min(max(start, begins), datetime.max - HORIZON) + HORIZON
+    ends = max(start, begins) + HORIZON
     anchored = _without_past(rule.rrule, begins, start)
     every: Any = rrulestr(rule.rrule, dtstart=anchored).replace(until=ends)
     return (local for local in every if local >= start)
@@ -180,7 +168,3 @@ def rrule_parts(rrule: str) -> dict[str, str]:
     """The parts of a rule such as ``FREQ=WEEKLY;BYDAY=MO,TH``."""
     pairs = (part.partition("=") for part in rrule.upper().split(";") if part)
     return {name.strip(): value.strip() for name, _sign, value in pairs}
-
-
-def first_time(rule: Rule, after: datetime, *, calendar: WorkCalendar) -> datetime | None:
-    return next(islice(next_times(rule, after, count=1, calendar=calendar), 1), None)

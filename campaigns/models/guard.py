@@ -294,6 +294,14 @@ class QuitWatch(models.Model):
         help_text=_("之前 14 天平均有多少人在这些社群（或群）里；开始送达时数一次。"),
     )
     baseline_rate = models.FloatField(_("平时的退出率"), default=0)
+    usual_by_hour = ArrayField(
+        models.FloatField(),
+        verbose_name=_("平时每小时的退出率"),
+        default=list,
+        db_default=models.Value([]),
+        blank=True,
+        help_text=_("从开始送达的钟点起 24 个小时，之前 14 天平均。"),
+    )
     baseline_days = models.PositiveSmallIntegerField(
         _("平时看了几天"), default=0, db_default=0, help_text=_("14 天里没有别的群发的日子。")
     )

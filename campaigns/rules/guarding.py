@@ -20,6 +20,13 @@ class CapWindow(TextChoices):
 #: Days of a window, today among them, by the enterprise's calendar.
 CAP_DAYS = {CapWindow.DAY: 1, CapWindow.WEEK: 7, CapWindow.MONTH: 30}
 
+#: What stands on a recipient whom a cap stops: a code of ``rules.reasons``.
+CAP_REASONS = {
+    CapWindow.DAY: "cap_day",
+    CapWindow.WEEK: "cap_week",
+    CapWindow.MONTH: "cap_month",
+}
+
 
 class Severity(TextChoices):
     HINT = "hint", _("提示")

@@ -20,34 +20,42 @@ from campaigns.rules.templates import (
     parse_template,
 )
 from campaigns.selectors.guards import NO_GUARDS, Guards
+from campaigns.selectors.refusals import Among, refusal_of_chats, refusal_of_members
 from communities.models import GroupChat
 from communities.rules.status import ChatState
 from members.models import Member
+from scrm.shared.sql import Sql, sql
 from scrm.wecom.models import ChannelAccount
 
 # Who is no longer in any of the communities has no row. The range of ids lets the index on
 # (community, member) be read from the first recipient to the last, whatever the table's size.
+# Somebody is reached through the first of their communities that the message may go to.
 MEMBERS = """
-SELECT member.id, member.external_id, member.nickname, here.community_id
+SELECT member.id, member.external_id, member.nickname, here.community_id, {}
 FROM members_member member
 JOIN (
-    SELECT member_id, min(community_id) AS community_id
+    SELECT member_id, {} AS community_id
     FROM members_membership
-    WHERE community_id = ANY(%(communities)s) AND left_at IS NULL
-      AND member_id BETWEEN %(first)s AND %(last)s
+    WHERE community_id = ANY({}) AND left_at IS NULL AND member_id BETWEEN {} AND {}
     GROUP BY member_id
 ) here ON here.member_id = member.id
-WHERE member.id = ANY(%(ids)s)
+{}
+WHERE member.id = ANY({})
 ORDER BY member.id
 """
 
 CHATS = """
-SELECT chat.id, chat.external_id, chat.name, chat.community_id
+SELECT chat.id, chat.external_id, chat.name, here.community_id, {}
 FROM communities_groupchat chat
-WHERE chat.id = ANY(%(ids)s) AND chat.community_id = ANY(%(communities)s)
-  AND (%(any_account)s OR chat.channel_account_id = %(account)s) AND chat.state <> %(dissolved)s
+CROSS JOIN LATERAL (SELECT chat.community_id) here
+{}
+WHERE chat.id = ANY({}) AND chat.community_id = ANY({})
+  AND ({} OR chat.channel_account_id = {}) AND chat.state <> {}
 ORDER BY chat.id
 """
+
+#: Where at least one of so many ids in a range is asked for, the range is read, else each id.
+SPARSE = 8
 
 
 class Recipient(NamedTuple):
@@ -109,21 +117,51 @@ def load_recipients(
     are in ascending order."""
     if not ids:
         return []
-    statement = MEMBERS if mailing.target == BroadcastTarget.MEMBERS else CHATS
+    to_members = mailing.target == BroadcastTarget.MEMBERS
+    statement = (_members if to_members else _chats)(mailing, list(ids), guards)
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                "ids": list(ids),
-                "first": ids[0],
-                "last": ids[-1],
-                "communities": list(mailing.communities),
-                "account": mailing.account.pk,
-                "any_account": reaches_every_chat(mailing.account.kind),
-                "dissolved": ChatState.DISSOLVED.value,
-            },
-        )
+        cursor.execute(statement.text, statement.params)
         return [Recipient._make(row) for row in cursor.fetchall()]
+
+
+def _members(mailing: Mailing, ids: list[int], guards: Guards) -> Sql:
+    refusal = refusal_of_members(guards, _among(ids))
+    first_community = Sql("min(community_id)")
+    if guards.refused and len(mailing.communities) > 1:
+        first_community = sql(
+            "coalesce(min(community_id) FILTER (WHERE community_id <> ALL({})), min(community_id))",
+            list(guards.refused),
+        )
+    return sql(
+        MEMBERS,
+        refusal.reason,
+        first_community,
+        list(mailing.communities),
+        ids[0],
+        ids[-1],
+        refusal.joins,
+        ids,
+    )
+
+
+def _chats(mailing: Mailing, ids: list[int], guards: Guards) -> Sql:
+    refusal = refusal_of_chats(guards, _among(ids))
+    return sql(
+        CHATS,
+        refusal.reason,
+        refusal.joins,
+        ids,
+        list(mailing.communities),
+        reaches_every_chat(mailing.account.kind),
+        mailing.account.pk,
+        ChatState.DISSOLVED.value,
+    )
+
+
+def _among(ids: list[int]) -> Among:
+    if ids[-1] - ids[0] < SPARSE * len(ids):
+        return lambda column: sql(f" AND {column} BETWEEN {{}} AND {{}}", ids[0], ids[-1])
+    return lambda column: sql(f" AND {column} = ANY({{}})", ids)
 
 
 def refs_of(mailing: Mailing, ids: Sequence[int]) -> dict[str, int]:

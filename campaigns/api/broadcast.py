@@ -11,55 +11,94 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.models import Broadcast, Run
-from campaigns.rules.status import (
-    BroadcastStatus,
-    BroadcastTarget,
-    MisfirePolicy,
+from campaigns.api.broadcast_bodies import (
+    ApprovalSerializer,
+    ApproveSerializer,
+    AttachmentSerializer,
+    CheckSerializer,
+    EditBroadcastSerializer,
+    EstimateSerializer,
+    ReasonSerializer,
+    ReturnToDraftSerializer,
+    ScheduleSerializer,
 )
-from campaigns.selectors.estimates import estimate_audience
+from campaigns.models import Approval, Broadcast, ContentVersion, Run, Segment
+from campaigns.rules.schedules import ScheduleKind
+from campaigns.rules.status import BroadcastStatus, BroadcastTarget
+from campaigns.selectors.approvals import with_given_approvals
+from campaigns.selectors.checks import checks_of
 from campaigns.selectors.choices import VERBS, available_actions
-from campaigns.services import approving, composing, controlling, scheduling
-from communities.api.fields import CriterionField
-from communities.models import Community
+from campaigns.selectors.contents import digest_of
+from campaigns.selectors.estimates import estimate_audience
+from campaigns.services import approving, composing, controlling, halting, scheduling
+from communities.models import Community, GroupChat
 from communities.rules.kinds import ContentCategory
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
-from scrm.shared.api.fields import VisibleRelatedField
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
+from scrm.shared.api.serializers import StrictModelSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
 from scrm.shared.clock import database_now
-from scrm.wecom.models import ChannelAccount
 
 VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS
 APPROVE = Capability.APPROVE_CAMPAIGNS
 
 
 class BroadcastSerializer(StrictModelSerializer[Broadcast]):
+    # As it stands in lists.
     latest_run = serializers.IntegerField(
         read_only=True, allow_null=True, help_text=_("最近一次执行，进度见 /api/v1/runs/{id}/。")
+    )
+    schedule = serializers.IntegerField(
+        source="schedule.pk",
+        read_only=True,
+        default=None,
+        allow_null=True,
+        help_text=_("重复或由事实触发的排期，见 /api/v1/broadcast-schedules/{id}/。"),
+    )
+    schedule_kind = serializers.ChoiceField(
+        source="schedule.kind",
+        choices=ScheduleKind.choices,
+        read_only=True,
+        default=None,
+        allow_null=True,
+    )
+    chat_count = serializers.IntegerField(
+        read_only=True, help_text=_("指定了几个群；0 表示这些社群的所有群。")
     )
     available_actions = serializers.SerializerMethodField(help_text=_("当前用户现在可以做的事。"))
 
     class Meta:
         model = Broadcast
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "name",
             "category",
             "body",
+            "attachments",
+            "content_version",
             "target",
             "communities",
+            "chat_count",
             "criterion",
+            "segments",
+            "excluded_segments",
+            "freeze_at",
             "channel_account",
             "scheduled_at",
+            "schedule",
+            "schedule_kind",
             "misfire_policy",
             "misfire_grace_minutes",
+            "cost_amount",
+            "remind_after_hours",
+            "error_budget_percent",
+            "override_reason",
             "status",
             "status_reason",
             "author",
             "last_editor",
+            "required_approvals",
             "approved_by",
             "approved_at",
             "created_at",
@@ -67,68 +106,26 @@ class BroadcastSerializer(StrictModelSerializer[Broadcast]):
             "available_actions",
         )
 
+    attachments = AttachmentSerializer(many=True, read_only=True)  # type: ignore[call-arg]
+
     @extend_schema_field(
         serializers.ListField(child=serializers.ChoiceField(choices=["edit", *VERBS]))
     )
     def get_available_actions(self, broadcast: Broadcast) -> list[str]:
-        return available_actions(broadcast, self.context["request"].user)
+        given = broadcast.given_approvals  # type: ignore[attr-defined]  # with_given_approvals()
+        return available_actions(broadcast, self.context["request"].user, approved_by=given)
 
 
-class EditBroadcastSerializer(StrictSerializer):
-    name = serializers.CharField(max_length=120)
-    body = serializers.CharField(
-        max_length=4000,
-        help_text=_("可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。"),
-    )
-    communities: Any = VisibleRelatedField(
-        queryset=Community.objects.all(), many=True, allow_empty=False
-    )
-    channel_account: Any = VisibleRelatedField(queryset=ChannelAccount.objects.all())
-    category = serializers.ChoiceField(choices=ContentCategory.choices, required=False)
-    target = serializers.ChoiceField(choices=BroadcastTarget.choices, required=False)
-    criterion = CriterionField(required=False)
-    misfire_policy = serializers.ChoiceField(choices=MisfirePolicy.choices, required=False)
-    misfire_grace_minutes = serializers.IntegerField(min_value=1, max_value=10_080, required=False)
-
-
-class ReturnToDraftSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
-
-
-class ScheduleSerializer(StrictSerializer):
-    scheduled_at = serializers.DateTimeField(
-        required=False, help_text=_("带时区的将来时间；不填表示立即发送。")
+class BroadcastDetailSerializer(BroadcastSerializer):
+    current_digest = serializers.SerializerMethodField(
+        help_text=_("现在的内容；批准时带上它，内容变了就会被拒绝。")
     )
 
+    class Meta(BroadcastSerializer.Meta):
+        fields = (*BroadcastSerializer.Meta.fields, "chats", "content_digest", "current_digest")
 
-class CommunityShareSerializer(serializers.Serializer[Any]):
-    community_id = serializers.IntegerField()
-    name = serializers.CharField()
-    recipient_count = serializers.IntegerField()
-
-
-class ExcludedSerializer(serializers.Serializer[Any]):
-    reason = serializers.ChoiceField(
-        choices=[
-            ("not_matching", _("不符合条件")),
-            ("in_several_communities", _("在多个社群里，只发一次")),
-        ]
-    )
-    count = serializers.IntegerField()
-
-
-class SampleSerializer(serializers.Serializer[Any]):
-    recipient = serializers.CharField()
-    body = serializers.CharField()
-
-
-class EstimateSerializer(serializers.Serializer[Any]):
-    """现在发会发给多少人、各社群多少、哪些不发、几条真实的样例。"""
-
-    recipient_count = serializers.IntegerField()
-    communities = CommunityShareSerializer(many=True)
-    excluded = ExcludedSerializer(many=True)
-    samples = SampleSerializer(many=True)
+    def get_current_digest(self, broadcast: Broadcast) -> str:
+        return digest_of(broadcast)
 
 
 class BroadcastFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
@@ -136,6 +133,9 @@ class BroadcastFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstr
     category = filters.MultipleChoiceFilter(choices=ContentCategory.choices)
     target = filters.ChoiceFilter(choices=BroadcastTarget.choices)
     community = VisibleModelChoiceFilter(model=Community, field_name="communities")
+    content_version = VisibleModelChoiceFilter(model=ContentVersion)
+    segment = VisibleModelChoiceFilter(model=Segment, field_name="segments")
+    recurs = filters.BooleanFilter(field_name="schedule", lookup_expr="isnull", exclude=True)
     scheduled_after = filters.IsoDateTimeFilter(field_name="scheduled_at", lookup_expr="gte")
     scheduled_before = filters.IsoDateTimeFilter(field_name="scheduled_at", lookup_expr="lt")
 
@@ -148,7 +148,7 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
     """群发：写草稿、送审、由另一位同事批准、排期，然后逐个收件人发送。"""
 
     queryset = Broadcast.objects.none()
-    serializer_class = BroadcastSerializer
+    serializer_class = BroadcastDetailSerializer
     filterset_class = BroadcastFilter
     ordering = ("-id",)
     ordering_fields = ("id", "scheduled_at", "created_at")
@@ -156,29 +156,42 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         "list": VIEW,
         "retrieve": VIEW,
         "estimate": VIEW,
+        "checks": VIEW,
+        "approvals": VIEW,
         "create": COMPOSE,
         "partial_update": COMPOSE,
         "submit": COMPOSE,
         "return_to_draft": COMPOSE,
+        "reject": APPROVE,
         "approve": APPROVE,
         "schedule": COMPOSE,
         "unschedule": COMPOSE,
         "pause": COMPOSE,
         "resume": COMPOSE,
+        "release": APPROVE,
+        "halt": COMPOSE,
         "cancel": COMPOSE,
     }
 
+    def get_serializer_class(self) -> Any:
+        return BroadcastSerializer if self.action == "list" else self.serializer_class
+
     def get_queryset(self) -> models.QuerySet[Broadcast]:
         latest = Run.objects.filter(broadcast=models.OuterRef("pk")).order_by("-pk")
-        return (
-            Broadcast.objects.visible_to(acting_user(self.request))
-            .annotate(latest_run=models.Subquery(latest.values("pk")[:1]))
-            .select_related("enterprise", "channel_account")
-            .prefetch_related("communities")
-            .fetch_mode(models.FETCH_RAISE)
+        chosen = Broadcast.chats.through.objects.filter(broadcast=models.OuterRef("pk"))
+        counted = chosen.order_by().values("broadcast").annotate(n=models.Count("pk"))
+        visible = Broadcast.objects.visible_to(acting_user(self.request))
+        broadcasts = with_given_approvals(visible).annotate(
+            latest_run=models.Subquery(latest.values("pk")[:1]),
+            chat_count=models.functions.Coalesce(models.Subquery(counted.values("n")), 0),
         )
+        related = broadcasts.select_related("enterprise", "channel_account", "schedule")
+        parts: list[Any] = ["communities", "segments", "excluded_segments"]
+        if self.action != "list":
+            parts.append(models.Prefetch("chats", GroupChat.objects.only("pk")))
+        return related.prefetch_related(*parts).fetch_mode(models.FETCH_RAISE)
 
-    @extend_schema(request=EditBroadcastSerializer, responses={201: BroadcastSerializer})
+    @extend_schema(request=EditBroadcastSerializer, responses={201: BroadcastDetailSerializer})
     def create(self, request: Request) -> Response:
         """写一份草稿。"""
         return self.run_create(composing.create_broadcast, body=EditBroadcastSerializer)
@@ -191,11 +204,32 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
     @extend_schema(responses=EstimateSerializer)
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
     def estimate(self, request: Request, pk: str) -> Response:
-        """现在发会发给谁；不写任何数据。"""
-        broadcast = self.get_object()
+        """现在发会发给谁、哪些人因为什么不发；不写任何数据。"""
+        broadcast = self.plain()
         communities = list(broadcast.communities.all())
         estimate = estimate_audience(broadcast, as_of=database_now(), communities=communities)
         return Response(EstimateSerializer(estimate).data)
+
+    @extend_schema(responses=CheckSerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def checks(self, request: Request, pk: str) -> Response:
+        """送审和批准之前的检查：广告法用语、广告占比、频次、全员群发等，逐项。"""
+        broadcast = self.plain()
+        communities = list(broadcast.communities.all())
+        estimate = estimate_audience(broadcast, as_of=database_now(), communities=communities)
+        found = checks_of(broadcast, communities=communities, estimate=estimate)
+        return Response(CheckSerializer(found, many=True).data)
+
+    @extend_schema(responses=ApprovalSerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def approvals(self, request: Request, pk: str) -> Response:
+        """谁在看到什么之后批准、退回过；作废的也留着，最新的在前。"""
+        rows = Approval.objects.filter(broadcast=self.plain()).select_related("user")
+        return Response(ApprovalSerializer(rows.order_by("-pk"), many=True).data)
+
+    def plain(self) -> Broadcast:
+        """The row itself, for selectors that read of it what they need."""
+        return Broadcast.objects.get(pk=self.get_object().pk)
 
     @command()
     def submit(self, request: Request, pk: str) -> Response:
@@ -207,10 +241,15 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         """退回草稿以便修改；之前的批准作废。"""
         return self.run_verb(approving.return_broadcast_to_draft, body=ReturnToDraftSerializer)
 
-    @command()
+    @command(body=ReasonSerializer)
+    def reject(self, request: Request, pk: str) -> Response:
+        """审批人退回草稿，写明要改什么。"""
+        return self.run_verb(approving.return_broadcast_to_draft, body=ReasonSerializer)
+
+    @command(body=ApproveSerializer)
     def approve(self, request: Request, pk: str) -> Response:
-        """由作者和最后修改人之外的人批准。"""
-        return self.run_verb(approving.approve_broadcast)
+        """由作者和最后修改人之外的人批准；全员群发要两位。"""
+        return self.run_verb(approving.approve_broadcast, body=ApproveSerializer)
 
     @command(body=ScheduleSerializer)
     def schedule(self, request: Request, pk: str) -> Response:
@@ -229,8 +268,18 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
 
     @command()
     def resume(self, request: Request, pk: str) -> Response:
-        """从停下的地方继续，已有结果的不会重发。"""
+        """从停下的地方继续，已有结果的不会重发。被叫停的要审批权限和理由，用 release。"""
         return self.run_verb(controlling.resume_broadcast)
+
+    @command(body=ReasonSerializer)
+    def halt(self, request: Request, pk: str) -> Response:
+        """叫停：不再开始新的调用，等在平台上的也停止；恢复要审批权限。"""
+        return self.run_verb(halting.halt_by_hand, body=ReasonSerializer)
+
+    @command(body=ReasonSerializer)
+    def release(self, request: Request, pk: str) -> Response:
+        """恢复被叫停的群发：由有审批权限的同事写明理由。"""
+        return self.run_verb(halting.release_broadcast, body=ReasonSerializer)
 
     @command()
     def cancel(self, request: Request, pk: str) -> Response:

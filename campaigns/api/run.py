@@ -7,27 +7,41 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from campaigns.models import Broadcast, Delivery, Run
+from campaigns.models import Broadcast, ContentVersion, Delivery, Run
+from campaigns.progress_words import reason_in_words
+from campaigns.rules.reasons import ReasonKind, reason_kind
 from campaigns.rules.status import BroadcastTarget, DeliveryStatus, RunStatus
-from campaigns.selectors.progress import progress_of
+from campaigns.selectors.choices import RUN_VERBS, actions_of_run
+from campaigns.selectors.progress import failure_reasons, progress_of
 from campaigns.selectors.recipients import with_recipient_name
+from campaigns.services.missed import run_missed, skip_missed
+from campaigns.services.reminding import remind_run
+from campaigns.services.retrying import retry_failed
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer
+from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
+from scrm.shared.api.verbs import VerbViewSet, command
 
-VIEW = Capability.VIEW_CAMPAIGNS
+VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS
+MOST_REASONS = 50
 
 
 class RunSerializer(StrictModelSerializer[Run]):
     broadcast_name = serializers.CharField(source="broadcast.name", read_only=True)
+    available_actions = serializers.SerializerMethodField(help_text=_("当前用户现在可以做的事。"))
 
     class Meta:
         model = Run
@@ -37,12 +51,22 @@ class RunSerializer(StrictModelSerializer[Run]):
             "broadcast_name",
             "planned_for",
             "status",
+            "status_reason",
+            "content_version",
+            "arm",
+            "is_prefrozen",
             "recipient_count",
             "dispatch_count",
             "held_until",
+            "held_reason",
             "started_at",
             "finished_at",
+            "available_actions",
         )
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField([*RUN_VERBS])))
+    def get_available_actions(self, run: Run) -> list[str]:
+        return actions_of_run(run, self.context["request"].user)
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
@@ -57,16 +81,47 @@ class ProgressSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
     suppressed = serializers.IntegerField()
     cancelled = serializers.IntegerField()
+    expired = serializers.IntegerField(help_text=_("30 天内没有人确认，平台不再接受。"))
     in_flight = serializers.IntegerField(help_text=_("planned 之中正在渠道手里的。"))
     percent = serializers.IntegerField()
     held_until = serializers.DateTimeField(
-        allow_null=True, help_text=_("渠道限流或故障，到这个时间再继续。")
+        allow_null=True, help_text=_("渠道限流、故障或免打扰时，到这个时间再继续。")
     )
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class ReasonCountSerializer(serializers.Serializer[Any]):
+    """一种没有送达的原因：多少人，能不能重发。"""
+
+    status = serializers.ChoiceField(choices=DeliveryStatus.choices)
+    reason = serializers.CharField()
+    words = serializers.CharField()
+    count = serializers.IntegerField()
+    kind = serializers.ChoiceField(
+        choices=[
+            (ReasonKind.SUPPRESSED, _("规则拦下")),
+            (ReasonKind.TRANSIENT, _("可以重试")),
+            (ReasonKind.PERMANENT, _("重试也一样")),
+        ]
+    )
+
+
+class RetrySerializer(StrictSerializer):
+    reasons: Any = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        min_length=1,
+        max_length=MOST_REASONS,
+        help_text=_("只重发因这些原因失败的，见 /api/v1/runs/{id}/reasons/。"),
+    )
+
+
+class CountSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+
+
 class DeliverySerializer(StrictModelSerializer[Delivery]):
+    reason_words = serializers.SerializerMethodField(help_text=_("给人看的原因。"))
     recipient_kind = serializers.ChoiceField(
         choices=BroadcastTarget.choices, source="run.broadcast.target", read_only=True
     )
@@ -80,21 +135,28 @@ class DeliverySerializer(StrictModelSerializer[Delivery]):
             "recipient_name",
             "status",
             "reason",
+            "reason_words",
             "settled_at",
         )
+
+    def get_reason_words(self, delivery: Delivery) -> str:
+        return reason_in_words(delivery.reason) if delivery.reason else ""
 
 
 class RunFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     broadcast = VisibleModelChoiceFilter(model=Broadcast)
+    content_version = VisibleModelChoiceFilter(model=ContentVersion)
     status = filters.MultipleChoiceFilter(choices=RunStatus.choices)
+    planned_after = filters.IsoDateTimeFilter(field_name="planned_for", lookup_expr="gte")
+    planned_before = filters.IsoDateTimeFilter(field_name="planned_for", lookup_expr="lt")
 
     class Meta:
         model = Run
         fields: list[str] = []
 
 
-class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Run]):
-    """群发的每一次执行。"""
+class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[Run]):
+    """群发的每一次执行，错过的也在内。"""
 
     queryset = Run.objects.none()
     serializer_class = RunSerializer
@@ -105,6 +167,11 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         "list": VIEW,
         "retrieve": VIEW,
         "progress": VIEW,
+        "reasons": VIEW,
+        "retry": COMPOSE,
+        "remind": COMPOSE,
+        "run_missed": COMPOSE,
+        "skip_missed": COMPOSE,
     }
 
     def get_queryset(self) -> models.QuerySet[Run]:
@@ -116,6 +183,46 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
     def progress(self, request: Request, pk: str) -> Response:
         """读批次的计数，收件人再多代价也不变。"""
         return Response(ProgressSerializer(progress_of(self.get_object().pk)).data)
+
+    @extend_schema(responses=ReasonCountSerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
+    def reasons(self, request: Request, pk: str) -> Response:
+        """没有送达的按原因分开，最多的在前。要读每个收件人的结果，不要轮询。"""
+        found = [
+            {
+                "status": status,
+                "reason": reason,
+                "words": reason_in_words(reason),
+                "count": count,
+                "kind": reason_kind(reason),
+            }
+            for status, reason, count in failure_reasons(self.get_object().pk)
+        ]
+        return Response(ReasonCountSerializer(found, many=True).data)
+
+    @command(body=RetrySerializer, answer=CountSerializer)
+    def retry(self, request: Request, pk: str) -> Response:
+        """只重发因这些原因失败的收件人；返回多少位。"""
+        run = self.get_object()
+        count = retry_failed(run.pk, actor=acting_user(request), **self.body(RetrySerializer))
+        return Response(CountSerializer({"count": count}).data)
+
+    @command(answer=CountSerializer)
+    def remind(self, request: Request, pk: str) -> Response:
+        """提醒还没确认的群主，平台每 24 小时最多 3 次；返回提醒了多少个批次。"""
+        run = self.get_object()
+        count = remind_run(run.pk, actor=acting_user(request))
+        return Response(CountSerializer({"count": count}).data)
+
+    @command(url_path="run-missed")
+    def run_missed(self, request: Request, pk: str) -> Response:
+        """错过了时间、等人决定的：现在补发。"""
+        return self.run_verb(run_missed)
+
+    @command(url_path="skip-missed")
+    def skip_missed(self, request: Request, pk: str) -> Response:
+        """错过了时间、等人决定的：不发了。"""
+        return self.run_verb(skip_missed)
 
 
 class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream

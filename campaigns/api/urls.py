@@ -3,6 +3,7 @@ from django.urls import path
 from campaigns.api.broadcast import BroadcastViewSet
 from campaigns.api.churn_alert import ChurnAlertViewSet
 from campaigns.api.contact_welcome import ContactWelcomeViewSet
+from campaigns.api.dispatch import DispatchViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
 from campaigns.api.sandbox import SandboxMessageViewSet
 from campaigns.api.segment import SegmentMemberViewSet, SegmentViewSet
@@ -12,6 +13,7 @@ from scrm.shared.api.routers import RowRouter
 router = RowRouter()
 router.register("broadcasts", BroadcastViewSet, basename="broadcast")
 router.register("runs", RunViewSet, basename="run")
+router.register("dispatches", DispatchViewSet, basename="dispatch")
 router.register("welcome-policies", WelcomePolicyViewSet, basename="welcome-policy")
 router.register("welcome-deliveries", WelcomeDeliveryViewSet, basename="welcome-delivery")
 router.register("contact-welcomes", ContactWelcomeViewSet, basename="contact-welcome")

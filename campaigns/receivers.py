@@ -10,9 +10,12 @@ from django.dispatch import receiver
 
 from campaigns import tasks
 from campaigns.services.contact_welcoming import plan_contact_welcome
+from campaigns.services.experimenting import note_start
 from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
+from campaigns.services.reporting import begin_report
 from campaigns.services.split_invitations import draft_split_broadcast
+from campaigns.services.watching import begin_watching, end_alarm
 from campaigns.signals import (
     audience_frozen,
     broadcast_cancelled,
@@ -61,6 +64,11 @@ def hurry_welcomes(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.send_due_welcomes), robust=True)
 
 
+@receiver(broadcast_started)
+def begin_the_experiment(*, run_id: int, **_: object) -> None:
+    note_start(run_id)
+
+
 @receiver([broadcast_started, broadcast_cancelled, early_freezing_asked])
 def hurry_one_drain(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.drain_dispatches), robust=True)
@@ -69,6 +77,17 @@ def hurry_one_drain(**_: object) -> None:
 @receiver([audience_frozen, broadcast_resumed])
 def hurry_every_drain(**_: object) -> None:
     transaction.on_commit(tasks.wake_every_drain, robust=True)
+
+
+@receiver(audience_frozen)
+def watch_the_run(*, run_id: int, **_: object) -> None:
+    begin_watching(run_id)
+    begin_report(run_id)
+
+
+@receiver([broadcast_resumed, broadcast_cancelled])
+def end_the_alarm(*, broadcast_id: int, **_: object) -> None:
+    end_alarm(broadcast_id)
 
 
 @receiver(churn_scored)

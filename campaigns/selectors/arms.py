@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaigns.models import Broadcast, Experiment, Run
+from campaigns.models import Broadcast, Experiment, Run, Schedule
 from campaigns.rules.arms import BUCKET_SQL, WEEK, Split, instant_at, sending_day, switchback_plan
 from campaigns.rules.experiments import HOLD_OUT, ExperimentStatus, ExperimentUnit
 from scrm.shared.sql import Sql, sql
@@ -59,6 +59,15 @@ class Arms:
             return (self.only,)
         return self.split.numbers if self.split else ()
 
+    @property
+    def instants(self) -> dict[int, datetime]:
+        """When each arm with an hour of its own is sent; the hold-out is watched from the first."""
+        own = {number: self.due_at(number) for number in self.numbers if number in self.times}
+        instants = {number: instant for number, instant in own.items() if instant is not None}
+        if instants and HOLD_OUT in self.numbers:
+            instants[HOLD_OUT] = min(instants.values())
+        return instants
+
 
 def arms_of(run: Run) -> Arms | None:
     """None: the broadcast is no experiment, and everybody gets the same."""
@@ -70,13 +79,23 @@ def arms_of(run: Run) -> Arms | None:
     )
     if experiment is None:
         return None
+    return arms_in(experiment, run)
+
+
+def arms_in(experiment: Experiment, run: Run) -> Arms:
+    """For an experiment read with its arms, its broadcast and its enterprise."""
     arms = list(experiment.arms.all())
     times = {arm.number: arm.local_time for arm in arms if arm.local_time}
     zone = experiment.broadcast.enterprise.zone
     day = sending_day(run.planned_for, times.values(), zone=zone)
+    is_compared = _is_compared(experiment, run, day)
+    is_by_day = experiment.unit == ExperimentUnit.CHAT_DAY
+    only = experiment.winner if experiment.status == ExperimentStatus.APPLIED else None
+    if is_compared:
+        only = plan_of(experiment)[days_into(experiment, day)] if is_by_day else None
     return Arms(
-        split=split_of(experiment) if _is_assigned_by_unit(experiment, run) else None,
-        only=_only_arm(experiment, run, day),
+        split=split_of(experiment) if is_compared and not is_by_day else None,
+        only=only,
         bodies={arm.number: arm.body for arm in arms if arm.body},
         times=times,
         day=day,
@@ -107,6 +126,10 @@ def experiment_facts(broadcast: Broadcast) -> dict[str, Any] | None:
     }
 
 
+def is_recurring(broadcast_id: int) -> bool:
+    return Schedule.objects.filter(broadcast=broadcast_id).exists()
+
+
 def split_of(experiment: Experiment) -> Split:
     weights = {arm.number: arm.weight for arm in experiment.arms.all()}
     return Split.of(experiment.salt, weights, holdout_percent=experiment.holdout_percent)
@@ -114,32 +137,21 @@ def split_of(experiment: Experiment) -> Split:
 
 def plan_of(experiment: Experiment) -> tuple[int, ...]:
     """The arm of each day of a switchback, from ``starts_on`` on."""
-    numbers = sorted(arm.number for arm in experiment.arms.all() if arm.number != HOLD_OUT)
+    numbers = sorted(arm.number for arm in experiment.arms.all())
     return switchback_plan(experiment.salt, numbers, weeks=experiment.planned_days // WEEK)
 
 
-def _is_assigned_by_unit(experiment: Experiment, run: Run) -> bool:
-    if experiment.unit == ExperimentUnit.CHAT_DAY:
+def days_into(experiment: Experiment, day: date) -> int:
+    """How many days an experiment has run on this day; one that has not begun begins there."""
+    return 0 if experiment.starts_on is None else (day - experiment.starts_on).days
+
+
+def _is_compared(experiment: Experiment, run: Run, day: date) -> bool:
+    """Whether a run is one of those that the experiment compares. What it assigned while it ran
+    stays as it is."""
+    if not 0 <= days_into(experiment, day) < experiment.planned_days:
         return False
-    return _belongs(experiment, run)
-
-
-def _belongs(experiment: Experiment, run: Run) -> bool:
-    """Whether a run is one of those that the experiment compares."""
-    if experiment.status in {ExperimentStatus.DRAFT, ExperimentStatus.RUNNING}:
-        return experiment.ends_at is None or run.started_at < experiment.ends_at
-    if experiment.status == ExperimentStatus.ABANDONED:
-        return False
-    return experiment.ends_at is not None and run.started_at < experiment.ends_at
-
-
-def _only_arm(experiment: Experiment, run: Run, day: date) -> int | None:
-    if _belongs(experiment, run):
-        return _arm_of_day(experiment, day) if experiment.unit == ExperimentUnit.CHAT_DAY else None
-    return experiment.winner if experiment.status == ExperimentStatus.APPLIED else None
-
-
-def _arm_of_day(experiment: Experiment, day: date) -> int | None:
-    plan = plan_of(experiment)
-    elapsed = 0 if experiment.starts_on is None else (day - experiment.starts_on).days
-    return plan[elapsed] if 0 <= elapsed < len(plan) else None
+    if experiment.starts_on is None:
+        return experiment.status == ExperimentStatus.DRAFT
+    is_running = experiment.status == ExperimentStatus.RUNNING
+    return is_running or (experiment.ends_at is not None and run.started_at < experiment.ends_at)

@@ -200,13 +200,18 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
 
 
 class Approval(models.Model):
-    """One person's word about exactly these contents, with what they were shown. Append-only."""
+    """One person's word about exactly these contents, with what they were shown. Append-only.
+
+    Everything that sends a broadcast back begins a new round: what was approved before counts no
+    more. Nobody's word stands behind a row that says why approvals are void by themselves.
+    """
 
     broadcast = models.ForeignKey(
         Broadcast, on_delete=models.PROTECT, related_name="approvals", verbose_name=_("群发")
     )
+    round = models.PositiveSmallIntegerField(_("第几轮"), default=1, db_default=1)
     user = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="+", verbose_name=_("审批人")
+        User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("审批人")
     )
     decision = models.CharField(_("决定"), max_length=20, choices=Decision.choices)
     content_digest = models.CharField(max_length=64, editable=False)
@@ -223,10 +228,15 @@ class Approval(models.Model):
         verbose_name_plural = _("审批记录")
         constraints = [
             models.UniqueConstraint(
-                fields=["broadcast", "user", "content_digest"],
+                fields=["broadcast", "user", "round"],
                 condition=models.Q(decision=Decision.APPROVED),
-                name="one_approval_per_person_and_content",
+                name="one_approval_per_person_and_round",
                 violation_error_message=_("你已经批准过这个内容。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False) | models.Q(decision=Decision.VOID),
+                name="approval_is_somebodys_word",
+                violation_error_message=_("批准和退回要有审批人。"),
             ),
         ]
 

@@ -7,6 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.models import Segment
+from campaigns.models.segment import SegmentQuerySet
+from campaigns.rules.status import BroadcastTarget
 from members.metrics import NamedCriterion, register_measure
 from scrm.accounts.models import Enterprise, User
 from scrm.shared.criteria import (
@@ -23,6 +25,11 @@ from scrm.shared.criterion_references import REFERENCES, Choice, ReferenceKind
 NOBODY = Criterion(AnyOf(()))
 
 
+def _of_members() -> SegmentQuerySet:
+    """A criterion over members cannot speak of a segment of chats."""
+    return Segment.objects.filter(target=BroadcastTarget.MEMBERS)
+
+
 class SegmentReference(ReferenceKind):
     unknown_code = "unknown_segment"
 
@@ -33,18 +40,20 @@ class SegmentReference(ReferenceKind):
         return set(self.labels(values, enterprise_id=enterprise_id))
 
     def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
-        rows = Segment.objects.filter(enterprise=enterprise_id, code__in=values)
+        rows = _of_members().filter(enterprise=enterprise_id, code__in=values)
         return dict(rows.values_list("code", "name"))
 
     def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
-        rows = Segment.objects.visible_to(user).filter(
-            Q(code__icontains=search) | Q(name__icontains=search)
+        rows = (
+            _of_members()
+            .visible_to(user)
+            .filter(Q(code__icontains=search) | Q(name__icontains=search))
         )
         ordered = rows.order_by("name", "pk").values_list("code", "name")[:limit]
         return [Choice(code, name) for code, name in ordered]
 
     def criterion_of(self, value: str, *, enterprise_id: int) -> Criterion | None:
-        segment = Segment.objects.filter(enterprise=enterprise_id, code=value)
+        segment = _of_members().filter(enterprise=enterprise_id, code=value)
         raw = segment.values_list("criterion", flat=True).first()
         return None if raw is None else parse_criterion(raw)
 

@@ -1,4 +1,4 @@
-"""What criteria may name of communities, classification and tiers."""
+"""What criteria may name of communities, their chats and owners, classification and tiers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from django.db.models.functions import Concat
 from django.utils.translation import gettext as _
 
 from communities.models import ClassificationValue, Community, TierScheme
-from scrm.accounts.models import User
+from communities.rules.status import ChatState
+from scrm.accounts.models import Staff, User
 from scrm.shared.criteria import ValueType
 from scrm.shared.criterion_references import REFERENCES, Choice, ReferenceKind
 
@@ -84,6 +85,45 @@ class ClassificationReference(ReferenceKind):
         )
 
 
+class StaffReference(ReferenceKind):
+    """A colleague, by our number: not everybody has an account on the platform."""
+
+    unknown_code = "unknown_staff"
+
+    def unknown_message(self, value: str) -> str:
+        return _("没有编号为“%(code)s”的员工。") % {"code": value}
+
+    def known(self, values: set[str], *, enterprise_id: int) -> set[str]:
+        return set(self.labels(values, enterprise_id=enterprise_id))
+
+    def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
+        numbers = [int(value) for value in values if value.isdecimal() and len(value) < 19]
+        rows = Staff.objects.filter(enterprise=enterprise_id, pk__in=numbers)
+        return {str(pk): name for pk, name in rows.values_list("pk", "name")}
+
+    def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
+        rows = Staff.objects.visible_to(user).filter(name__icontains=search)
+        found = rows.order_by("name", "pk").values_list("pk", "name")[:limit]
+        return [Choice(str(pk), name) for pk, name in found]
+
+
+class ChatStateReference(ReferenceKind):
+    unknown_code = "unknown_chat_state"
+
+    def unknown_message(self, value: str) -> str:
+        return _("没有名为“%(code)s”的群状态。") % {"code": value}
+
+    def known(self, values: set[str], *, enterprise_id: int) -> set[str]:
+        return values & set(ChatState.values)
+
+    def labels(self, values: set[str], *, enterprise_id: int) -> dict[str, str]:
+        return {value: str(label) for value, label in ChatState.choices if value in values}
+
+    def choices(self, *, user: User, search: str, limit: int) -> list[Choice]:
+        every = [Choice(value, str(label)) for value, label in ChatState.choices]
+        return [one for one in every if search in one.value or search in one.label][:limit]
+
+
 def _choices(rows: Iterable[tuple[str, str]]) -> list[Choice]:
     return [Choice(value, label) for value, label in rows]
 
@@ -93,3 +133,5 @@ def register_references() -> None:
     REFERENCES.register(ValueType.COMMUNITY, CommunityReference())
     REFERENCES.register(ValueType.CLASSIFICATION, ClassificationReference())
     REFERENCES.register(ValueType.TIER_SCHEME, TierSchemeReference())
+    REFERENCES.register(ValueType.STAFF, StaffReference())
+    REFERENCES.register(ValueType.CHAT_STATE, ChatStateReference())

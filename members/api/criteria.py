@@ -24,7 +24,7 @@ from scrm.accounts.api.permissions import SIGNED_IN, Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.fields import VisibleRelatedField
 from scrm.shared.api.serializers import StrictInput
-from scrm.shared.criteria import METRICS
+from scrm.shared.criteria import definition_of
 from scrm.shared.criterion_references import REFERENCES, ReferenceKind, reference_names
 from scrm.shared.criterion_schema import criterion_schema
 from scrm.shared.criterion_words import describe
@@ -130,7 +130,7 @@ class ChoicesQuerySerializer(StrictInput):
     search = serializers.CharField(max_length=100, default="", allow_blank=True)
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        definition = METRICS.get(asked["metric"])
+        definition = definition_of(asked["metric"])
         if definition is None:
             message = gettext("没有名为“%(name)s”的指标。") % {"name": asked["metric"]}
             raise ValidationError({"metric": ErrorDetail(message, "unknown_metric")})

@@ -1,5 +1,6 @@
-"""Criteria over members: who meets one, and why somebody does or does not."""
+"""Criteria over members: who meets one, and why somebody does or does not. And over chats."""
 
+from members.criteria.chats import chat_holds, matching_chat_ids, matching_chats
 from members.criteria.checking import check_member, matching
 from members.criteria.measuring import Among, Measuring, matching_ids
 from members.criteria.results import CheckResult, ClauseResult
@@ -10,9 +11,12 @@ __all__ = [
     "CheckResult",
     "ClauseResult",
     "Measuring",
+    "chat_holds",
     "check_member",
     "explain",
     "matching",
+    "matching_chat_ids",
+    "matching_chats",
     "matching_ids",
     "names_of",
 ]

@@ -59,6 +59,8 @@ class ValueType(StrEnum):
     SEGMENT = "segment"
     PURPOSE = "purpose"
     TIER_SCHEME = "tier_scheme"
+    STAFF = "staff"
+    CHAT_STATE = "chat_state"
 
 
 class Window(StrEnum):
@@ -125,7 +127,14 @@ class MetricRegistry:
         return iter(self._definitions.values())
 
 
+#: What criteria over members speak of, and what criteria over group chats do.
 METRICS = MetricRegistry()
+CHAT_METRICS = MetricRegistry()
+
+
+def definition_of(metric: str) -> MetricDefinition | None:
+    """A metric of either registry: a name stands in one of them only."""
+    return METRICS.get(metric) or CHAT_METRICS.get(metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +423,8 @@ def _hint(named: ValueType) -> str:
         ValueType.SEGMENT: _("这里应填人群包代码，例如 big-spenders。"),
         ValueType.PURPOSE: _("这里应填授权用途，例如 broadcast。"),
         ValueType.TIER_SCHEME: _("这里应填分层方案代码，例如 loyalty。"),
+        ValueType.STAFF: _("这里应填员工编号。"),
+        ValueType.CHAT_STATE: _("这里应填群的状态，例如 active。"),
     }[named]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scrm.shared.criteria import METRICS, Clause, Criterion, CriterionError, ValueType
+from scrm.shared.criteria import Clause, Criterion, CriterionError, ValueType, definition_of
 
 type Names = Mapping[tuple[ValueType, str], str]
 
@@ -76,7 +76,7 @@ class Named:
 
 def names_in(clauses: Iterable[Clause]) -> Iterator[Named]:
     for clause in clauses:
-        definition = METRICS.get(clause.metric)
+        definition = definition_of(clause.metric)
         if definition is None:
             continue
         if isinstance(clause.value, str):

@@ -45,6 +45,7 @@ class BroadcastQuerySet(models.QuerySet["Broadcast"]):
         runs = Run.objects.filter(broadcast=models.OuterRef("pk")).order_by().values("broadcast")
         settled = Sum("dispatches__delivered_count") + Sum("dispatches__failed_count")
         settled += Sum("dispatches__suppressed_count") + Sum("dispatches__cancelled_count")
+        settled += Sum("dispatches__expired_count")
         return self.annotate(
             recipient_count=Coalesce(
                 models.Subquery(runs.annotate(n=Sum("recipient_count")).values("n")), 0
@@ -287,6 +288,9 @@ class Run(models.Model):
     dispatch_count = models.PositiveIntegerField(_("批次数"), default=0)
     trouble_count = models.PositiveIntegerField(
         _("连续故障"), default=0, help_text=_("渠道连续多少次没有正常应答。")
+    )
+    forgiven_count = models.PositiveBigIntegerField(
+        _("不再计入上限的失败"), default=0, db_default=0, editable=False
     )
     held_until = models.DateTimeField(
         _("暂缓到"),

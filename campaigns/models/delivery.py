@@ -31,7 +31,8 @@ class Dispatch(models.Model):
     ``due_at`` says when it may next be claimed: for a leased one, that is when the lease ends, for
     one with the platform when it is next asked about.
     ``token`` fences: a result is written only by who holds the current lease. A leased dispatch
-    without a token is one whose channel answered, but not with what became of it.
+    without a token is one whose channel answered, but not with what became of it. ``attempted_at``
+    is written before the first call: a dispatch without it was never handed over.
     """
 
     run = models.ForeignKey(
@@ -75,7 +76,7 @@ class Dispatch(models.Model):
         _("平台任务号"), max_length=64, blank=True, db_default="", editable=False
     )
     attempted_at = models.DateTimeField(
-        _("首次调用"), null=True, help_text=_("第一次领取去调用平台的时间，按数据库的时钟。")
+        _("首次调用"), null=True, help_text=_("第一次调用平台之前的时间，按数据库的时钟。")
     )
     submitted_at = models.DateTimeField(_("提交时间"), null=True, help_text=_("按平台的时钟。"))
     confirmed_at = models.DateTimeField(_("确认时间"), null=True, help_text=_("按平台的时钟。"))
@@ -105,11 +106,11 @@ class Dispatch(models.Model):
             ),
         ]
         indexes = [
-            # the claim: what is due, oldest first
+            # the claim: what of a run is due, oldest first; of a run that waits nothing is read
             models.Index(
-                fields=["due_at", "id"],
+                fields=["run", "due_at", "id"],
                 condition=models.Q(status__in=sorted(CLAIMABLE_DISPATCH)),
-                name="claimable_dispatches",
+                name="claimable_dispatches_of_run",
             ),
             # whom the platform is to be asked about next
             models.Index(

@@ -247,3 +247,83 @@ class BadException(InvalidInput):
 
     code = "bad_exception"
     field = "exceptions"
+
+
+class BadSchedule(InvalidInput):
+    """A rule that no calendar can follow; its kinds say which part of it."""
+
+    code = "bad_schedule"
+    field = "kind"
+
+
+class BadScheduleLocalTime(BadSchedule):
+    field = "local_time"
+
+
+class BadScheduleTimeZone(BadSchedule):
+    field = "time_zone"
+
+
+class BadScheduleRrule(BadSchedule):
+    field = "rrule"
+
+
+class BadScheduleFestivals(BadSchedule):
+    field = "festivals"
+
+
+class BadScheduleMemberDay(BadSchedule):
+    field = "member_day"
+
+
+class BadScheduleSilentDays(BadSchedule):
+    field = "silent_days"
+
+
+class BadScheduleTier(BadSchedule):
+    field = "tier"
+
+
+class BadScheduleEnd(BadSchedule):
+    field = "ends_on"
+
+
+class BadScheduleMaxCount(BadSchedule):
+    field = "max_count"
+
+
+class BadScheduleOffset(BadSchedule):
+    field = "day_offset"
+
+
+class TimeIsGiven(InvalidInput):
+    """The schedule says when, nobody else."""
+
+    code = "time_is_given"
+    field = "scheduled_at"
+
+
+class ScheduleIsOver(DomainError):
+    """It gives no time any more."""
+
+    code = "schedule_is_over"
+
+
+class ScheduleDoesNotFit(DomainError):
+    """The broadcast cannot be begun in this way."""
+
+    code = "schedule_does_not_fit"
+
+
+class NoSchedule(DomainError):
+    code = "no_schedule"
+
+
+class AlreadyDecided(DomainError):
+    """Somebody has said what becomes of the missed occurrence."""
+
+    code = "already_decided"
+
+
+class DayTaken(DomainError):
+    code = "day_taken"

@@ -14,6 +14,8 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
 from campaigns.rules.festivals import days_of
 from campaigns.rules.schedules import BY_FACT, DayRule, ScheduleKind
 from campaigns.rules.working_days import LONGEST_REST, WorkCalendar
@@ -21,6 +23,11 @@ from campaigns.rules.working_days import LONGEST_REST, WorkCalendar
 #: A rule that gives nothing for so long gives nothing.
 HORIZON = timedelta(days=3660)
 ONE_DAY = timedelta(days=1)
+FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+PARTS = frozenset(
+    {"INTERVAL", "BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH", "BYSETPOS", "BYHOUR"}
+) | {"WKST"}
+LONGEST_INTERVAL = 366
 #: Periods that may be left out at the beginning without changing the rest, by how long they are.
 PERIODS = {"WEEKLY": 7 * ONE_DAY, "DAILY": ONE_DAY, "SECONDLY": timedelta(seconds=1)}
 
@@ -162,6 +169,31 @@ def _without_past(rrule: str, begins: datetime, start: datetime) -> datetime:
         return begins
     step = period * int(parts.get("INTERVAL", "1"))
     return begins + max((start - begins) // step - 1, 0) * step
+
+
+def rrule_trouble(rrule: str) -> str:
+    """What is wrong with a rule, for people; nothing if we can follow it.
+
+    The parts are those of RFC 5545, section 3.3.10, that speak of days and hours. How often and
+    until when is said elsewhere.
+    """
+    parts = rrule_parts(rrule)
+    if parts.get("FREQ") not in FREQUENCIES:
+        return _(
+            "规则以 FREQ=DAILY、WEEKLY、MONTHLY 或 YEARLY 开头，例如 FREQ=WEEKLY;BYDAY=MO,TH。"
+        )
+    unknown = sorted(set(parts) - {"FREQ"} - PARTS)
+    if unknown:
+        words = _("规则里不能有 %(parts)s；结束日期和次数另外填写。")
+        return words % {"parts": ", ".join(unknown)[:80]}
+    from dateutil.rrule import rrulestr  # noqa: PLC0415 - only schedules need it
+
+    try:
+        rrulestr(rrule, dtstart=datetime(2024, 1, 1))  # noqa: DTZ001 - a local time
+        interval = int(parts.get("INTERVAL", "1"))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return _("看不懂这个规则，例如 FREQ=WEEKLY;BYDAY=MO,TH。")
+    return "" if 1 <= interval <= LONGEST_INTERVAL else _("INTERVAL 是 1 到 366。")
 
 
 def rrule_parts(rrule: str) -> dict[str, str]:

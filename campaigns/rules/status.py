@@ -57,6 +57,7 @@ BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
             BroadcastStatus.RUNNING,
             BroadcastStatus.SCHEDULED,
             BroadcastStatus.HALTED,
+            BroadcastStatus.COMPLETED,
             BroadcastStatus.CANCELLED,
         }
     ),
@@ -84,6 +85,8 @@ VERB_BEGINS: dict[str, frozenset[BroadcastStatus]] = {
     ),
     "await_next_occurrence": frozenset({BroadcastStatus.RUNNING}),
     "end_schedule": frozenset({BroadcastStatus.SCHEDULED}),
+    "run_missed": frozenset({BroadcastStatus.SCHEDULED, BroadcastStatus.PAUSED}),
+    "skip_missed": frozenset({BroadcastStatus.PAUSED}),
     "finish_broadcast": frozenset({BroadcastStatus.RUNNING}),
     "cancel_broadcast": frozenset(
         {

@@ -59,6 +59,8 @@ def resume_broadcast(broadcast_id: int, *, actor: User, reason: str = "") -> Bro
             raise ReasonMissing(_("请写明为什么可以继续发送。"))
     begun = Run.objects.open().filter(broadcast=broadcast).exclude(is_early()).exists()
     waits = broadcast.scheduled_at is not None and not begun
+    if not waits and not begun:
+        raise CannotResume(_("没有可以继续的：错过的那一次请选择补发或不发，或者取消这条群发。"))
     move_broadcast(
         broadcast,
         BroadcastStatus.SCHEDULED if waits else BroadcastStatus.RUNNING,

@@ -1,6 +1,6 @@
 """Decisions that need no database: when to try again, what a missed time means, where calls go."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from campaigns.rules.retry import (
     bounded_retry_after,
     hold,
 )
-from campaigns.rules.schedule import ON_TIME, misfire_of
+from campaigns.rules.schedule import ON_TIME, judge_slot
 from campaigns.rules.status import (
     BROADCAST_MOVES,
     BroadcastStatus,
@@ -54,18 +54,23 @@ def test_a_platforms_wish_to_wait_is_bounded(seconds):
 
 
 @pytest.mark.parametrize(
-    ("policy", "late_by", "becomes"),
+    ("policy", "late_by", "verdict"),
     [
-        (MisfirePolicy.SKIP, ON_TIME, None),
-        (MisfirePolicy.SKIP, ON_TIME + timedelta(seconds=1), BroadcastStatus.CANCELLED),
-        (MisfirePolicy.RUN_LATE, GRACE, None),
-        (MisfirePolicy.RUN_LATE, GRACE + timedelta(seconds=1), BroadcastStatus.FAILED),
+        (MisfirePolicy.SKIP, ON_TIME, "run"),
+        (MisfirePolicy.SKIP, ON_TIME + timedelta(seconds=1), "skip"),
+        (MisfirePolicy.RUN_LATE, GRACE, "run"),
+        (MisfirePolicy.RUN_LATE, GRACE + timedelta(seconds=1), "skip"),
+        (MisfirePolicy.ASK, ON_TIME, "run"),
+        (MisfirePolicy.ASK, ON_TIME + timedelta(seconds=1), "ask"),
     ],
 )
-def test_a_missed_time_is_decided_by_the_policy(policy, late_by, becomes):
-    misfire = misfire_of(policy, late_by=late_by, grace=GRACE)
+def test_a_missed_time_is_decided_by_the_policy(policy, late_by, verdict):
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-    assert (misfire.becomes if misfire else None) == becomes
+    judged = judge_slot(now - late_by, now=now, policy=policy, grace=GRACE)
+
+    assert judged.verdict == verdict
+    assert bool(judged.reason) == (verdict != "run")
 
 
 def test_only_what_the_table_names_may_follow():

@@ -126,21 +126,25 @@ def load_recipients(
 
 def _members(mailing: Mailing, ids: list[int], guards: Guards) -> Sql:
     refusal = refusal_of_members(guards, _among(ids))
-    first_community = Sql("min(community_id)")
-    if guards.refused and len(mailing.communities) > 1:
-        first_community = sql(
-            "coalesce(min(community_id) FILTER (WHERE community_id <> ALL({})), min(community_id))",
-            list(guards.refused),
-        )
     return sql(
         MEMBERS,
         refusal.reason,
-        first_community,
+        first_community(guards),
         list(mailing.communities),
         ids[0],
         ids[-1],
         refusal.joins,
         ids,
+    )
+
+
+def first_community(guards: Guards) -> Sql:
+    """Of somebody's communities, the one through which they are written to."""
+    if not guards.refused:
+        return Sql("min(community_id)")
+    return sql(
+        "coalesce(min(community_id) FILTER (WHERE community_id <> ALL({})), min(community_id))",
+        list(guards.refused),
     )
 
 

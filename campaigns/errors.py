@@ -107,6 +107,36 @@ class NothingToRetry(DomainError):
     code = "nothing_to_retry"
 
 
+class CannotRemind(DomainError):
+    """Nobody is asked for a confirmation there."""
+
+    code = "cannot_remind"
+
+
+class TooManyReminders(DomainError):
+    """The platform takes three in 24 hours."""
+
+    code = "too_many_reminders"
+
+
+class CannotStop(DomainError):
+    """Nothing of it waits for a confirmation."""
+
+    code = "cannot_stop"
+
+
+class NotForThisChannel(InvalidInput):
+    """A text or attachment that the chosen channel cannot carry."""
+
+    code = "variable_not_for_channel"
+    field = "body"
+
+
+class AttachmentsNotCarried(InvalidInput):
+    code = "attachments_not_carried"
+    field = "attachments"
+
+
 class BadArms(InvalidInput):
     """Variants that cannot be told apart, or cannot be sent."""
 

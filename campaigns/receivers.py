@@ -19,10 +19,12 @@ from campaigns.services.watching import begin_watching, end_alarm
 from campaigns.signals import (
     audience_frozen,
     broadcast_cancelled,
+    broadcast_halted,
     broadcast_resumed,
     broadcast_started,
     contact_welcome_planned,
     early_freezing_asked,
+    look_asked,
     segment_draw_asked,
     welcome_planned,
 )
@@ -72,6 +74,11 @@ def begin_the_experiment(*, run_id: int, **_: object) -> None:
 @receiver([broadcast_started, broadcast_cancelled, early_freezing_asked])
 def hurry_one_drain(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.drain_dispatches), robust=True)
+
+
+@receiver([broadcast_cancelled, broadcast_halted, look_asked])
+def hurry_looks(**_: object) -> None:
+    transaction.on_commit(partial(wake, tasks.poll_dispatches), robust=True)
 
 
 @receiver([audience_frozen, broadcast_resumed])

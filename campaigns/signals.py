@@ -23,6 +23,9 @@ broadcast_cancelled = Signal()
 # broadcast_id: int, code: str; what the platform has not sent yet is to be stopped there
 broadcast_halted = Signal()
 
+# somebody asked for a reminder or a stop: the platform is to be called soon
+look_asked = Signal()
+
 # welcome_id: int
 welcome_planned = Signal()
 

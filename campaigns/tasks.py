@@ -8,8 +8,9 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from campaigns.selectors.polls import has_due_polls
 from campaigns.selectors.work import drains_needed, has_due_welcomes, has_planned_contact_welcomes
-from campaigns.services import churn_alerts, contact_welcoming
+from campaigns.services import churn_alerts, contact_welcoming, polling, reporting, watching
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
 from campaigns.services.segmenting import draw_asked_segment, segments_to_draw
@@ -80,6 +81,30 @@ def sweep_segments() -> None:
         draw_segment.delay(segment_id)
 
 
+@shared_task(name="campaigns.sweep_polls")
+def sweep_polls() -> None:
+    if has_due_polls():
+        wake(poll_dispatches)
+
+
+@shared_task(name="campaigns.poll_dispatches")
+def poll_dispatches() -> None:
+    if polling.poll_due_dispatches():
+        wake(poll_dispatches)
+
+
 @shared_task(name="campaigns.draw_segment")
 def draw_segment(segment_id: int) -> None:
     draw_asked_segment(segment_id)
+
+
+@shared_task(name="campaigns.sweep_quits")
+def sweep_quits() -> None:
+    if watching.watch_runs():
+        wake(sweep_quits)
+
+
+@shared_task(name="campaigns.report_runs")
+def report_runs() -> None:
+    if reporting.report_runs():
+        wake(report_runs)

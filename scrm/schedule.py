@@ -26,6 +26,13 @@ SCHEDULE: dict[str, Entry] = {
     "due broadcasts": every(5, "campaigns.sweep_due_broadcasts"),
     # How long a run may rest after a worker, the broker or the database died.
     "dispatches": every(2, "campaigns.sweep_dispatches"),
+    # How long a broadcast goes on after too many have left; those over are looked at every ten
+    # minutes.
+    "quits": every(60, "campaigns.sweep_quits"),
+    # Reports are brought up to date every hour until their windows have closed.
+    "reports of runs": every(300, "campaigns.report_runs"),
+    # How much later than a colleague's tap, or somebody's stop, we look or act at the platform.
+    "unconfirmed messages": every(15, "campaigns.sweep_polls"),
     # A newcomer whose wake-up was lost still reads the welcome while looking at the chat.
     "welcomes": every(5, "campaigns.sweep_welcomes"),
     # A code of the platform lasts 20 seconds, so a lost wake-up leaves time for another.

@@ -209,6 +209,8 @@ CELERY_TASK_ROUTES = {  # the first pattern that fits
     "campaigns.drain_*": {"queue": "drain"},
     "campaigns.*_churn_alerts": {"queue": "bulk"},
     "campaigns.draw_segment": {"queue": "bulk"},
+    "campaigns.poll_dispatches": {"queue": "bulk"},  # calls the platform
+    "campaigns.report_runs": {"queue": "bulk"},
     "members.*": {"queue": "bulk"},
     "communities.*": {"queue": "bulk"},  # calls the platform
 }

@@ -9,6 +9,9 @@ AUDIT_WORDS: dict[str, str | Promise] = {
     "create_segment": _("新建人群包"),
     "edit_segment": _("修改人群包"),
     "halt_broadcast": _("叫停群发"),
+    "remind_dispatch": _("提醒群主确认"),
+    "remind_run": _("提醒所有未确认的群主"),
+    "stop_dispatch": _("停止群主未确认的群发"),
     "retry_failed": _("重试失败的收件人"),
     "draw_segment": _("更新人群包名单"),
 }

@@ -89,6 +89,20 @@ REASONS: dict[str, Reason] = {
     "no_answer": _transient(_("渠道没有应答")),
     "bad_answer": _transient(_("渠道的应答看不懂")),
     "channel_broke": _transient(_("渠道程序出错")),
+    # messages that a colleague has to confirm
+    "not_reachable": _transient(_("平台没有接收：群换了群主、已解散，或不再是好友")),
+    "no_contact": _transient(_("发送时不是这位群主的群，或不再是这位员工的好友")),
+    "over_quota": _transient(_("本月收到的群发已到平台上限，没有送达")),
+    "left_out_by_owner": _transient(_("群主发送时没有选这个群")),
+    "not_confirmed": _transient(_("群主 30 天内没有确认，已过期")),
+    "stopped": _permanent(_("群主确认前已停止")),
+    "halted": _permanent(_("群发被叫停，群主确认前已停止")),
+    "not_listed_yet": _transient(_("还不知道平台是否收到，正在核对")),
+    "not_connected": _transient(_("渠道账号没有连接企业微信")),
+    "connection_paused": _transient(_("企业微信连接已暂停")),
+    "media_is_slow": _transient(_("附件上传太慢，稍后再试")),
+    "file_is_gone": _permanent(_("附件文件找不到了")),
+    "texts_differ": _permanent(_("企业微信一次群发只能有一种内容")),
     # reasons why a run waits
     "quiet_hours": _transient(_("免打扰时间，结束后继续")),
 }

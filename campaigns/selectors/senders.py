@@ -6,9 +6,13 @@ their contact.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from campaigns.channels.registry import channel_for
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastTarget
+from communities.models import GroupChat
+from members.models import Follow
 from scrm.shared.sql import Sql
 
 # The owner as our directory writes the account, because the platform is not strict about case.
@@ -52,3 +56,15 @@ def senders_sql(broadcast: Broadcast) -> Sql | None:
     if broadcast.target == BroadcastTarget.CHATS:
         return Sql(OWNERS)
     return Sql(CONTACTS, (account.pk,))
+
+
+def refs_at_platform(broadcast: Broadcast, recipient_ids: Sequence[int]) -> dict[str, int]:
+    """The recipients by what their platform calls them in its answers, whether or not they are
+    still there."""
+    if broadcast.target == BroadcastTarget.CHATS:
+        chats = GroupChat.objects.filter(pk__in=recipient_ids)
+        return dict(chats.values_list("external_id", "pk"))
+    contacts = Follow.objects.filter(
+        channel_account=broadcast.channel_account_id, member__in=recipient_ids
+    )
+    return dict(contacts.values_list("external_userid", "member_id"))

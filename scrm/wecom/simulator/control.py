@@ -61,6 +61,8 @@ def call(world: World, method: str, path: str, arguments: Arguments) -> Any:
             return {"groups": groups(corp_of(world, corp_id))}
         case "GET", ["corps", corp_id, "truth", chat_id]:
             return plain(corp_of(world, corp_id).truth(chat_id))
+        case "GET", ["corps", corp_id, "mass_messages"]:
+            return {"mass_messages": mass_messages(corp_of(world, corp_id))}
         case "GET", ["corps", corp_id, "callbacks"]:
             return callbacks(corp_of(world, corp_id))
         case "POST", ["corps", corp_id, verb]:
@@ -192,6 +194,7 @@ def description() -> dict[str, Any]:
         "GET": [
             "/_sim/corps", "/_sim/corps/<corp_id>", "/_sim/corps/<corp_id>/groups",
             "/_sim/corps/<corp_id>/truth/<chat_id>", "/_sim/corps/<corp_id>/callbacks",
+            "/_sim/corps/<corp_id>/mass_messages",
         ],
         "POST /_sim/corps": {"name": "required", "corp_id": "optional"},
         "POST /_sim/corps/<corp_id>/<verb>": {
@@ -243,6 +246,22 @@ def groups(corp: Corp) -> list[dict[str, Any]]:
                 "dissolved": bool(each.dissolved_at),
             }
             for each in corp.groups.values()
+        ]
+
+
+def mass_messages(corp: Corp) -> list[dict[str, Any]]:
+    """What the API made, who was asked, and whom it reached."""
+    with corp.lock:
+        return [
+            {
+                "msgid": each.msgid,
+                "text": each.text,
+                "attachments": each.attachments,
+                "cancelled": each.cancelled,
+                "reminders": len(each.reminded_at),
+                "tasks": [asdict(task) for task in each.tasks.values()],
+            }
+            for each in corp.mass_messages.values()
         ]
 
 

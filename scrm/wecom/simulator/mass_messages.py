@@ -83,6 +83,9 @@ class MassMessages(Medias):
     def is_dispatching(self, message: MassMessage) -> bool:
         return self.clock.time() < message.created_at + self.settings.dispatching_seconds
 
+    def is_listed(self, message: MassMessage) -> bool:
+        return self.clock.time() >= message.created_at + self.settings.listing_seconds
+
     # What the API begins ------------------------------------------------------------------------
 
     def make_mass_message(

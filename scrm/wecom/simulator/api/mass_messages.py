@@ -179,6 +179,7 @@ def message_list(call: Call) -> Answer:
         for each in call.corp.mass_messages.values()
         if each.chat_type == chat_type
         and start <= each.created_at <= end
+        and call.corp.is_listed(each)
         and filter_type != 1
         and not call.text("creator")
     ]

@@ -1,8 +1,9 @@
 """The webhook channel towards the ledger gateway, with small batches and short time-outs.
 
-The last three are twins with one safety taken out: what the tests prove must fail with them.
+Those called twins are ones with one safety taken out: what the tests prove must fail with them.
 """
 
+import os
 import socket
 import time
 import uuid
@@ -14,6 +15,9 @@ from django.db import connection
 
 from campaigns.channels.protocol import OutcomeUnknown, Receipt
 from campaigns.channels.webhook import WebhookChannel, read_results
+from campaigns.rules import templates
+from campaigns.selectors import guards
+from campaigns.services import claiming
 
 
 class LedgerChannel(WebhookChannel):
@@ -69,3 +73,36 @@ class MarkFirstChannel(LedgerChannel):
         with socket.create_connection((endpoint.hostname, endpoint.port)):
             time.sleep(0.1)  # a slow handshake: the kill strikes before anything is handed over
         return super().send(envelope)
+
+
+class HeedlessChannel(LedgerChannel):
+    """Twin: claims go on after a pause."""
+
+    def __init__(self):
+        heeding = "broadcast.status = 'running' AND account.is_active"
+        assert heeding in claiming.CLAIM
+        claiming.CLAIM = claiming.CLAIM.replace(heeding, "account.is_active")
+
+
+class ForgetfulChannel(LedgerChannel):
+    """Twin: nobody is asked about consent any more."""
+
+    def __init__(self):
+        guards._consent_rule = lambda *_, **__: ""
+
+
+class PoisonChannel(LedgerChannel):
+    """Some names cannot be rendered, and some end the process."""
+
+    def __init__(self):
+        render = templates.Template.render
+
+        def poisoned(template, values):
+            name = values.get(templates.Variable.NICKNAME)
+            if name == "raise":
+                raise ValueError(name)
+            if name == "die":
+                os._exit(1)
+            return render(template, values)
+
+        templates.Template.render = poisoned

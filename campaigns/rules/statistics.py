@@ -169,17 +169,16 @@ def cuped(arms: Sequence[Moments]) -> list[Sample]:
 
     y - theta (x - mean x), with one theta = cov(x, y) / var(x) of all arms together.
     """
-    whole = Moments(
-        sum(arm.n for arm in arms),
-        sum(arm.y for arm in arms),
-        sum(arm.yy for arm in arms),
-        sum(arm.x for arm in arms),
-        sum(arm.xx for arm in arms),
-        sum(arm.xy for arm in arms),
-    )
-    spread = covariance(whole.n, whole.x, whole.x, whole.xx)
-    theta = covariance(whole.n, whole.x, whole.y, whole.xy) / spread if spread > 0 else 0.0
-    return [_adjusted(arm, theta, whole.x / whole.n) for arm in arms]
+    theta, middle = theta_of(arms)
+    return [_adjusted(arm, theta, middle) for arm in arms]
+
+
+def theta_of(arms: Sequence[Moments]) -> tuple[float, float]:
+    """How much of x is found again in y, and the mean of x, over all arms."""
+    n, y, x = (sum(getattr(arm, name) for arm in arms) for name in ("n", "y", "x"))
+    spread = covariance(n, x, x, sum(arm.xx for arm in arms))
+    common = covariance(n, x, y, sum(arm.xy for arm in arms))
+    return (common / spread if spread > 0 else 0.0), x / n
 
 
 def holm(ps: Sequence[float]) -> list[float]:

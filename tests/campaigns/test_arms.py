@@ -19,6 +19,7 @@ from campaigns.services.experimenting import (
     edit_experiment,
     remove_experiment,
 )
+from campaigns.services.freezing import freeze_early
 from scrm.shared.sql import sql
 from tests.campaigns.broadcasts import BroadcastFactory, due_broadcast, started
 from tests.campaigns.experiments import HOURS, TEXTS, experiment_on
@@ -155,16 +156,13 @@ def test_on_a_day_of_a_switchback_everybody_is_in_the_arm_of_that_day():
 def test_a_list_frozen_before_gets_the_hours_of_its_arms_when_it_starts():
     broadcast = due_broadcast()
     experiment_on(broadcast, kind=ExperimentKind.SEND_TIME, arms=HOURS)
-    early = broadcast.runs.create(
-        broadcast=broadcast, planned_for=broadcast.scheduled_at, is_prefrozen=True
-    )
-    early.started_at = early.planned_for
-    early.status = "sending"
-    early.save()
+    early = freeze_early(broadcast)
     Dispatch.objects.create(run=early, sequence=0, recipient_ids=[1], arm=1)
     Dispatch.objects.create(run=early, sequence=1, recipient_ids=[2], arm=2)
-    arms = arms_of(started(broadcast))
+    run = started(broadcast)
+    arms = arms_of(run)
 
+    assert run == early
     due = dict(early.dispatches.values_list("arm", "due_at"))
     assert due == {1: arms.due_at(1), 2: arms.due_at(2)}
 

@@ -1,0 +1,268 @@
+"""Comparing two arms by the method that their unit and their metric ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import sqrt
+
+from campaigns.rules.designs import SHARES
+from campaigns.rules.distributions import (
+    fisher,
+    permutation,
+    probability_better,
+    probability_of_more,
+    switchback,
+    welch,
+)
+from campaigns.rules.experiments import ExperimentUnit
+from campaigns.rules.statistics import (
+    Difference,
+    Moments,
+    Sample,
+    cuped,
+    newcombe,
+    proportions_error,
+    sequential,
+    theta_of,
+    two_proportions,
+)
+
+FEW_CHATS = 10
+FEW_EXPECTED = 5
+EARLIEST = 100  # units per arm: an asymptotic sequence says nothing about fewer
+
+
+class Method(StrEnum):
+    TWO_PROPORTIONS = "two_proportions"
+    FISHER = "fisher"
+    WELCH = "welch"
+    PERMUTATION = "permutation"
+    SWITCHBACK = "switchback"
+    SEQUENCE = "sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: of which units, by which metric, and whether it is time."""
+
+    unit: str
+    metric: str
+    shares: Mapping[int, float]
+    is_final: bool
+    has_data: bool = True
+
+    @property
+    def counts_people(self) -> bool:
+        """Whether an arm's figure is a number of people out of so many."""
+        return self.unit == ExperimentUnit.MEMBER and self.metric in SHARES
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A chat, or a day of a switchback: how its people did in the window and before it."""
+
+    people: int
+    y: float
+    x: float
+    left: int
+    block: int = 0
+
+    @property
+    def leave_rate(self) -> float:
+        return self.left / self.people
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What became of an arm. ``people`` are those it was meant for, ``reached`` who got it.
+
+    Of members only the sums are known, of chats and days each one.
+    """
+
+    number: int
+    people: int
+    reached: int
+    left: int
+    moments: Moments
+    units: tuple[Unit, ...] = ()
+    adjusted: Sample | None = None
+
+    @classmethod
+    def of_units(cls, number: int, units: Sequence[Unit], *, reached: int) -> Arm:
+        return cls(
+            number=number,
+            people=sum(unit.people for unit in units),
+            reached=reached,
+            left=sum(unit.left for unit in units),
+            moments=moments_of([(unit.y, unit.x) for unit in units]),
+            units=tuple(units),
+        )
+
+    @property
+    def n(self) -> int:
+        return self.moments.n
+
+    @property
+    def successes(self) -> int:
+        return round(self.moments.y)
+
+    @property
+    def sample(self) -> Sample:
+        return self.adjusted or self.moments.sample
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """An arm against another: the difference of the first from the second."""
+
+    arm: int
+    against: int
+    method: Method
+    estimate: float
+    low: float | None
+    high: float | None
+    p: float | None = None
+    p_adjusted: float | None = None
+    probability: float | None = None
+
+
+def moments_of(pairs: Sequence[tuple[float, float]]) -> Moments:
+    return Moments(
+        len(pairs),
+        sum(y for y, _ in pairs),
+        sum(y * y for y, _ in pairs),
+        sum(x for _, x in pairs),
+        sum(x * x for _, x in pairs),
+        sum(x * y for y, x in pairs),
+    )
+
+
+def compare(question: Question, against: Arm, arm: Arm) -> Compared:
+    """At the end. Counts of people by their shares, amounts by their means, chats and days by
+    theirs: what was said to a whole chat is never counted member by member."""
+    if question.counts_people:
+        return _by_shares(
+            against, arm, (against.successes, against.n), (arm.successes, arm.n), may_be_better=True
+        )
+    if question.unit == ExperimentUnit.MEMBER:
+        found = welch(against.sample, arm.sample)
+        return _found(against, arm, Method.WELCH, found, probability=probability_of_more(found))
+    return _by_units(question, against, arm, lambda unit: unit.y)
+
+
+def compare_leaves(question: Question, against: Arm, arm: Arm) -> Compared:
+    """How many more left, as a share of people."""
+    if question.unit == ExperimentUnit.MEMBER:
+        return _by_shares(against, arm, (against.left, against.people), (arm.left, arm.people))
+    return _by_units(question, against, arm, lambda unit: unit.leave_rate)
+
+
+def look_early(question: Question, against: Arm, arm: Arm) -> Compared | None:
+    """An interval that may be looked at as often as one likes; None while it says nothing."""
+    a, b = against.moments, arm.moments
+    if min(a.n, b.n) < EARLIEST or question.unit == ExperimentUnit.CHAT_DAY:
+        return None
+    if question.counts_people:
+        estimate = arm.successes / b.n - against.successes / a.n
+        error = proportions_error(against.successes + 1, a.n + 2, arm.successes + 1, b.n + 2)
+    else:
+        estimate = b.sample.mean - a.sample.mean
+        error = sqrt(a.sample.squared_error + b.sample.squared_error)
+    if not error:
+        return None
+    interval = sequential(estimate, error, a.n + b.n)
+    return Compared(
+        arm.number, against.number, Method.SEQUENCE, estimate, interval.low, interval.high
+    )
+
+
+def adjust(question: Question, arms: Sequence[Arm]) -> tuple[list[Arm], float]:
+    """Arms without what was so before the experiment, and how much variance that took away.
+
+    Only for amounts and rates: a count of people is compared as it is.
+    """
+    if question.counts_people:
+        return list(arms), 0.0
+    moments = [arm.moments for arm in arms]
+    theta, middle = theta_of(moments)
+    samples = cuped(moments)
+    before = sum(one.sample.variance for one in moments)
+    after = sum(sample.variance for sample in samples)
+    adjusted = [
+        replace(
+            arm,
+            adjusted=sample,
+            units=tuple(replace(unit, y=unit.y - theta * (unit.x - middle)) for unit in arm.units),
+        )
+        for arm, sample in zip(arms, samples, strict=True)
+    ]
+    return adjusted, max(0.0, 1 - after / before) if before else 0.0
+
+
+def _by_shares(
+    against: Arm,
+    arm: Arm,
+    a: tuple[int, int],
+    b: tuple[int, int],
+    *,
+    may_be_better: bool = False,
+) -> Compared:
+    (xa, na), (xb, nb) = a, b
+    if not na or not nb:
+        return Compared(arm.number, against.number, Method.FISHER, 0.0, None, None, 1.0)
+    method, p = _p_of_shares(xa, na, xb, nb)
+    interval = newcombe(xa, na, xb, nb)
+    return Compared(
+        arm.number,
+        against.number,
+        method,
+        xb / nb - xa / na,
+        interval.low,
+        interval.high,
+        p,
+        probability=probability_better(xa, na, xb, nb) if may_be_better else None,
+    )
+
+
+def _p_of_shares(xa: int, na: int, xb: int, nb: int) -> tuple[Method, float]:
+    """The exact test where some cell is too small for the normal one."""
+    pooled = (xa + xb) / (na + nb)
+    if min(na, nb) * min(pooled, 1 - pooled) < FEW_EXPECTED:
+        return Method.FISHER, fisher(xa, na, xb, nb)
+    return Method.TWO_PROPORTIONS, two_proportions(xa, na, xb, nb).p
+
+
+def _by_units(
+    question: Question, against: Arm, arm: Arm, figure: Callable[[Unit], float]
+) -> Compared:
+    a, b = [figure(unit) for unit in against.units], [figure(unit) for unit in arm.units]
+    if question.unit == ExperimentUnit.CHAT_DAY:
+        blocks = [unit.block for unit in (*against.units, *arm.units)]
+        is_b = [False] * len(a) + [True] * len(b)
+        return _found(against, arm, Method.SWITCHBACK, switchback([*a, *b], is_b, blocks))
+    if min(len(a), len(b)) < FEW_CHATS:
+        return _found(against, arm, Method.PERMUTATION, permutation(a, b))
+    found = welch(_sample(a), _sample(b))
+    return _found(against, arm, Method.WELCH, found, probability=probability_of_more(found))
+
+
+def _sample(values: Sequence[float]) -> Sample:
+    return moments_of([(value, 0.0) for value in values]).sample
+
+
+def _found(
+    against: Arm, arm: Arm, method: Method, found: Difference, *, probability: float | None = None
+) -> Compared:
+    interval = found.interval
+    return Compared(
+        arm.number,
+        against.number,
+        method,
+        found.estimate,
+        interval.low,
+        interval.high,
+        found.p,
+        probability=probability,
+    )

@@ -206,6 +206,18 @@ class AttachmentsNotForChannel(BadAttachment):
     code = "attachments_not_for_channel"
 
 
+class ChatsNotForMembers(InvalidInput):
+    code = "chats_not_for_members"
+    field = "chats"
+
+
+class SegmentOfOthers(InvalidInput):
+    """A segment of chats for members, or the other way round."""
+
+    code = "segment_of_others"
+    field = "segments"
+
+
 class BadReminders(InvalidInput):
     code = "bad_reminders"
     field = "remind_after_hours"
@@ -357,3 +369,30 @@ class AlreadyDecided(DomainError):
 
 class DayTaken(DomainError):
     code = "day_taken"
+
+
+class SendPolicyExists(DomainError):
+    """An enterprise has one; change that."""
+
+    code = "send_policy_exists"
+
+
+class QuietHoursNeedBothEnds(InvalidInput):
+    code = "quiet_hours_need_both_ends"
+    field = "quiet_until"
+
+
+class BadPercentage(InvalidInput):
+    code = "bad_percentage"
+    field = "advert_block_percent"
+
+
+class CapTaken(DomainError):
+    """There is a cap for this target, category and window; change that."""
+
+    code = "cap_taken"
+
+
+class ServiceHasNoCap(InvalidInput):
+    code = "service_has_no_cap"
+    field = "category"

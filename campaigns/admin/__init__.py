@@ -1,5 +1,23 @@
 """The operators' doors to campaigns; Django finds them by importing this package."""
 
-from campaigns.admin import broadcast, churn_alert, contact_welcome, run, sandbox, segment, welcome
+from campaigns.admin import (
+    broadcast,
+    churn_alert,
+    contact_welcome,
+    run,
+    sandbox,
+    segment,
+    send_policy,
+    welcome,
+)
 
-__all__ = ["broadcast", "churn_alert", "contact_welcome", "run", "sandbox", "segment", "welcome"]
+__all__ = [
+    "broadcast",
+    "churn_alert",
+    "contact_welcome",
+    "run",
+    "sandbox",
+    "segment",
+    "send_policy",
+    "welcome",
+]

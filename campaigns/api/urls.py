@@ -7,6 +7,7 @@ from campaigns.api.dispatch import DispatchViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
 from campaigns.api.sandbox import SandboxMessageViewSet
 from campaigns.api.segment import SegmentMemberViewSet, SegmentViewSet
+from campaigns.api.send_policy import FrequencyCapViewSet, SendPolicyViewSet
 from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
 from scrm.shared.api.routers import RowRouter
 
@@ -19,6 +20,8 @@ router.register("welcome-deliveries", WelcomeDeliveryViewSet, basename="welcome-
 router.register("contact-welcomes", ContactWelcomeViewSet, basename="contact-welcome")
 router.register("sandbox-messages", SandboxMessageViewSet, basename="sandbox-message")
 router.register("segments", SegmentViewSet, basename="segment")
+router.register("send-policies", SendPolicyViewSet, basename="send-policy")
+router.register("frequency-caps", FrequencyCapViewSet, basename="frequency-cap")
 router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
 
 urlpatterns = [

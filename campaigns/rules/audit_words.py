@@ -13,5 +13,10 @@ AUDIT_WORDS: dict[str, str | Promise] = {
     "remind_run": _("提醒所有未确认的群主"),
     "stop_dispatch": _("停止群主未确认的群发"),
     "retry_failed": _("重试失败的收件人"),
+    "create_send_policy": _("定下发送规则"),
+    "edit_send_policy": _("修改发送规则"),
+    "create_frequency_cap": _("新增频次上限"),
+    "edit_frequency_cap": _("修改频次上限"),
+    "remove_frequency_cap": _("删除频次上限"),
     "draw_segment": _("更新人群包名单"),
 }

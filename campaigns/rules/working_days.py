@@ -7,7 +7,7 @@ holidays, and ``knows`` says so. A day that an enterprise overrides is as the en
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -54,7 +54,7 @@ class WorkCalendar:
             for day, works in self.overrides.items()
         )
 
-    def unknown_among(self, days: Iterator[date]) -> list[int]:
+    def unknown_among(self, days: Iterable[date]) -> list[int]:
         """The years of these days whose make-up days nobody has told us yet."""
         return sorted({day.year for day in days if not self.knows(day.year)})
 

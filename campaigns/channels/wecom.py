@@ -47,7 +47,6 @@ CHAT_TYPES: dict[str, ChatType] = {RecipientKind.CHAT: "group", RecipientKind.ME
 BEGUN_WITHIN = 8.0
 #: The list of tasks shows a new one only after a while, so it is read twice.
 LISTED_AFTER = timedelta(seconds=10)
-LOOK_AGAIN_SECONDS = 2.0
 #: The clocks of both sides may differ by so much.
 CLOCK_MARGIN = timedelta(minutes=1)
 
@@ -69,6 +68,7 @@ class WecomChannel(Channel):
     one_sender = True
     one_text = True
     carries_attachments = True
+    look_again_seconds = 2.0
 
     def batch_limit_of(self, recipient_kind: str) -> int:
         if recipient_kind == RecipientKind.MEMBER:
@@ -113,7 +113,7 @@ class WecomChannel(Channel):
             with client_for(connection) as client:
                 found = find_task(client, envelope)
                 if found is None:
-                    time.sleep(LOOK_AGAIN_SECONDS)
+                    time.sleep(self.look_again_seconds)
                     found = find_task(client, envelope)
         except WecomRefusal as refusal:
             raise judged(refusal, connection, envelope) from refusal

@@ -49,11 +49,6 @@ class NoCommunity(DomainError):
     code = "no_community"
 
 
-class CriterionNeedsMembers(InvalidInput):
-    code = "criterion_needs_members"
-    field = "criterion"
-
-
 class ChannelIsOff(DomainError):
     code = "channel_is_off"
 
@@ -125,18 +120,6 @@ class CannotStop(DomainError):
     code = "cannot_stop"
 
 
-class NotForThisChannel(InvalidInput):
-    """A text or attachment that the chosen channel cannot carry."""
-
-    code = "variable_not_for_channel"
-    field = "body"
-
-
-class AttachmentsNotCarried(InvalidInput):
-    code = "attachments_not_carried"
-    field = "attachments"
-
-
 class BadArms(InvalidInput):
     """Variants that cannot be told apart, or cannot be sent."""
 
@@ -206,8 +189,10 @@ class AttachmentsNotForChannel(BadAttachment):
     code = "attachments_not_for_channel"
 
 
-class ChatsNotForMembers(InvalidInput):
-    code = "chats_not_for_members"
+class BadChats(InvalidInput):
+    """Chats that the broadcast cannot go to: of members, or outside its communities."""
+
+    code = "bad_chats"
     field = "chats"
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from django.utils.translation import gettext as _
 
-from campaigns.errors import BadContent, UnknownVariable
+from campaigns.errors import BadContent, UnknownVariable, VariableNotForChannel
 from campaigns.rules.status import BroadcastTarget
 
 MAX_BYTES = 4000  # what the platform takes in one text, counted in UTF-8
@@ -97,6 +97,20 @@ def clean_text(text: str, *, allowed: tuple[Variable, ...]) -> str:
         )
     parse_template(text, allowed=allowed)
     return text
+
+
+def refuse_differing(text: str, *, target: str, is_one_community: bool) -> None:
+    """On a channel whose calls carry one text, only the name of a single community can be filled
+    in."""
+    template = parse_template(text, allowed=VARIABLES_OF[target])
+    usable = {Variable.COMMUNITY} if is_one_community else set()
+    differing = [name for name in dict.fromkeys(template.variables) if name not in usable]
+    if differing:
+        raise VariableNotForChannel(
+            _("企业微信群发的每个任务只有一段文案，不能用 %(names)s；只发一个社群时可用 {{社群}}。")
+            % {"names": "、".join(_shown(name.value) for name in differing)},
+            details={"variables": [name.value for name in differing]},
+        )
 
 
 def _is_unsendable(char: str) -> bool:

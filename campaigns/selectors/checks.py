@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from campaigns.channels.registry import channel_for
+from campaigns.errors import VariableNotForChannel
 from campaigns.models import Broadcast, ContentVersion, MediaAsset, Run
 from campaigns.rules.attachments import kinds_of_assets
 from campaigns.rules.contents import USABLE_CONTENT
@@ -20,10 +21,10 @@ from campaigns.rules.guarding import Severity
 from campaigns.rules.reach import REHEARSAL
 from campaigns.rules.reasons import reason_words
 from campaigns.rules.status import BroadcastTarget
-from campaigns.rules.templates import MAX_BYTES, Variable, parse_template
+from campaigns.rules.templates import MAX_BYTES, Variable, parse_template, refuse_differing
 from campaigns.selectors.estimates import Estimate
 from campaigns.selectors.guards import Guards
-from campaigns.selectors.texts import Judged, judged, texts_in
+from campaigns.selectors.texts import Judged, Text, judged, texts_in
 from communities.models import Community, GroupChat
 from members.models import Member
 from scrm.shared.clock import database_now
@@ -139,6 +140,7 @@ def _text(broadcast: Broadcast, communities: Sequence[Community]) -> Iterator[Ch
     for text in texts_in(broadcast):
         if text.place == "attachments":
             continue
+        yield from _differing(broadcast, text, is_one_community=len(communities) == 1)
         template = parse_template(text.words, allowed=tuple(Variable))
         names = {str(variable) for variable in template.variables}
         if names and not "".join(template.pieces[0::2]).strip():
@@ -159,6 +161,15 @@ def _text(broadcast: Broadcast, communities: Sequence[Community]) -> Iterator[Ch
                 _("%(text)s加上很长的名字会超过平台的 %(limit)d 字节，这些收件人不会收到。")
                 % {"text": text.label, "limit": MAX_BYTES},
             )
+
+
+def _differing(broadcast: Broadcast, text: Text, *, is_one_community: bool) -> Iterator[Check]:
+    if not channel_for(broadcast.channel_account.kind).one_text:
+        return
+    try:
+        refuse_differing(text.words, target=broadcast.target, is_one_community=is_one_community)
+    except VariableNotForChannel as refusal:
+        yield Check("variables", Level.BLOCK, text.label, refusal.message)
 
 
 def _size(text: str) -> int:

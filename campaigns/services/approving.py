@@ -30,7 +30,7 @@ from campaigns.selectors.checks import (
 from campaigns.selectors.contents import digest_of
 from campaigns.selectors.estimates import Estimate, estimate_audience
 from campaigns.selectors.lexicon import lexicon_of
-from campaigns.services.composing import refuse_what_cannot_be_sent
+from campaigns.services.composing import refuse_what_cannot_be_sent, sets_of
 from campaigns.services.freezing import cancel_early, freeze_early
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from scrm.accounts.models import User
@@ -90,7 +90,7 @@ def submit_broadcast(broadcast_id: int, *, actor: User) -> Broadcast:
     author's reason."""
     broadcast = locked_broadcast(broadcast_id)
     _refuse_unless_it_may(broadcast, "submit_broadcast", BroadcastStatus.IN_REVIEW)
-    refuse_what_cannot_be_sent(broadcast, list(broadcast.communities.all()))
+    refuse_what_cannot_be_sent(broadcast, **sets_of(broadcast))
     look = Look.at(broadcast)
     _refuse_blocks(broadcast, look)
     broadcast.required_approvals = look.required

@@ -7,11 +7,10 @@ from campaigns.errors import (
     CannotApprove,
     CannotEdit,
     CannotMove,
-    ChannelCannotSend,
     ChannelIsOff,
-    CriterionNeedsMembers,
     NoCommunity,
     UnknownVariable,
+    VariableNotForChannel,
 )
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
@@ -76,10 +75,7 @@ def test_create_makes_a_draft_of_the_authors_enterprise_and_audits_it(author):
             {"criterion": {"metric": "in_community", "op": "is", "value": "no-such"}},
             InvalidCriterion,
         ),
-        (
-            {"criterion": CLAUSE, "target": BroadcastTarget.CHATS, "body": "{{群名}}"},
-            CriterionNeedsMembers,
-        ),
+        ({"criterion": CLAUSE, "target": BroadcastTarget.CHATS, "body": "{{群名}}"},),
     ],
 )
 def test_create_refuses_what_cannot_be_sent(author, changes, refusal):
@@ -105,11 +101,14 @@ def test_create_refuses_a_channel_that_is_off(author):
         create_broadcast(actor=author, **draft_of(author, channel_account=off))
 
 
-def test_create_refuses_a_channel_that_cannot_send_by_itself(author):
+def test_where_a_call_carries_one_text_it_cannot_differ_by_recipient(author):
     tapped = ChannelAccountFactory(enterprise=author.enterprise, kind="wecom")
 
-    with pytest.raises(ChannelCannotSend, match="请选沙盒或 Webhook 渠道"):
+    with pytest.raises(VariableNotForChannel, match="只有一段文案"):
         create_broadcast(actor=author, **draft_of(author, channel_account=tapped))
+    create_broadcast(
+        actor=author, **draft_of(author, channel_account=tapped, body="来自{{社群}}的问候")
+    )
 
 
 def test_edit_changes_only_what_is_named():

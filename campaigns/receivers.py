@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from campaigns import tasks
 from campaigns.services.contact_welcoming import plan_contact_welcome
 from campaigns.services.experimenting import note_start
+from campaigns.services.occasions import note_tiers_reached
 from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
 from campaigns.services.reporting import begin_report
@@ -34,6 +35,7 @@ from members.signals import (
     member_joined,
     members_joined,
     split_invited,
+    tiers_changed,
 )
 from scrm.accounts.models import User
 from scrm.accounts.signals import staff_deactivated
@@ -101,6 +103,11 @@ def end_the_alarm(*, broadcast_id: int, **_: object) -> None:
 def alert_after_scoring(*, community_id: int, scored_on: date, **_: object) -> None:
     enqueue = partial(tasks.open_churn_alerts.delay, community_id, scored_on.isoformat())
     transaction.on_commit(enqueue, robust=True)
+
+
+@receiver(tiers_changed)
+def tell_broadcasts_of_tiers(*, assignment_ids: list[int], **_: object) -> None:
+    note_tiers_reached(assignment_ids)
 
 
 @receiver(split_invited)

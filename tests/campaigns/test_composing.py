@@ -75,7 +75,10 @@ def test_create_makes_a_draft_of_the_authors_enterprise_and_audits_it(author):
             {"criterion": {"metric": "in_community", "op": "is", "value": "no-such"}},
             InvalidCriterion,
         ),
-        ({"criterion": CLAUSE, "target": BroadcastTarget.CHATS, "body": "{{群名}}"},),
+        (
+            {"criterion": CLAUSE, "target": BroadcastTarget.CHATS, "body": "{{群名}}"},
+            InvalidCriterion,  # of members, and this goes to chats
+        ),
     ],
 )
 def test_create_refuses_what_cannot_be_sent(author, changes, refusal):

@@ -91,7 +91,7 @@ class SendPolicyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
         return self.run_verb(edit_send_policy, body=SendPolicyBodySerializer, partial=True)
 
     @extend_schema(responses=SendPolicySerializer)
-    @action(detail=False, url_path="in-force", filterset_class=None, pagination_class=None)
+    @action(detail=False, url_path="in-force", pagination_class=None)
     def in_force(self, request: Request) -> Response:
         """现在按什么规则执行。从没定过的，id 是 null，其余是默认值。"""
         policy = policy_of(acting_user(request).enterprise_id)

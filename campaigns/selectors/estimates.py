@@ -38,9 +38,10 @@ OUTSIDE = ("not_matching", "excluded", "other_account")
 
 COUNT_MEMBERS = """
 SELECT here.community_id, CASE {} ELSE {} END AS reason,
-    count(*), coalesce(sum(here.places), 0), min(here.member_id), max(here.member_id)
+    count(*), sum(here.places)::bigint, min(here.member_id), max(here.member_id)
 FROM ({}) here
-JOIN members_member member ON member.id = here.member_id
+LEFT JOIN members_member erased
+    ON erased.id = here.member_id AND erased.erased_at IS NOT NULL AND erased.enterprise_id = {}
 {}{}
 GROUP BY 1, 2
 """
@@ -169,13 +170,16 @@ def _groups(audience: Audience, guards: Guards) -> list[_Group]:
 
 
 def _count_members(audience: Audience, guards: Guards) -> Sql:
-    refusal = refusal_of_members(guards, everybody)
+    refusal = refusal_of_members(
+        guards, everybody, member="here.member_id", is_erased="erased.id IS NOT NULL"
+    )
     communities = list(audience.community_ids)
     here = sql(ONE_PLACE, communities)
     if len(communities) > 1:
         here = sql(PLACES, first_community(guards), communities)
-    outside, joins = _outside(audience, "member.id")
-    return sql(COUNT_MEMBERS, outside, refusal.reason, here, joins, refusal.joins)
+    outside, joins = _outside(audience, "here.member_id")
+    enterprise = audience.broadcast.enterprise_id
+    return sql(COUNT_MEMBERS, outside, refusal.reason, here, enterprise, joins, refusal.joins)
 
 
 def _count_chats(audience: Audience, guards: Guards) -> Sql:

@@ -125,7 +125,9 @@ def load_recipients(
 
 
 def _members(mailing: Mailing, ids: list[int], guards: Guards) -> Sql:
-    refusal = refusal_of_members(guards, _among(ids))
+    refusal = refusal_of_members(
+        guards, _among(ids), member="member.id", is_erased="member.erased_at IS NOT NULL"
+    )
     return sql(
         MEMBERS,
         refusal.reason,

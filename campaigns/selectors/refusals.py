@@ -1,8 +1,8 @@
 """Why a recipient may not be written to, as one SQL expression: the same at the claim, for the
 recipients of a dispatch, and in an estimate, for a whole audience.
 
-Whoever asks joins the recipients as ``member`` or ``chat`` and the community through which they
-are reached as ``here.community_id``. The first reason that holds is the one that is told.
+Whoever asks has the community through which a recipient is reached as ``here.community_id``, and
+chats as ``chat``. The first reason that holds is the one that is told.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from campaigns.rules.guarding import ConsentRule
-from campaigns.selectors.guards import Guards
+from campaigns.selectors.guards import Cap, Guards
 from members.rules.standing import ConsentDecision, ConsentPurpose
 from scrm.shared.sql import Sql, joined, sql
 
@@ -26,7 +26,7 @@ LEFT JOIN (
     SELECT DISTINCT ON (member_id) member_id, decision FROM members_consent
     WHERE purpose = {} {}
     ORDER BY member_id, id DESC
-) word ON word.member_id = member.id
+) word ON word.member_id = {}
 """
 
 RECEIVED = """
@@ -37,12 +37,14 @@ LEFT JOIN (
 ) got ON got.recipient_id = {}
 """
 
-BLOCKED = """EXISTS (
-    SELECT FROM members_blocklistentry block
-    WHERE block.member_id = member.id AND block.lifted_at IS NULL
-      AND (block.community_id IS NULL OR block.community_id = here.community_id)
-      AND (block.expires_at IS NULL OR block.expires_at > statement_timestamp())
-)"""
+BLOCKS = """
+LEFT JOIN (
+    SELECT member_id, bool_or(community_id IS NULL) AS is_everywhere, array_agg(community_id) AS ids
+    FROM members_blocklistentry
+    WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > statement_timestamp()) {}
+    GROUP BY member_id
+) block ON block.member_id = {}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,16 @@ class Refusal:
     reason: Sql
 
 
-def refusal_of_members(guards: Guards, among: Among) -> Refusal:
-    sources = [_consents(guards, among), _received(guards, among, "member.id")]
+def refusal_of_members(guards: Guards, among: Among, *, member: str, is_erased: str) -> Refusal:
+    """``member`` is the column of their ids, ``is_erased`` a condition."""
+    sources = [
+        sql(BLOCKS, among("member_id"), Sql(member)),
+        _consents(guards, among, member),
+        _received(guards, among, member),
+    ]
     reasons = [
-        Sql("WHEN member.erased_at IS NOT NULL THEN 'erased'"),
-        Sql(f"WHEN {BLOCKED} THEN 'blocked'"),
+        Sql(f"WHEN {is_erased} THEN 'erased'"),
+        Sql("WHEN block.is_everywhere OR here.community_id = ANY(block.ids) THEN 'blocked'"),
         *_consent_reasons(guards),
         *_community_reasons(guards),
         *_cap_reasons(guards),
@@ -75,10 +82,10 @@ def _case(reasons: list[Sql]) -> Sql:
     return sql("CASE {} ELSE '' END", joined(" ", reasons)) if reasons else Sql("''")
 
 
-def _consents(guards: Guards, among: Among) -> Sql:
+def _consents(guards: Guards, among: Among, member: str) -> Sql:
     if not guards.consent_rule:
         return Sql("")
-    return sql(CONSENTS, ConsentPurpose.BROADCAST.value, among("member_id"))
+    return sql(CONSENTS, ConsentPurpose.BROADCAST.value, among("member_id"), Sql(member))
 
 
 def _consent_reasons(guards: Guards) -> list[Sql]:
@@ -112,14 +119,14 @@ def _received(guards: Guards, among: Among, recipient: str) -> Sql:
     """What recipients got from earlier runs, one number for each cap."""
     if not guards.caps:
         return Sql("")
+    run_ids = sorted({run_id for cap in guards.caps for run_id in cap.run_ids})
     numbers = joined(
         ", ",
         [
-            sql(f"count(*) FILTER (WHERE run_id = ANY({{}})) AS cap_{n}", list(cap.run_ids))
-            for n, cap in enumerate(guards.caps)
+            _counted(cap, run_ids) + Sql(f" AS cap_{number}")
+            for number, cap in enumerate(guards.caps)
         ],
     )
-    run_ids = sorted({run_id for cap in guards.caps for run_id in cap.run_ids})
     promised = [run_id for run_id in guards.promised_run_ids if run_id in run_ids]
     planned = sql(" OR (status = 'planned' AND run_id = ANY({}))", promised)
     return sql(
@@ -131,6 +138,12 @@ def _received(guards: Guards, among: Among, recipient: str) -> Sql:
         planned if promised else Sql(""),
         Sql(recipient),
     )
+
+
+def _counted(cap: Cap, run_ids: list[int]) -> Sql:
+    if sorted(cap.run_ids) == run_ids:
+        return Sql("count(*)")
+    return sql("count(*) FILTER (WHERE run_id = ANY({}))", list(cap.run_ids))
 
 
 def _cap_reasons(guards: Guards) -> list[Sql]:

@@ -347,3 +347,7 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return gettext("执行 #%(id)s") % {"id": self.pk}
+
+    @property
+    def enterprise_id(self) -> int:
+        return self.broadcast.enterprise_id

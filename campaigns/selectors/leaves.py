@@ -44,17 +44,24 @@ WHERE quit.community_id = ANY(%(units)s) AND quit.leave_reason = %(quit)s
 GROUP BY quit.member_id
 """
 
+# An owner sends when he confirms, which we hear of some time later.
 PEOPLE_WHO_LEFT_CHATS = """
-SELECT quit.member_id, min(chat.id), min(chat.community_id), min(quit.left_at)
-FROM campaigns_delivery delivery
-JOIN members_stay quit ON quit.chat_id = delivery.recipient_id
-  AND quit.leave_reason = %(quit)s
-  AND quit.left_at > %(began)s AND quit.left_at <= %(until)s
-JOIN communities_groupchat chat ON chat.id = delivery.recipient_id
-WHERE delivery.run_id = %(run)s AND delivery.status = %(delivered)s
-  AND quit.joined_at <= delivery.settled_at + %(ahead)s
-  AND quit.left_at > delivery.settled_at + %(ahead)s
-  AND quit.left_at <= delivery.settled_at + %(ahead)s + %(window)s
+SELECT quit.member_id, min(got.chat_id), min(chat.community_id), min(quit.left_at)
+FROM (
+    SELECT delivery.recipient_id AS chat_id,
+           min(least(delivery.settled_at + %(ahead)s, dispatch.confirmed_at)) AS got_at
+    FROM campaigns_dispatch dispatch
+    CROSS JOIN unnest(dispatch.recipient_ids) AS recipient (id)
+    JOIN campaigns_delivery delivery
+      ON delivery.run_id = dispatch.run_id AND delivery.recipient_id = recipient.id
+    WHERE dispatch.run_id = %(run)s AND dispatch.delivered_count > 0
+      AND delivery.status = %(delivered)s
+    GROUP BY delivery.recipient_id
+) got
+JOIN members_stay quit ON quit.chat_id = got.chat_id AND quit.leave_reason = %(quit)s
+  AND quit.left_at > got.got_at AND quit.left_at <= got.got_at + %(window)s
+  AND quit.left_at <= %(until)s AND quit.joined_at <= got.got_at
+JOIN communities_groupchat chat ON chat.id = got.chat_id
 GROUP BY quit.member_id
 """
 

@@ -2,70 +2,108 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
-from django.db import models
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.formats import date_format
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
-from unfold.widgets import (
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
+from unfold.decorators import display
 
-from campaigns.models import Broadcast, Run
-from campaigns.progress_words import STATUS_COLOURS, progress_bar
+from campaigns.admin.approval_panel import approval_context
+from campaigns.admin.broadcast_buttons import BUTTONS, BroadcastButtons
+from campaigns.admin.broadcast_form import (
+    AUDIENCE,
+    CONTENT,
+    GUARDS,
+    TIMES,
+    BroadcastForm,
+    is_kept,
+    usable_versions,
+)
+from campaigns.admin.broadcast_panels import (
+    attachment_words,
+    estimate_of_form,
+    estimate_of_row,
+    panels_of,
+    progress_page,
+    times_of,
+)
+from campaigns.admin.broadcast_planned import planned_page
+from campaigns.models import Broadcast
+from campaigns.progress_words import NOTHING, STATUS_COLOURS, progress_bar
 from campaigns.rules.status import BroadcastStatus
-from campaigns.selectors.estimates import estimate_audience
-from campaigns.selectors.choices import is_available
-from campaigns.selectors.progress import progress_of
-from campaigns.services import approving, composing, controlling, scheduling
-from communities.admin.criterion_field import CriterionFormField, refuse_unknown
-from communities.models import Community
+from campaigns.selectors.audience import registry_of
+from campaigns.selectors.calendar import schedule_of
+from campaigns.services import composing, schedules
 from scrm.accounts.admin_gates import admin_user
-from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin, confirm
+from scrm.accounts.admin_scope import EnterpriseModelAdmin
 from scrm.accounts.rules.roles import Capability
-from scrm.shared.clock import database_now
-from scrm.shared.criteria import Criterion
 from scrm.shared.criterion_words import describe_stored
-from scrm.shared.errors import DomainError
 
 FRAGMENT = "fragment"
-
-
-class BroadcastForm(EnterpriseForm):
-    criterion = CriterionFormField(label=_("人群条件"), empty=_("没有条件：社群里的所有人。"))
-
-    def clean_criterion(self) -> dict[str, object]:
-        criterion: Criterion = self.cleaned_data["criterion"]
-        refuse_unknown(criterion, enterprise_id=self.user.enterprise_id)
-        return criterion.as_json()
-
-
-class ReasonDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
-    reason = forms.CharField(
-        label=_("原因"), max_length=300, required=False, widget=UnfoldAdminTextInputWidget
-    )
-
-
-class ScheduleDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
-    scheduled_at = forms.DateTimeField(
-        label=_("发送时间"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
-        help_text=_("留空表示立即发送。"),
-    )
+STATE = (
+    _("审批与执行"),
+    {
+        "fields": (
+            ("status", "scheduled_at"),
+            "status_reason",
+            ("author", "last_editor"),
+            ("approved_by", "approved_at"),
+        )
+    },
+)
+READ_CONTENT = (
+    _("内容"),
+    {
+        "fields": (
+            "name",
+            ("category", "target"),
+            "channel_account",
+            "content_version",
+            "body",
+            "attached",
+        )
+    },
+)
+READ_AUDIENCE = (
+    _("人群"),
+    {
+        "fields": (
+            "communities",
+            ("segments", "excluded_segments"),
+            "criterion_in_words",
+            "chosen_chats",
+            "freeze_at",
+        )
+    },
+)
+READ_TIMES = (_("时间"), {"fields": ("planned", ("misfire_policy", "misfire_grace_minutes"))})
+READ_GUARDS = (
+    _("防护与成本"),
+    {
+        "fields": (
+            "override_reason",
+            ("reminders", "error_budget_percent"),
+            "cost",
+        )
+    },
+)
+READ_ONLY = (
+    "criterion_in_words",
+    "attached",
+    "chosen_chats",
+    "planned",
+    "reminders",
+    "cost",
+)
 
 
 @admin.register(Broadcast)
-class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
+class BroadcastAdmin(BroadcastButtons, EnterpriseModelAdmin[Broadcast]):
     """The composer. Only a draft has a form; everything else moves through the buttons."""
 
     form = BroadcastForm
@@ -79,49 +117,20 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
     create_verb = composing.create_broadcast
     update_verb = composing.edit_broadcast
     list_display = ("title", "status_label", "progress", "target", "scheduled_at", "author")
-    list_filter = ("status", "category", "target", "communities")
+    list_filter = (
+        ("status", MultipleChoicesDropdownFilter),
+        "category",
+        "target",
+        "communities",
+        "content_version",
+    )
     list_select_related = ("author", "channel_account")
     list_fullwidth = True
     search_fields = ("name",)
-    autocomplete_fields = ("communities",)
+    autocomplete_fields = ("communities", "segments", "excluded_segments", "chats")
     ordering = ("-pk",)
-    actions_detail = (
-        "submit",
-        "approve",
-        "schedule",
-        "pause",
-        "resume",
-        "unschedule",
-        "return_to_draft",
-        "cancel",
-    )
-    fieldsets = (
-        (
-            _("内容与人群"),
-            {
-                "fields": (
-                    "name",
-                    "body",
-                    ("category", "target"),
-                    "communities",
-                    "criterion",
-                    "channel_account",
-                )
-            },
-        ),
-        (_("错过计划时间"), {"fields": (("misfire_policy", "misfire_grace_minutes"),)}),
-    )
-    state_fieldset = (
-        _("审批与执行"),
-        {
-            "fields": (
-                ("status", "scheduled_at"),
-                "status_reason",
-                ("author", "last_editor"),
-                ("approved_by", "approved_at"),
-            )
-        },
-    )
+    actions_detail = BUTTONS
+    fieldsets = (CONTENT, AUDIENCE, TIMES, GUARDS)
     readonly_fields = (
         "status",
         "scheduled_at",
@@ -134,6 +143,21 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["campaigns/composer.css"]}
+        js = ("campaigns/composer.js",)
+
+    def get_urls(self) -> list[URLPattern]:
+        planned = path(
+            "planned/",
+            self.admin_site.admin_view(self.planned_view),
+            name="campaigns_broadcast_planned",
+        )
+        return [planned, *super().get_urls()]
+
+    def planned_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return planned_page(request, user=admin_user(request), context=context)
 
     # --- the list ---
 
@@ -163,26 +187,67 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
     def get_fieldsets(self, request: HttpRequest, obj: Broadcast | None = None) -> Any:
         if obj is None:
             return self.fieldsets
-        content, misfire = self.fieldsets
-        if obj.status == BroadcastStatus.DRAFT:
-            return (content, misfire, self.state_fieldset)
-        shown = content[1]["fields"]
-        fields = ["criterion_in_words" if name == "criterion" else name for name in shown]
-        return (self.state_fieldset, (content[0], {"fields": fields}), misfire)
+        if self.has_change_permission(request, obj):
+            return (*self.fieldsets, STATE)
+        return (STATE, READ_CONTENT, READ_AUDIENCE, READ_TIMES, READ_GUARDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Broadcast | None = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), "criterion_in_words")
+        return (*super().get_readonly_fields(request, obj), *READ_ONLY)
 
-    def formfield_for_dbfield(
-        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        if db_field.name == "body":
-            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 6})
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    def save_model(self, request: HttpRequest, obj: Broadcast, form: Any, change: bool) -> None:
+        """The draft and its schedule, or neither."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            self.save_schedule(request, obj, form)
+
+    def save_schedule(self, request: HttpRequest, broadcast: Broadcast, form: Any) -> None:
+        rule, actor = form.rule, admin_user(request)
+        if rule is not None:
+            schedules.set_schedule(broadcast.pk, actor=actor, **rule)
+        elif schedule_of(broadcast) is not None:
+            schedules.clear_schedule(broadcast.pk, actor=actor)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The verb has kept the related rows with the rest."""
+
+    def verb_fields(self, form: Any) -> list[str]:
+        return [name for name in form.cleaned_data if is_kept(name)]
+
+    # --- what is only read ---
 
     @display(description=_("人群条件"))
     def criterion_in_words(self, broadcast: Broadcast) -> str:
-        return describe_stored(broadcast.criterion) if broadcast.criterion else gettext("所有人")
+        if not broadcast.criterion:
+            return gettext("所有人")
+        return describe_stored(broadcast.criterion, registry=registry_of(broadcast.target))
+
+    @display(description=_("附件"))
+    def attached(self, broadcast: Broadcast) -> str:
+        return "、".join(attachment_words(broadcast)) or NOTHING
+
+    @display(description=_("指定的群"))
+    def chosen_chats(self, broadcast: Broadcast) -> str:
+        count = broadcast.chats.count()
+        return gettext("%(count)d 个") % {"count": count} if count else gettext("全部")
+
+    @display(description=_("什么时候发"))
+    def planned(self, broadcast: Broadcast) -> str:
+        schedule, times = schedule_of(broadcast), times_of(broadcast)
+        if schedule is None or times is None:
+            return gettext("发一次")
+        return f"{schedule.get_kind_display()}：{times.words} {'、'.join(times.times)}"
+
+    @display(description=_("催群主确认"))
+    def reminders(self, broadcast: Broadcast) -> str:
+        hours = "、".join(map(str, broadcast.remind_after_hours))
+        return gettext("提交后 %(hours)s 小时") % {"hours": hours} if hours else NOTHING
+
+    @display(description=_("成本"))
+    def cost(self, broadcast: Broadcast) -> str:
+        yuan = broadcast.cost_amount / 100
+        return gettext("%(yuan)s 元") % {"yuan": f"{yuan:,.2f}"} if yuan else NOTHING
+
+    # --- the page ---
 
     def changeform_view(
         self,
@@ -193,187 +258,44 @@ class BroadcastAdmin(EnterpriseModelAdmin[Broadcast]):
     ) -> Any:
         """Parts of the page that htmx asks for again are answered by the page itself."""
         broadcast = self.get_object(request, object_id) if object_id else None
-        match request.GET.get(FRAGMENT):
-            case "estimate" if broadcast is None or broadcast.status == BroadcastStatus.DRAFT:
-                return self.estimate_of_form(request, broadcast)
-            case "estimate" if broadcast is not None:
-                return estimate_page(request, broadcast, list(broadcast.communities.all()))
-            case "progress" if broadcast is not None:
-                return progress_page(request, broadcast)
+        if part := self.fragment_of(request, broadcast):
+            return part
         context = {**(extra_context or {}), "panels": panels_of(broadcast)}
+        if broadcast is not None:
+            context["approval"] = approval_context(broadcast, user=admin_user(request))
         return super().changeform_view(request, object_id, form_url, context)
 
-    def estimate_of_form(self, request: HttpRequest, broadcast: Broadcast | None) -> HttpResponse:
-        """What is typed, counted before it is saved."""
+    def fragment_of(self, request: HttpRequest, broadcast: Broadcast | None) -> Any:
+        asked = request.GET.get(FRAGMENT)
+        if asked is None:
+            return None
         if not self.has_view_permission(request, broadcast):
             return HttpResponse(status=403)
-        form = self.get_form(request, broadcast)(request.POST, instance=broadcast)
-        draft, chosen = form.instance, ()
-        form.is_valid()
-        missing = {"body", "communities", "criterion", "channel_account", "target"} & {*form.errors}
-        if missing:
-            return estimate_page(request, None, [])
-        chosen = form.cleaned_data["communities"]
-        draft.criterion = form.cleaned_data["criterion"]
-        draft.enterprise = admin_user(request).enterprise
-        return estimate_page(request, draft, list(chosen))
+        is_draft = broadcast is None or broadcast.status == BroadcastStatus.DRAFT
+        match asked:
+            case "content" if is_draft:
+                return self.content_of(request, broadcast)
+            case "estimate" if is_draft and request.method == "POST":
+                form = self.get_form(request, broadcast)
+                kept = None if broadcast is None else Broadcast.objects.get(pk=broadcast.pk)
+                return estimate_of_form(request, form(request.POST, instance=kept))
+            case "estimate" if broadcast is not None:
+                return estimate_of_row(request, broadcast)
+            case "progress" if broadcast is not None:
+                return progress_page(request, broadcast)
+        return None
 
-    # --- buttons ---
-
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> Any:
-        broadcast = self.get_object(request, str(object_id))
-        actions = super().get_actions_detail(request, object_id)
-        if broadcast is None:
-            return []
-        user = admin_user(request)
-        return [one for one in actions if is_available(one.method.__name__, broadcast, user)]
-
-    @action(
-        description=_("送审"),
-        icon="send",
-        variant=ActionVariant.PRIMARY,
-        permissions=["compose"],
-        dialog=confirm(_("送审这条群发？"), _("送审后不能修改；需要另一位同事批准。")),
-    )
-    def submit(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = approving.submit_broadcast
-        return self.run_on_row(request, object_id, verb, done=gettext("已送审。"))
-
-    @action(
-        description=_("批准"),
-        icon="task_alt",
-        variant=ActionVariant.PRIMARY,
-        permissions=["approve"],
-        dialog=confirm(_("批准这条群发？"), _("批准后可以排期发送。")),
-    )
-    def approve(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = approving.approve_broadcast
-        return self.run_on_row(request, object_id, verb, done=gettext("已批准。"))
-
-    @action(
-        description=_("退回草稿"),
-        icon="undo",
-        permissions=["compose"],
-        dialog={**confirm(_("退回草稿？"), _("之前的批准作废。")), "form_class": ReasonDialog},
-    )
-    def return_to_draft(self, request: HttpRequest, form: ReasonDialog, object_id: str) -> Any:
-        return self.run_on_row(
-            request,
-            object_id,
-            approving.return_broadcast_to_draft,
-            done=gettext("已退回草稿。"),
-            reason=form.cleaned_data["reason"],
+    def content_of(self, request: HttpRequest, broadcast: Broadcast | None) -> HttpResponse:
+        """What a version of the library says, to be filled into the form."""
+        asked = request.GET.get("version", "")
+        versions = usable_versions(admin_user(request), broadcast)
+        version = versions.filter(pk=asked).first() if asked.isdecimal() else None
+        if version is None:
+            raise Http404
+        return JsonResponse(
+            {
+                "body": version.body,
+                "attachments": version.attachments,
+                "category": version.content.category,
+            }
         )
-
-    @action(
-        description=_("排期发送"),
-        icon="schedule_send",
-        variant=ActionVariant.PRIMARY,
-        permissions=["compose"],
-        dialog={**confirm(_("什么时候发送？")), "form_class": ScheduleDialog},
-    )
-    def schedule(self, request: HttpRequest, form: ScheduleDialog, object_id: str) -> Any:
-        return self.run_on_row(
-            request,
-            object_id,
-            scheduling.schedule_broadcast,
-            done=gettext("已排期。"),
-            scheduled_at=form.cleaned_data["scheduled_at"],
-        )
-
-    @action(
-        description=_("撤回排期"),
-        icon="event_busy",
-        permissions=["compose"],
-        dialog=confirm(_("撤回排期？"), _("批准仍然有效，可以重新排期。")),
-    )
-    def unschedule(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = scheduling.unschedule_broadcast
-        return self.run_on_row(request, object_id, verb, done=gettext("已撤回排期。"))
-
-    @action(
-        description=_("暂停"),
-        icon="pause",
-        permissions=["compose"],
-        dialog=confirm(_("暂停发送？"), _("正在发的批次会发完，不再开始新的。")),
-    )
-    def pause(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = controlling.pause_broadcast
-        return self.run_on_row(request, object_id, verb, done=gettext("已暂停。"))
-
-    @action(
-        description=_("继续"),
-        icon="play_arrow",
-        variant=ActionVariant.PRIMARY,
-        permissions=["compose"],
-        dialog=confirm(_("继续发送？"), _("已有结果的收件人不会重发。")),
-    )
-    def resume(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = controlling.resume_broadcast
-        return self.run_on_row(request, object_id, verb, done=gettext("已继续。"))
-
-    @action(
-        description=_("取消"),
-        icon="cancel",
-        variant=ActionVariant.DANGER,
-        permissions=["compose"],
-        dialog=confirm(_("取消这条群发？"), _("不能恢复；已经发出的收不回来。")),
-    )
-    def cancel(self, request: HttpRequest, form: object, object_id: str) -> Any:
-        verb = controlling.cancel_broadcast
-        return self.run_on_row(request, object_id, verb, done=gettext("已取消。"))
-
-
-# --- the panels beside the form -----------------------------------------------------------------
-
-SHOWS_ESTIMATE = frozenset(
-    {BroadcastStatus.IN_REVIEW, BroadcastStatus.APPROVED, BroadcastStatus.SCHEDULED}
-)
-STILL_MOVES = frozenset(
-    {BroadcastStatus.SCHEDULED, BroadcastStatus.RUNNING, BroadcastStatus.PAUSED}
-)
-
-
-def panels_of(broadcast: Broadcast | None) -> dict[str, Any]:
-    is_draft = broadcast is None or broadcast.status == BroadcastStatus.DRAFT
-    return {
-        "is_draft": is_draft,
-        "estimate": is_draft or (broadcast is not None and broadcast.status in SHOWS_ESTIMATE),
-        **progress_context(broadcast),
-    }
-
-
-def progress_context(broadcast: Broadcast | None) -> dict[str, Any]:
-    if broadcast is None:
-        return {}
-    run = Run.objects.filter(broadcast=broadcast).order_by("-pk").first()
-    return {
-        "broadcast": broadcast,
-        "run": run,
-        "progress": progress_of(run.pk) if run else None,
-        "still_moves": broadcast.status in STILL_MOVES,
-        "starts": date_format(localtime(broadcast.scheduled_at), "m-d H:i")
-        if broadcast.status == BroadcastStatus.SCHEDULED and broadcast.scheduled_at
-        else "",
-    }
-
-
-def progress_page(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    """Asked again every two seconds; when the status has moved, so must the buttons: reload."""
-    if request.GET.get("was") != broadcast.status:
-        return HttpResponse(headers={"HX-Refresh": "true"})
-    context = {"panels": progress_context(broadcast)}
-    return render(request, "admin/campaigns/broadcast/progress.html", context)
-
-
-def estimate_page(
-    request: HttpRequest, broadcast: Broadcast | None, communities: list[Community]
-) -> HttpResponse:
-    estimate, refusal = None, ""
-    if broadcast is not None:
-        try:
-            estimate = estimate_audience(broadcast, as_of=database_now(), communities=communities)
-        except DomainError as error:
-            refusal = error.message
-    context = {"estimate": estimate, "refusal": refusal}
-    return render(request, "admin/campaigns/broadcast/estimate.html", context)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Approval, Broadcast
 from campaigns.rules.guarding import Decision
 
+ENDS_A_ROUND = (Decision.REJECTED, Decision.VOID)
+
+
+def standing(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
+    """Those that count: nothing has sent their broadcast back since."""
+    later = Approval.objects.filter(
+        broadcast=OuterRef("broadcast"), pk__gt=OuterRef("pk"), decision__in=ENDS_A_ROUND
+    )
+    return approvals.filter(~Exists(later), decision=Decision.APPROVED)
+
 
 def with_given_approvals(broadcasts: QuerySet[Broadcast]) -> QuerySet[Broadcast]:
-    """Adds ``given_approvals``: the users who approved exactly these contents."""
-    given = Approval.objects.filter(
-        broadcast=OuterRef("pk"),
-        decision=Decision.APPROVED,
-        content_digest=OuterRef("content_digest"),
-    ).exclude(content_digest="")
+    """Adds ``given_approvals``: the users whose approval counts."""
+    given = standing(Approval.objects.filter(broadcast=OuterRef("pk")))
     return broadcasts.annotate(
         given_approvals=ArraySubquery(given.order_by("pk").values("user_id"))
     )
+
+
+def approvals_of(broadcast: Broadcast) -> QuerySet[Approval]:
+    """Everybody's word so far, the newest first."""
+    return Approval.objects.filter(broadcast=broadcast).select_related("user").order_by("-pk")

@@ -27,7 +27,7 @@ from campaigns.selectors.checks import (
     needs_override,
     standing_blocks,
 )
-from campaigns.selectors.contents import digest_of
+from campaigns.selectors.contents import digest_of, facts_of
 from campaigns.selectors.estimates import Estimate, estimate_audience
 from campaigns.selectors.lexicon import lexicon_of
 from campaigns.services.composing import refuse_what_cannot_be_sent, sets_of
@@ -252,7 +252,7 @@ def _note_approval(
     given = broadcast.approvals.filter(decision=Decision.APPROVED, round=this_round)
     if given.filter(user=actor).exists():
         raise AlreadyApproved(_("你已经批准过，还要另一位同事批准。"))
-    shown = look.as_json()
+    shown = look.as_json() | {"contents": facts_of(broadcast)}
     if needs_override(look.checks):
         shown |= {"override_reason": broadcast.override_reason, "accepts_override": accepts}
     Approval.objects.create(

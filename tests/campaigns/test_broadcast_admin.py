@@ -57,6 +57,8 @@ def typed(community, **changes):
         "target": "members",
         "communities": [community.pk],
         "channel_account": account.pk,
+        "freeze_at": "start",
+        "time_way": "once",
         "misfire_policy": "run_late",
         "misfire_grace_minutes": 60,
         **changes,
@@ -131,10 +133,12 @@ def test_the_buttons_are_those_of_the_state_and_the_user(operator):
     reviewer = colleague_of(operator, role=Role.REVIEWER)
     assert buttons(BroadcastStatus.DRAFT, operator) == {"submit", "cancel"}
     assert buttons(BroadcastStatus.IN_REVIEW, operator) == {"return_to_draft", "cancel"}
-    assert buttons(BroadcastStatus.IN_REVIEW, reviewer) == {"approve"}
+    assert buttons(BroadcastStatus.IN_REVIEW, reviewer) == {"approve", "reject"}
     assert buttons(BroadcastStatus.APPROVED, operator) == {"schedule", "return_to_draft", "cancel"}
-    assert buttons(BroadcastStatus.RUNNING, operator) == {"pause", "cancel"}
-    assert buttons(BroadcastStatus.PAUSED, operator) == {"resume", "cancel"}
+    assert buttons(BroadcastStatus.RUNNING, operator) == {"pause", "halt", "cancel"}
+    assert buttons(BroadcastStatus.PAUSED, operator) == {"resume", "halt", "cancel"}
+    assert buttons(BroadcastStatus.HALTED, operator) == {"cancel"}
+    assert buttons(BroadcastStatus.HALTED, reviewer) == {"release"}
     assert buttons(BroadcastStatus.COMPLETED, operator) == set()
 
 

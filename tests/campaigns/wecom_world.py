@@ -102,8 +102,9 @@ class WecomWorld:
                 self.corp.tap_send(message.msgid, userid, **how)
 
     def later(self, **span):
-        """The platform's clock goes on, and we hear of it; everything is due again."""
-        self.corp.clock.advance(timedelta(**span).total_seconds())
+        """The platform's clock goes on, and we hear of it, to within a few seconds; everything is
+        due again."""
+        self.corp.clock.advance(timedelta(seconds=5, **span).total_seconds())
         learn_clock(self.connection)
         self.look()
 

@@ -19,4 +19,11 @@ AUDIT_WORDS: dict[str, str | Promise] = {
     "edit_frequency_cap": _("修改频次上限"),
     "remove_frequency_cap": _("删除频次上限"),
     "draw_segment": _("更新人群包名单"),
+    "set_schedule": _("设定群发排期"),
+    "clear_schedule": _("取消群发排期"),
+    "end_schedule": _("结束群发排期"),
+    "run_missed": _("补发错过的群发"),
+    "skip_missed": _("不补发错过的群发"),
+    "set_holiday": _("调整工作日"),
+    "remove_holiday": _("删除工作日调整"),
 }

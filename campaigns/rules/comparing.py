@@ -161,18 +161,43 @@ def compare_leaves(question: Question, against: Arm, arm: Arm) -> Compared:
 
 def look_early(question: Question, against: Arm, arm: Arm) -> Compared | None:
     """An interval that may be looked at as often as one likes; None while it says nothing."""
-    a, b = against.moments, arm.moments
-    if min(a.n, b.n) < EARLIEST or question.unit == ExperimentUnit.CHAT_DAY:
-        return None
     if question.counts_people:
-        estimate = arm.successes / b.n - against.successes / a.n
-        error = proportions_error(against.successes + 1, a.n + 2, arm.successes + 1, b.n + 2)
-    else:
-        estimate = b.sample.mean - a.sample.mean
-        error = sqrt(a.sample.squared_error + b.sample.squared_error)
-    if not error:
+        return _early_by_shares(
+            against, arm, (against.successes, against.n), (arm.successes, arm.n)
+        )
+    return _early_by_means(question, against, arm, against.moments.sample, arm.moments.sample)
+
+
+def look_early_at_leaves(question: Question, against: Arm, arm: Arm) -> Compared | None:
+    """How many more left so far, by an interval of the same kind."""
+    if question.unit == ExperimentUnit.MEMBER:
+        return _early_by_shares(against, arm, (against.left, against.n), (arm.left, arm.n))
+    a, b = ([unit.leave_rate for unit in one.units] for one in (against, arm))
+    return _early_by_means(question, against, arm, _sample(a), _sample(b))
+
+
+def _early_by_shares(
+    against: Arm, arm: Arm, a: tuple[int, int], b: tuple[int, int]
+) -> Compared | None:
+    """With one success and one failure more than were seen, because few say little."""
+    (xa, na), (xb, nb) = a, b
+    if min(na, nb) < EARLIEST:
         return None
-    interval = sequential(estimate, error, a.n + b.n)
+    error = proportions_error(xa + 1, na + 2, xb + 1, nb + 2)
+    return _sequence(against, arm, xb / nb - xa / na, error, na + nb)
+
+
+def _early_by_means(
+    question: Question, against: Arm, arm: Arm, a: Sample, b: Sample
+) -> Compared | None:
+    error = sqrt(a.squared_error + b.squared_error)
+    if question.unit == ExperimentUnit.CHAT_DAY or min(a.n, b.n) < EARLIEST or not error:
+        return None
+    return _sequence(against, arm, b.mean - a.mean, error, a.n + b.n)
+
+
+def _sequence(against: Arm, arm: Arm, estimate: float, error: float, n: int) -> Compared:
+    interval = sequential(estimate, error, n)
     return Compared(
         arm.number, against.number, Method.SEQUENCE, estimate, interval.low, interval.high
     )

@@ -21,6 +21,7 @@ from campaigns.rules.comparing import (
     compare,
     compare_leaves,
     look_early,
+    look_early_at_leaves,
 )
 from campaigns.rules.distributions import SRM_ALPHA, srm
 from campaigns.rules.experiments import HOLD_OUT, ExperimentUnit
@@ -77,11 +78,14 @@ def judge(question: Question, arms: Sequence[Arm]) -> Verdict:
 
 def _early(question: Question, arms: Sequence[Arm], verdict: Verdict) -> Verdict:
     """Only what holds at every moment: no share, no p, no probability."""
-    seen = [look_early(question, _control(arms), arm) for arm in _others(arms)]
-    seen = [compared for compared in seen if compared is not None]
+    control, others = _control(arms), _others(arms)
+    seen = [one for arm in others if (one := look_early(question, control, arm))]
+    leaves = [one for arm in others if (one := look_early_at_leaves(question, control, arm))]
     winner = _winner(seen, is_clear=_excludes_zero)
+    if _has_more_leaves(winner, leaves):
+        winner = None
     code = Code.EARLY if winner is None else Code.EARLY_DIFFERENCE
-    return replace(verdict, code=code, winner=winner, comparisons=seen)
+    return replace(verdict, code=code, winner=winner, comparisons=seen, leaves=leaves)
 
 
 def _final(question: Question, arms: Sequence[Arm], verdict: Verdict) -> Verdict:
@@ -101,7 +105,7 @@ def _final(question: Question, arms: Sequence[Arm], verdict: Verdict) -> Verdict
         verdict = replace(verdict, against_nobody=against)
     if winner is None:
         return verdict
-    if any(one.arm == winner and one.low is not None and one.low > 0 for one in leaves):
+    if _has_more_leaves(winner, leaves):
         return replace(verdict, code=Code.MORE_LEAVES)
     return replace(verdict, code=Code.BETTER, winner=winner)
 
@@ -114,6 +118,13 @@ def _winner(compared: Sequence[Compared], *, is_clear: Any) -> int | None:
     if better:
         return max(better, key=lambda one: one.estimate).arm
     return CONTROL if compared and len(clear) == len(compared) else None
+
+
+def _has_more_leaves(winner: int | None, leaves: Sequence[Compared]) -> bool:
+    """Whether clearly more left in the arm that won; of the first arm, than in another one."""
+    if winner == CONTROL:
+        return any(one.high is not None and one.high < 0 for one in leaves)
+    return any(one.arm == winner and one.low is not None and one.low > 0 for one in leaves)
 
 
 def _excludes_zero(one: Compared) -> bool:

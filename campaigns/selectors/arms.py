@@ -88,7 +88,7 @@ def arms_in(experiment: Experiment, run: Run) -> Arms:
     times = {arm.number: arm.local_time for arm in arms if arm.local_time}
     zone = experiment.broadcast.enterprise.zone
     day = sending_day(run.planned_for, times.values(), zone=zone)
-    is_compared = _is_compared(experiment, run, day)
+    is_compared = belongs_to(experiment, run, day)
     is_by_day = experiment.unit == ExperimentUnit.CHAT_DAY
     only = experiment.winner if experiment.status == ExperimentStatus.APPLIED else None
     if is_compared:
@@ -146,7 +146,7 @@ def days_into(experiment: Experiment, day: date) -> int:
     return 0 if experiment.starts_on is None else (day - experiment.starts_on).days
 
 
-def _is_compared(experiment: Experiment, run: Run, day: date) -> bool:
+def belongs_to(experiment: Experiment, run: Run, day: date) -> bool:
     """Whether a run is one of those that the experiment compares. What it assigned while it ran
     stays as it is."""
     if not 0 <= days_into(experiment, day) < experiment.planned_days:

@@ -243,6 +243,11 @@ class CannotMoveContent(DomainError):
     code = "cannot_move_content"
 
 
+class LearntMissing(InvalidInput):
+    code = "reason_missing"
+    field = "learnt"
+
+
 class CannotPublish(DomainError):
     """Somebody else has to publish."""
 

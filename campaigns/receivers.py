@@ -9,7 +9,9 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from campaigns import tasks
+from campaigns.services.approving import settle_approval_task
 from campaigns.services.contact_welcoming import plan_contact_welcome
+from campaigns.services.contents import note_measured
 from campaigns.services.experimenting import note_start
 from campaigns.services.occasions import note_tiers_reached
 from campaigns.services.passing_on_alerts import pass_on_alerts
@@ -26,6 +28,7 @@ from campaigns.signals import (
     contact_welcome_planned,
     early_freezing_asked,
     look_asked,
+    run_reported,
     segment_draw_asked,
     welcome_planned,
 )
@@ -97,6 +100,16 @@ def watch_the_run(*, run_id: int, **_: object) -> None:
 @receiver([broadcast_resumed, broadcast_cancelled])
 def end_the_alarm(*, broadcast_id: int, **_: object) -> None:
     end_alarm(broadcast_id)
+
+
+@receiver(broadcast_cancelled)
+def forget_the_approval(*, broadcast_id: int, **_: object) -> None:
+    settle_approval_task(broadcast_id)
+
+
+@receiver(run_reported)
+def pass_on_what_was_measured(*, run_id: int, **_: object) -> None:
+    note_measured(run_id)
 
 
 @receiver(churn_scored)

@@ -27,10 +27,9 @@ CONTENT_MOVES: dict[str, frozenset[ContentStatus]] = {
     ContentStatus.RETIRED: frozenset(),
 }
 
-#: What may be sent: the newest published version of a content in one of these.
-USABLE_CONTENT = frozenset(
-    {ContentStatus.PUBLISHED, ContentStatus.FEEDBACK, ContentStatus.OPTIMISED}
-)
+#: What may be sent: a published version of a content in one of these. While the next version is
+#: being written, the one that was published stays.
+USABLE_CONTENT = frozenset(ContentStatus) - {ContentStatus.TOPIC, ContentStatus.RETIRED}
 
 
 class AuthorKind(TextChoices):

@@ -11,7 +11,9 @@ from hashlib import blake2b
 from django.db import connection, transaction
 
 from campaigns.channels.protocol import Channel, Envelope, Outcome, OutcomeStatus, Receipt
-from campaigns.models import SandboxMessage
+from campaigns.models import MediaAsset, SandboxMessage
+from campaigns.rules.attachments import assets_named
+from campaigns.rules.contents import AttachmentKind
 
 MAX_DELAY_SECONDS = 5.0
 
@@ -28,6 +30,7 @@ class SandboxChannel(Channel):
     honours_key = True
     batch_limit = 1000
     call_timeout = 10.0
+    carries_attachments = True  # told by their names
 
     def send(self, envelope: Envelope) -> Receipt:
         time.sleep(min(envelope.account.delay_ms / 1000, MAX_DELAY_SECONDS))
@@ -40,6 +43,7 @@ class SandboxChannel(Channel):
             for message in envelope.messages
             if outcomes[message.recipient_ref].status is OutcomeStatus.DELIVERED
         ]
+        attached = attachment_lines(envelope)
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             cursor.execute(
                 INSERT,
@@ -48,7 +52,7 @@ class SandboxChannel(Channel):
                     envelope.key,
                     envelope.recipient_kind,
                     [message.recipient_ref for message in taken],
-                    [message.body for message in taken],
+                    [message.body + attached for message in taken],
                 ],
             )
             if cursor.rowcount < len(taken):  # the key was used before: perhaps for more than now
@@ -73,6 +77,19 @@ class SandboxChannel(Channel):
     def taken_refs(self, envelope: Envelope) -> list[str]:
         ledger = SandboxMessage.objects.filter(channel_account=envelope.account, key=envelope.key)
         return list(ledger.values_list("recipient_ref", flat=True))
+
+
+def attachment_lines(envelope: Envelope) -> str:
+    """What goes with the text, as the outbox page can show it: a line for each."""
+    if not envelope.attachments:
+        return ""
+    assets = MediaAsset.objects.filter(pk__in=assets_named(envelope.attachments))
+    names = dict(assets.values_list("pk", "name"))
+    lines = []
+    for each in envelope.attachments:
+        told = [each.get("title") or names.get(each.get("asset"), ""), each.get("url") or ""]
+        lines.append(f"［{AttachmentKind(each['kind']).label}］{' '.join(filter(None, told))}")
+    return "\n" + "\n".join(lines)
 
 
 def outcome_for(envelope: Envelope, recipient_ref: str) -> Outcome:

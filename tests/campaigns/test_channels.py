@@ -3,6 +3,7 @@ import hashlib
 import hmac
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -106,6 +107,16 @@ def test_the_sandbox_can_be_asked():
     assert SandboxChannel().look_up(envelope) is None
     sent = SandboxChannel().send(envelope)
     assert SandboxChannel().look_up(envelope) == sent
+
+
+@pytest.mark.django_db
+def test_the_sandbox_tells_attachments_by_their_names():
+    account = ChannelAccountFactory()
+    link = {"kind": "link", "title": "报名", "url": "https://a.example/", "picture": None}
+
+    SandboxChannel().send(replace(envelope_of(account, "a"), attachments=(link,)))
+
+    assert SandboxMessage.objects.get().body == "你好\n［链接］报名 https://a.example/"
 
 
 # --- the webhook ---

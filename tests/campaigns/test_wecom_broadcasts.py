@@ -7,8 +7,8 @@ import pytest
 from django.db.models.functions import Now
 
 from campaigns.errors import CannotRemind, CannotStop, TooManyReminders
-from campaigns.models import Dispatch
-from campaigns.rules.status import BroadcastStatus, RunStatus
+from campaigns.models import Delivery, Dispatch
+from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
 from campaigns.services.controlling import cancel_broadcast, halt_broadcast
 from campaigns.services.polling import poll_due_dispatches
 from campaigns.services.reminding import remind_dispatch, remind_run
@@ -28,6 +28,7 @@ from tests.campaigns.wecom_world import (
     wecom_world,
 )
 from tests.communities.factories import GroupChatFactory
+from tests.members.factories import MembershipFactory
 
 CREATE = "externalcontact/add_msg_template"
 REMIND = "externalcontact/remind_groupmsg_send"
@@ -509,3 +510,41 @@ def test_whoever_lost_the_lease_of_a_look_writes_nothing(world):
 
     assert record_look(dispatch, Look(timedelta(minutes=1))) is None
     assert states_of(run, lins) == [AWAITING] * 2
+
+
+# --- customers ---
+
+
+def test_customers_hear_it_from_a_colleague_who_is_their_contact(world):
+    world.owner("lin", chats=0), world.owner("wang", chats=0)
+    mine, left, theirs = world.customer("lin"), world.customer("lin"), world.customer("wang")
+    stranger = MembershipFactory(community=world.community).member
+
+    run = world.sent(target=BroadcastTarget.MEMBERS)
+
+    assert sorted(next(iter(each.tasks)) for each in world.messages()) == ["lin", "wang"]
+    userid = left.follows.get().external_userid
+    world.corp.delete_contact("lin", userid, by="customer")
+    world.tap("lin")
+    world.look()
+    rows = Delivery.objects.filter(run=run).values_list("recipient_id", "status", "reason")
+    states = {pk: (status, reason) for pk, status, reason in rows}
+    assert states == {
+        mine.pk: DELIVERED,
+        left.pk: ("failed", "no_contact"),
+        theirs.pk: AWAITING,
+        stranger.pk: ("suppressed", "no_sender"),
+    }
+    assert sums_agree(run)
+
+
+def test_the_newest_contact_sends(world):
+    world.owner("lin", chats=0), world.owner("wang", chats=0)
+    member = world.customer("lin")
+    userid = member.follows.get().external_userid
+    world.corp.add_contact("wang", userid)
+    world.follow(member, "wang", userid)
+
+    world.sent(target=BroadcastTarget.MEMBERS)
+
+    assert [list(message.tasks) for message in world.messages()] == [["wang"]]

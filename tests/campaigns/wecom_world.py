@@ -9,16 +9,19 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from campaigns.channels.wecom import WecomChannel
-from campaigns.models import Broadcast, Delivery, Dispatch, Run
+from campaigns.models import Delivery, Dispatch, Run
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
+from campaigns.selectors.progress import counted_deliveries, progress_of
 from campaigns.services.draining import drain_slice
 from campaigns.services.polling import poll_due_dispatches
 from campaigns.services.scheduling import start_due_broadcasts
 from communities.models import Community, GroupChat
+from scrm.accounts.models import Staff
 from scrm.wecom.services.platform_clock import learn_clock
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.campaigns.broadcasts import BroadcastFactory, colleague_of
 from tests.communities.factories import CommunityFactory, GroupChatFactory
+from tests.members.factories import FollowFactory, MembershipFactory
 from tests.wecom.simulated import Simulated, simulated_corp
 
 
@@ -68,6 +71,21 @@ class WecomWorld:
             external_id=chat_id,
             owner=staff,
             owner_userid=staff.external_id,
+        )
+
+    def customer(self, userid):
+        """A member of the community who is a contact of this colleague."""
+        member = MembershipFactory(community=self.community).member
+        self.follow(member, userid, self.corp.add_customer("客户", staff=userid))
+        return member
+
+    def follow(self, member, userid, external_userid):
+        staff = Staff.objects.get(enterprise=self.account.enterprise, external_id=userid)
+        FollowFactory(
+            member=member,
+            staff=staff,
+            channel_account=self.account,
+            external_userid=external_userid,
         )
 
     def broadcast(self, **values):
@@ -148,8 +166,6 @@ def reload(row):
 
 def sums_agree(run):
     """Whether the counters of the dispatches say what the deliveries say."""
-    from campaigns.selectors.progress import counted_deliveries, progress_of
-
     counted, progress = counted_deliveries(run.pk), progress_of(run.pk)
     told = {
         "delivered": progress.delivered,
@@ -161,6 +177,3 @@ def sums_agree(run):
         "planned": progress.planned,
     }
     return told == {name: counted[name] for name in told}
-
-
-__all__ = ["Broadcast", "WecomWorld", "wecom_world"]

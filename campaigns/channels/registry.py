@@ -33,6 +33,18 @@ def unattended_kinds() -> list[str]:
     return [kind for kind in sending_kinds() if not channel_for(kind).confirms]
 
 
+def confirming_kinds() -> list[str]:
+    """The kinds whose messages wait on the platform for a colleague's word."""
+    return [kind for kind in settings.CHANNELS if channel_for(kind).confirms]
+
+
+def one_at_a_time_kinds() -> list[str]:
+    """The kinds of which one sender has one call under way: what became of a call can only be
+    told by looking at what that sender has on the platform."""
+    channels = {kind: channel_for(kind) for kind in settings.CHANNELS}
+    return [kind for kind, one in channels.items() if one.one_sender and not one.honours_key]
+
+
 @cache
 def _channel(path: str) -> Channel:
     channel = cast(Channel, import_string(path)())

@@ -64,6 +64,8 @@ BROADCAST_MOVES: dict[str, frozenset[BroadcastStatus]] = {
     BroadcastStatus.HALTED: frozenset(
         {BroadcastStatus.RUNNING, BroadcastStatus.SCHEDULED, BroadcastStatus.CANCELLED}
     ),
+    BroadcastStatus.PARTIALLY_COMPLETED: frozenset({BroadcastStatus.RUNNING}),
+    BroadcastStatus.FAILED: frozenset({BroadcastStatus.RUNNING}),
 }
 
 
@@ -82,6 +84,13 @@ VERB_BEGINS: dict[str, frozenset[BroadcastStatus]] = {
     "resume_broadcast": frozenset({BroadcastStatus.PAUSED, BroadcastStatus.HALTED}),
     "halt_broadcast": frozenset(
         {BroadcastStatus.RUNNING, BroadcastStatus.PAUSED, BroadcastStatus.SCHEDULED}
+    ),
+    "retry_failed": frozenset(
+        {
+            BroadcastStatus.SCHEDULED,
+            BroadcastStatus.PARTIALLY_COMPLETED,
+            BroadcastStatus.FAILED,
+        }
     ),
     "await_next_occurrence": frozenset({BroadcastStatus.RUNNING}),
     "end_schedule": frozenset({BroadcastStatus.SCHEDULED}),

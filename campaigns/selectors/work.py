@@ -8,26 +8,45 @@ from campaigns.models import ContactWelcome
 from campaigns.rules.status import WelcomeStatus
 
 # Dispatches that a drain could take now, runs to freeze, cancel or finish; and the live leases.
+# What waits for a colleague's word on the platform is nothing for a drain, unless its broadcast was
+# stopped meanwhile.
 DRAIN_WORK = """
 SELECT
-    (SELECT count(*) FROM campaigns_dispatch
-     WHERE status = 'leased' AND due_at > statement_timestamp() AND token IS NOT NULL),
-    EXISTS (
-        SELECT FROM campaigns_dispatch dispatch
-        JOIN campaigns_run run ON run.id = dispatch.run_id
-        JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
-        WHERE dispatch.status IN ('pending', 'leased') AND dispatch.due_at <= statement_timestamp()
-          AND (run.held_until IS NULL OR run.held_until <= statement_timestamp())
-          AND (
-              (run.status = 'sending' AND broadcast.status = 'running')
-              OR run.status = 'cancelling'
-          )
-    ) OR EXISTS (
+    (SELECT count(*) FROM campaigns_run run
+     JOIN campaigns_dispatch dispatch ON dispatch.run_id = run.id
+     WHERE run.status IN ('sending', 'cancelling') AND dispatch.status = 'leased'
+       AND dispatch.due_at > statement_timestamp() AND dispatch.token IS NOT NULL),
+    EXISTS (SELECT FROM campaigns_run WHERE status = 'freezing')
+    OR EXISTS (
         SELECT FROM campaigns_run run
-        WHERE run.status = 'freezing'
-           OR (run.status IN ('sending', 'cancelling') AND NOT EXISTS (
-                SELECT FROM campaigns_dispatch dispatch
-                WHERE dispatch.run_id = run.id AND dispatch.status IN ('pending', 'leased')))
+        JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
+        JOIN wecom_channelaccount account ON account.id = broadcast.channel_account_id
+        WHERE (
+            run.status = 'cancelling'
+            OR (run.status = 'sending' AND broadcast.status = 'running' AND account.is_active)
+        ) AND (run.held_until IS NULL OR run.held_until <= statement_timestamp())
+          AND EXISTS (
+              SELECT FROM campaigns_dispatch dispatch
+              WHERE dispatch.run_id = run.id AND dispatch.status IN ('pending', 'leased')
+                AND dispatch.due_at <= statement_timestamp())
+    )
+    OR EXISTS (
+        SELECT FROM campaigns_run run
+        JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
+        WHERE (
+            run.status = 'cancelling'
+            OR (run.status = 'sending' AND broadcast.status = 'running')
+        ) AND NOT EXISTS (
+            SELECT FROM campaigns_dispatch dispatch
+            WHERE dispatch.run_id = run.id
+              AND dispatch.status IN ('pending', 'leased', 'awaiting', 'stopping'))
+    )
+    OR EXISTS (
+        SELECT FROM campaigns_run run
+        JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
+        JOIN campaigns_dispatch dispatch ON dispatch.run_id = run.id
+        WHERE run.status IN ('sending', 'cancelling') AND dispatch.status = 'awaiting'
+          AND (run.status = 'cancelling' OR broadcast.status = 'halted')
     )
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -16,38 +16,101 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import connection
 
-from campaigns.rules.status import DeliveryStatus
+from campaigns.channels.registry import confirming_kinds, one_at_a_time_kinds
+from campaigns.rules.rates import PORTIONS, USED_SHARE
+from campaigns.rules.status import DeliveryStatus, DispatchStatus
 
-# A paused broadcast, a channel switched off and a run that waits are seen here, at every claim.
-# Of a run being cancelled only what may have been handed over is taken, to learn what became of it.
-# Materialised, the choice is made once; as a subquery some plans would make it for every row.
+# A paused broadcast, a channel switched off, a run that waits and an account without tokens are
+# seen here, at every claim: first the few runs that may go on, by what of them has waited longest,
+# then the first dispatch that nobody else is taking. Of a run being cancelled only what may have
+# been handed over is taken, to learn what became of it. Of one sender of a channel that has to be
+# asked after a failure, one call at a time is under way: else two of the same look alike there.
+# Tokens are taken in the same statement and stay with the dispatch until its call begins. Only a
+# channel whose messages wait for a colleague's word takes more at once than the bucket holds.
+# Materialised, each choice is made once; as a subquery some plans would make it for every row.
 CLAIM = """
-WITH due AS MATERIALIZED (
-    SELECT candidate.id, candidate.status, candidate.token, run.status AS run_status
-    FROM campaigns_dispatch candidate
-    JOIN campaigns_run run ON run.id = candidate.run_id
+WITH runs AS MATERIALIZED (
+    SELECT run.id, run.status, account.id AS account_id, first.due_at,
+        run.status = 'sending' AND account.rate_per_second IS NOT NULL AS is_limited,
+        account.kind = ANY(%(one_at_a_time)s) AS is_one_at_a_time,
+        account.kind = ANY(%(whole)s) AS is_whole,
+        account.rate_per_second AS rate,
+        greatest(1, %(used)s * coalesce(nullif(account.rate_burst, 0), account.rate_per_second))
+            AS bucket,
+        extract(epoch FROM kept.next_at - statement_timestamp()) AS ahead
+    FROM campaigns_run run
     JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
     JOIN wecom_channelaccount account ON account.id = broadcast.channel_account_id
-    WHERE candidate.status IN ('pending', 'leased') AND candidate.due_at <= statement_timestamp()
+    LEFT JOIN campaigns_channelrate kept ON kept.account_id = account.id
+    CROSS JOIN LATERAL (
+        SELECT due_at FROM campaigns_dispatch
+        WHERE run_id = run.id AND status IN ('pending', 'leased')
+          AND due_at <= statement_timestamp()
+        ORDER BY due_at, id LIMIT 1
+    ) first
+    WHERE run.status IN ('sending', 'cancelling')
       AND (run.held_until IS NULL OR run.held_until <= statement_timestamp())
-      AND (
-          (run.status = 'sending' AND broadcast.status = 'running' AND account.is_active)
-          OR (run.status = 'cancelling' AND candidate.status = 'leased')
-      )
-    ORDER BY candidate.due_at, candidate.id
+      AND (run.status = 'cancelling' OR (broadcast.status = 'running' AND account.is_active))
+), due AS MATERIALIZED (
+    SELECT candidate.*, runs.status AS run_status, runs.account_id, runs.rate, runs.bucket,
+        oversized.is_oversized,
+        runs.is_limited AND NOT candidate.has_tokens AND NOT oversized.is_oversized AS needs_tokens
+    FROM (SELECT * FROM runs ORDER BY due_at, id) runs
+    CROSS JOIN LATERAL (
+        SELECT id, has_tokens, cardinality(recipient_ids) AS size,
+            status = 'leased' AND attempted_at IS NOT NULL AS may_have_arrived,
+            status = 'leased' AND token IS NOT NULL AS was_lost
+        FROM campaigns_dispatch dispatch
+        WHERE run_id = runs.id AND status IN ('pending', 'leased')
+          AND due_at <= statement_timestamp()
+          AND (runs.status = 'sending' OR status = 'leased')
+          AND (NOT runs.is_limited OR has_tokens OR runs.ahead
+              <= (runs.bucket - least(cardinality(recipient_ids), runs.bucket)) / runs.rate)
+          AND (NOT runs.is_one_at_a_time OR NOT EXISTS (
+              SELECT FROM campaigns_dispatch other
+              WHERE other.run_id = runs.id AND other.sender = dispatch.sender
+                AND (other.status = 'leased' AND other.id <> dispatch.id
+                     OR other.status = 'pending' AND other.id < dispatch.id
+                        AND other.due_at <= statement_timestamp())))
+        ORDER BY due_at, id LIMIT 1
+        FOR NO KEY UPDATE OF dispatch SKIP LOCKED
+    ) candidate
+    CROSS JOIN LATERAL (
+        SELECT runs.is_limited AND NOT runs.is_whole AND NOT candidate.may_have_arrived
+            AND candidate.size > greatest(1, floor(runs.bucket / %(portions)s)) AS is_oversized
+    ) oversized
     LIMIT 1
-    FOR NO KEY UPDATE OF candidate SKIP LOCKED
+), tokens AS (
+    UPDATE campaigns_channelrate kept SET
+        next_at = greatest(kept.next_at, clock_timestamp())
+            + make_interval(secs => due.size / due.rate::float8)
+    FROM due
+    WHERE kept.account_id = due.account_id AND due.needs_tokens
+      AND extract(epoch FROM kept.next_at - clock_timestamp())
+          <= (due.bucket - least(due.size, due.bucket)) / due.rate
+    RETURNING kept.account_id
 )
 UPDATE campaigns_dispatch dispatch SET
     status = 'leased',
     token = %(token)s,
     due_at = statement_timestamp() + make_interval(secs => %(lease)s),
     attempt_count = dispatch.attempt_count + 1,
-    lost_count = dispatch.lost_count + (due.status = 'leased' AND due.token IS NOT NULL)::int
+    lost_count = dispatch.lost_count + due.was_lost::int,
+    has_tokens = dispatch.has_tokens OR due.needs_tokens
 FROM due
-WHERE dispatch.id = due.id
-RETURNING dispatch.id, dispatch.run_id, dispatch.recipient_ids, dispatch.attempt_count,
-    dispatch.lost_count, due.status = 'leased', due.run_status = 'cancelling'
+WHERE dispatch.id = due.id AND (NOT due.needs_tokens OR EXISTS (SELECT FROM tokens))
+RETURNING dispatch.id, dispatch.run_id, dispatch.recipient_ids, dispatch.arm, dispatch.sender,
+    dispatch.attempt_count, dispatch.lost_count, dispatch.attempted_at, due.was_lost,
+    due.may_have_arrived, due.run_status = 'cancelling', due.is_oversized
+"""
+
+# The last look before the call: who lost the lease calls nobody. Until then nothing of it was
+# handed over.
+BEGIN_CALL = """
+UPDATE campaigns_dispatch SET
+    attempted_at = coalesce(attempted_at, clock_timestamp()),
+    has_tokens = FALSE
+WHERE id = %(id)s AND token = %(token)s AND status = 'leased' AND due_at > clock_timestamp()
 """
 
 GIVE_BACK = """
@@ -67,7 +130,10 @@ WITH mine AS (
     UPDATE campaigns_dispatch SET
         status = %(status)s,
         token = NULL,
+        due_at = statement_timestamp() + make_interval(secs => %(ask_in)s),
         last_error = %(code)s,
+        remote_id = %(remote_id)s,
+        submitted_at = coalesce(%(accepted_at)s, statement_timestamp()),
         delivered_count = %(delivered)s,
         awaiting_count = %(awaiting_owner)s,
         failed_count = %(failed)s,
@@ -79,7 +145,8 @@ WITH mine AS (
 UPDATE campaigns_delivery delivery SET
     status = (%(statuses)s::text[])[result.number],
     reason = (%(reasons)s::text[])[result.number],
-    settled_at = statement_timestamp()
+    settled_at = CASE (%(statuses)s::text[])[result.number]
+        WHEN 'awaiting_owner' THEN NULL ELSE statement_timestamp() END
 FROM mine, unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS result (recipient_id, number)
 WHERE delivery.run_id = %(run)s
   AND delivery.recipient_id = result.recipient_id
@@ -89,17 +156,24 @@ WHERE delivery.run_id = %(run)s
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A lease on one dispatch. ``was_leased``: an earlier call may have arrived."""
+    """A lease on one dispatch. ``was_lost``: who had it before was never heard of again;
+    ``may_have_arrived``: an earlier call may have reached the platform; ``is_oversized``: it is
+    larger than its account's limit lets through at once."""
 
     token: UUID
     ends_at: float  # by the monotonic clock of this process, never later than in the database
     dispatch_id: int
     run_id: int
     recipient_ids: list[int]
+    arm: int | None
+    sender: str
     attempt_count: int
     lost_count: int
-    was_leased: bool
+    attempted_at: datetime | None
+    was_lost: bool
+    may_have_arrived: bool
     is_cancelled: bool
+    is_oversized: bool
 
     @property
     def key(self) -> str:
@@ -117,14 +191,43 @@ class Result(NamedTuple):
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the platform calls what it took, when it did, and in how many seconds to ask it."""
+
+    remote_id: str = ""
+    accepted_at: datetime | None = None
+    ask_in: float = 0.0
+
+
+NOT_NAMED = Taken()
+
+
 def claim_dispatch() -> Claim | None:
-    """Lease the dispatch that has been due longest."""
+    """Lease a dispatch of the run of which something has been due longest."""
     ends_at = time.monotonic() + settings.LEASE_SECONDS
     token = uuid4()
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"token": token, "lease": settings.LEASE_SECONDS})
+        cursor.execute(
+            CLAIM,
+            {
+                "token": token,
+                "lease": settings.LEASE_SECONDS,
+                "one_at_a_time": one_at_a_time_kinds(),
+                "whole": confirming_kinds(),
+                "used": USED_SHARE,
+                "portions": PORTIONS,
+            },
+        )
         row = cursor.fetchone()
     return None if row is None else Claim(token, ends_at, *row)
+
+
+def begin_call(claim: Claim) -> bool:
+    """Note that the platform is about to be called; False when the lease was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN_CALL, {"id": claim.dispatch_id, "token": claim.token})
+        return bool(cursor.rowcount)
 
 
 def give_back(
@@ -140,13 +243,18 @@ def give_back(
                 "status": "leased" if unknown else "pending",
                 "wait": wait.total_seconds(),
                 "uncounted": 0 if counted else 1,
-                "code": code,
+                "code": code[:60],
             },
         )
 
 
 def record_results(
-    claim: Claim, results: Mapping[int, Result], *, code: str = "", status: str = "done"
+    claim: Claim,
+    results: Mapping[int, Result],
+    *,
+    code: str = "",
+    status: str = DispatchStatus.DONE.value,
+    taken: Taken = NOT_NAMED,
 ) -> bool:
     """All results of a dispatch at once; False when the lease was lost and nothing was written."""
     alike: dict[Result, list[int]] = {}
@@ -164,7 +272,10 @@ def record_results(
                 "token": claim.token,
                 "run": claim.run_id,
                 "status": status,
-                "code": code,
+                "code": code[:60],
+                "remote_id": taken.remote_id,
+                "accepted_at": taken.accepted_at,
+                "ask_in": taken.ask_in,
                 "ids": list(chain.from_iterable(alike.values())),
                 "numbers": [n for n, group in enumerate(alike.values(), 1) for _ in group],
                 "statuses": [result.status for result in alike],

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from campaigns.errors import CannotResume, ReasonMissing
 from campaigns.models import Broadcast, Dispatch, Run
 from campaigns.rules.status import OPEN_RUN, BroadcastStatus, DispatchStatus, RunStatus
+from campaigns.selectors.progress import progress_of
 from campaigns.services.freezing import is_early
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from campaigns.signals import broadcast_cancelled, broadcast_halted, broadcast_resumed
@@ -57,6 +58,7 @@ def resume_broadcast(broadcast_id: int, *, actor: User, reason: str = "") -> Bro
             raise CannotResume(_("已叫停的群发只能由有审批权限的同事恢复。"))
         if not reason.strip():
             raise ReasonMissing(_("请写明为什么可以继续发送。"))
+    _forgive_failures(broadcast)
     begun = Run.objects.open().filter(broadcast=broadcast).exclude(is_early()).exists()
     waits = broadcast.scheduled_at is not None and not begun
     if not waits and not begun:
@@ -70,6 +72,13 @@ def resume_broadcast(broadcast_id: int, *, actor: User, reason: str = "") -> Bro
     )
     broadcast_resumed.send(sender=Broadcast, broadcast_id=broadcast.pk)
     return broadcast
+
+
+def _forgive_failures(broadcast: Broadcast) -> None:
+    """What has failed so far counts no more towards the budget: somebody has looked at it."""
+    for run in Run.objects.open().filter(broadcast=broadcast):
+        run.forgiven_count = progress_of(run.pk).failed
+        run.save(update_fields=["forgiven_count"])
 
 
 def stop_awaiting(broadcast: Broadcast) -> int:

@@ -1,4 +1,4 @@
-"""Sending a run: claim, look who is still there, render, hand over, record.
+"""Sending a run: claim, look who may still be written to, render, hand over, record.
 
 No transaction is open while the channel talks. Killed at any line, the lease runs out and another
 worker repeats the dispatch with the same key, or asks the platform first if it honours none.
@@ -8,71 +8,38 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError, connection
+from django.utils.translation import gettext as _
 
-from campaigns.channels.protocol import Channel, Envelope, Message, Outcome, OutcomeStatus
-from campaigns.channels.registry import RECORDING_MARGIN, channel_for
-from campaigns.models import Run
-from campaigns.rules.retry import MAX_ATTEMPTS, MAX_LOST, backoff, bounded_retry_after
-from campaigns.rules.status import DeliveryStatus, DispatchStatus
-from campaigns.rules.templates import CannotRender
-from campaigns.selectors.recipients import Mailing, Recipient, load_recipients, refs_of
-from campaigns.services.claiming import Claim, Result, claim_dispatch, give_back, record_results
-from campaigns.services.finishing import abandon_run, finish_what_is_done, settle_cancelled
-from campaigns.services.freezing import Freezing, freeze_step, runs_to_freeze
-from campaigns.services.handing_over import (
-    Answered,
-    NeverArrived,
-    NotNow,
-    Refused,
-    Unknown,
-    Verdict,
-    ask,
-    hand_over,
+from campaigns.errors import CannotMove
+from campaigns.models import Dispatch
+from campaigns.rules.rates import portion_size
+from campaigns.rules.retry import LOST_BEFORE_CUTTING, MAX_BROKEN, MAX_LOST, backoff, part_size
+from campaigns.services.claiming import Claim, begin_call, claim_dispatch, give_back
+from campaigns.services.controlling import halt_broadcast
+from campaigns.services.cutting import cut_dispatch
+from campaigns.services.finishing import (
+    abandon_run,
+    finish_what_is_done,
+    settle_cancelled,
+    stop_what_still_awaits,
 )
-from campaigns.services.holding import clear_trouble, hold_run, note_trouble
+from campaigns.services.freezing import Freezing, freeze_step, runs_to_freeze
+from campaigns.services.handing_over import Answered, NeverArrived, NotNow, ask, hand_over
+from campaigns.services.holding import hold_run
+from campaigns.services.preparing import Prepared, prepare
+from campaigns.services.rates import return_tokens, seconds_until_tokens
+from campaigns.services.sending import Sending
+from campaigns.services.settling import cancel_all, close, fail_all, fits_into_lease, record, settle
 from scrm.shared.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 3.0
-
-DELIVERED = Result(DeliveryStatus.DELIVERED.value)
-AWAITING = Result(DeliveryStatus.AWAITING_OWNER.value)
-CANCELLED = Result(DeliveryStatus.CANCELLED.value)
-
-
-@dataclass
-class Sending:
-    """What the dispatches of one run share, read once per slice."""
-
-    mailing: Mailing
-    channel: Channel
-    is_troubled: bool
-
-    @classmethod
-    def of(cls, run_id: int) -> Sending:
-        run = Run.objects.select_related("broadcast__channel_account").get(pk=run_id)
-        communities = dict(run.broadcast.communities.values_list("pk", "name"))
-        return cls(
-            mailing=Mailing.of(run.broadcast, communities=communities),
-            channel=channel_for(run.broadcast.channel_account.kind),
-            is_troubled=run.trouble_count > 0,
-        )
-
-
-@dataclass
-class Prepared:
-    """A dispatch as it stands now: who gets a text, and who gets none for what reason."""
-
-    envelope: Envelope
-    ids: dict[str, int]  # the recipient behind each ref
-    results: dict[int, Result]  # what is known before the call
-    count: int
+#: While nothing but tokens is waited for, other accounts are looked after this often.
+LOOK_AGAIN_SECONDS = 0.1
 
 
 def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
@@ -83,11 +50,21 @@ def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
     sendings: dict[int, Sending] = {}
     while time.monotonic() < ends_at:
         claim = claim_dispatch()
-        if claim is None:
+        if claim is not None:
+            _deliver_or_put_aside(claim, sendings)
+        elif not _wait_for_tokens(ends_at):
             settle_cancelled()
+            stop_what_still_awaits()
             finish_what_is_done()
             return False
-        _deliver_or_put_aside(claim, sendings)
+    return True
+
+
+def _wait_for_tokens(ends_at: float) -> bool:
+    wait = seconds_until_tokens()
+    if wait is None:
+        return False
+    time.sleep(max(0.0, min(wait, LOOK_AGAIN_SECONDS, ends_at - time.monotonic())))
     return True
 
 
@@ -120,166 +97,117 @@ def _deliver_or_put_aside(claim: Claim, sendings: dict[int, Sending]) -> None:
         raise  # the database is away; the lease brings the dispatch back
     except Exception:
         logger.exception("A dispatch broke.", extra={"dispatch_id": claim.dispatch_id})
-        if claim.attempt_count < MAX_LOST:
-            give_back(claim, wait=backoff(claim.attempt_count), code="worker_error", unknown=True)
+        _put_aside(claim)
+
+
+def _put_aside(claim: Claim) -> None:
+    """Later again; after a while in parts, if it was never handed over; in the end not at all."""
+    count = len(claim.recipient_ids)
+    if claim.attempt_count >= LOST_BEFORE_CUTTING and count > 1:
+        size = part_size(count)
+        if cut_dispatch(claim, size=size, code="worker_error", counted=True):
             return
-        broken = dict.fromkeys(claim.recipient_ids, failed("worker_error"))
-        _record(claim, broken, code="worker_error")
+    if claim.attempt_count < MAX_BROKEN:
+        give_back(claim, wait=backoff(claim.attempt_count), code="worker_error", unknown=True)
+        return
+    fail_all(claim, _given_up(claim))
 
 
 def deliver(claim: Claim, sending: Sending) -> None:
     """One dispatch from claim to result."""
-    prepared = prepare(claim, sending.mailing)
-    if claim.seconds_left < sending.channel.call_timeout + RECORDING_MARGIN:
-        give_back(claim, wait=timedelta(0), code="", unknown=claim.was_leased, counted=False)
+    if claim.is_cancelled and not claim.may_have_arrived:
+        cancel_all(claim)
+    elif claim.lost_count > MAX_LOST + LOST_BEFORE_CUTTING:
+        fail_all(claim, _given_up(claim))  # not even looking at it can be survived
+    elif claim.is_cancelled:
+        _close_or_wait(claim, sending, prepare(claim, sending))
+    elif _must_wait(claim, sending) or _is_cut(claim, sending):
         return
-    if claim.is_cancelled or claim.lost_count >= MAX_LOST:
-        _close(claim, sending, prepared)
-        return
-    if not prepared.envelope.messages and not claim.was_leased:
-        verdict: Verdict = Answered(())
+    elif claim.lost_count >= MAX_LOST:
+        if claim.may_have_arrived:
+            _close_or_wait(claim, sending, prepare(claim, sending))
+        else:
+            fail_all(claim, "worker_error")
     else:
-        ask_first = claim.was_leased and not sending.channel.honours_key
-        verdict = hand_over(sending.channel, prepared.envelope, ask_first=ask_first)
-    _settle(claim, sending, prepared, verdict)
+        _send(claim, sending, prepare(claim, sending))
 
 
-def prepare(claim: Claim, mailing: Mailing) -> Prepared:
-    """Who left since the audience was frozen is suppressed; who cannot be rendered fails alone."""
-    present = load_recipients(mailing, claim.recipient_ids)
-    ids: dict[str, int] = {}
-    results: dict[int, Result] = {}
-    messages = []
-    for recipient in present:
-        ids[recipient.ref] = recipient.pk
-        body = _rendered(mailing, recipient, results)
-        if body is not None:
-            messages.append(Message(recipient.ref, body))
-    if len(present) < len(claim.recipient_ids):
-        found = set(ids.values())
-        gone = [pk for pk in claim.recipient_ids if pk not in found]
-        results |= dict.fromkeys(
-            gone, Result(DeliveryStatus.SUPPRESSED.value, mailing.reason_when_absent)
-        )
-        if claim.was_leased:  # an earlier call may have reached them
-            ids |= refs_of(mailing, gone)
-    envelope = Envelope(claim.key, mailing.account, mailing.recipient_kind, tuple(messages))
-    return Prepared(envelope, ids, results, len(claim.recipient_ids))
+def _send(claim: Claim, sending: Sending, prepared: Prepared) -> None:
+    if not fits_into_lease(claim, sending):
+        return
+    unused = prepared.count - len(prepared.envelope.messages)
+    account = prepared.envelope.account
+    if unused and account.rate_per_second is not None:
+        return_tokens(account.pk, unused)
+    if not prepared.envelope.messages and not claim.may_have_arrived:
+        record(claim, sending, prepared, prepared.results)
+        return
+    if not begin_call(claim):
+        return
+    ask_first = claim.may_have_arrived and not sending.channel.honours_key
+    settle(
+        claim, sending, prepared, hand_over(sending.channel, prepared.envelope, ask_first=ask_first)
+    )
 
 
-def _rendered(mailing: Mailing, recipient: Recipient, results: dict[int, Result]) -> str | None:
+def _close_or_wait(claim: Claim, sending: Sending, prepared: Prepared) -> None:
+    if fits_into_lease(claim, sending):
+        close(claim, sending, prepared)
+
+
+def _must_wait(claim: Claim, sending: Sending) -> bool:
+    """Whether the whole run may not go on now."""
+    if sending.is_as_approved and sending.hold_until is None:
+        return False
+    give_back(claim, wait=timedelta(0), code="", unknown=claim.may_have_arrived, counted=False)
+    if sending.hold_until is not None and sending.is_as_approved:
+        hold_run(claim.run_id, sending.hold_until, reason="quiet_hours")
+        return True
     try:
-        return mailing.render(recipient)
-    except CannotRender as error:
-        results[recipient.pk] = failed(error.code)
-    except Exception:  # one poisoned recipient must not stop the others
-        logger.exception("A text cannot be rendered.", extra={"recipient_id": recipient.pk})
-        results[recipient.pk] = failed("render_error")
-    return None
+        halt_broadcast(
+            sending.broadcast_id,
+            actor=None,
+            code="contents_changed",
+            reason=_("批准之后内容或人群有变，已停止发送。请退回草稿，重新提交审批。"),
+        )
+    except CannotMove:
+        logger.info("A broadcast stopped by itself.", extra={"run_id": claim.run_id})
+    return True
 
 
-def _settle(claim: Claim, sending: Sending, prepared: Prepared, verdict: Verdict) -> None:
-    match verdict:
-        case Answered():
-            _record(claim, results_of(prepared, verdict))
-            if sending.is_troubled:
-                clear_trouble(claim.run_id)
-                sending.is_troubled = False
-        case Refused(code):
-            _record(claim, all_failed(claim, prepared, code), code=code)
-        case NotNow(code, retry_after) if retry_after is not None:
-            wait = bounded_retry_after(retry_after)
-            give_back(claim, wait=wait, code=code, unknown=claim.was_leased, counted=False)
-            hold_run(claim.run_id, wait)
-        case NotNow(code) | Unknown(code) if claim.attempt_count >= MAX_ATTEMPTS:
-            if isinstance(verdict, Unknown) or claim.was_leased:
-                code = "outcome_unknown"
-            _record(claim, all_failed(claim, prepared, code), code=code)
-        case NotNow(code):
-            sending.is_troubled = True
-            wait = backoff(claim.attempt_count)
-            give_back(claim, wait=wait, code=code, unknown=claim.was_leased)
-            note_trouble(claim.run_id)
-        case Unknown(code):
-            sending.is_troubled = True
-            wait = backoff(claim.attempt_count)
-            if not sending.channel.honours_key:  # let it finish whatever it is doing first
-                wait = max(wait, timedelta(seconds=claim.seconds_left))
-            give_back(claim, wait=wait, code=code, unknown=True)
-            note_trouble(claim.run_id)
+def _is_cut(claim: Claim, sending: Sending) -> bool:
+    """Whether the dispatch was cut: too large for its account, or one of it silences workers."""
+    count = len(claim.recipient_ids)
+    account = sending.mailing.account
+    if claim.is_oversized and account.rate_per_second is not None:
+        size = portion_size(account.rate_per_second, account.rate_burst)
+        return count > size and cut_dispatch(claim, size=size, code="")
+    if not claim.was_lost or claim.lost_count < LOST_BEFORE_CUTTING or count == 1:
+        return False
+    if not claim.may_have_arrived:
+        return cut_dispatch(claim, size=part_size(count), code="worker_error")
+    return _is_cut_by_word(claim, sending)
 
 
-def _close(claim: Claim, sending: Sending, prepared: Prepared) -> None:
-    """Send no more; only learn, if the platform can tell, what became of the earlier call."""
+def _is_cut_by_word(claim: Claim, sending: Sending) -> bool:
+    """What a lost worker may have handed over is cut only if the platform never got it."""
+    prepared = prepare(claim, sending)
+    if not fits_into_lease(claim, sending):
+        return True
     match ask(sending.channel, prepared.envelope):
-        case Answered() as answered:
-            _record(claim, results_of(prepared, answered))
-        case NeverArrived() if claim.is_cancelled:
-            results = dict.fromkeys(claim.recipient_ids, CANCELLED)
-            _record(claim, results, status=DispatchStatus.CANCELLED)
         case NeverArrived():
-            _record(claim, all_failed(claim, prepared, "gave_up"), code="gave_up")
-        case NotNow(code) if claim.attempt_count < MAX_ATTEMPTS:
+            size = part_size(len(claim.recipient_ids))
+            cut_dispatch(claim, size=size, code="worker_error", never_arrived=True)
+        case Answered() as answered:
+            settle(claim, sending, prepared, answered)
+        case NotNow(code):
             give_back(claim, wait=backoff(claim.attempt_count), code=code, unknown=True)
         case _:
-            results = all_failed(claim, prepared, "outcome_unknown")
-            _record(claim, results, code="outcome_unknown")
+            return False
+    return True
 
 
-def results_of(prepared: Prepared, answered: Answered) -> dict[int, Result]:
-    """The platform's word wins: who left, but was reached by an earlier call, was reached."""
-    results = prepared.results.copy()
-    ids = prepared.ids
-    for outcome in answered.outcomes:
-        pk = ids.get(outcome.recipient_ref)
-        if pk is not None:
-            results[pk] = result_of(outcome)
-    if len(results) < prepared.count:
-        for message in prepared.envelope.messages:
-            results.setdefault(ids[message.recipient_ref], failed("not_in_answer"))
-    return results
-
-
-def result_of(outcome: Outcome) -> Result:
-    if outcome.status is OutcomeStatus.DELIVERED:
-        return DELIVERED
-    return AWAITING if outcome.status is OutcomeStatus.AWAITING else failed(outcome.code)
-
-
-def failed(code: str) -> Result:
-    return Result(DeliveryStatus.FAILED.value, code[:60])
-
-
-def all_failed(claim: Claim, prepared: Prepared, code: str) -> dict[int, Result]:
-    results = dict.fromkeys(claim.recipient_ids, failed(code))
-    return results | prepared.results
-
-
-def _record(
-    claim: Claim,
-    results: dict[int, Result],
-    *,
-    code: str = "",
-    status: DispatchStatus = DispatchStatus.DONE,
-) -> None:
-    """Until it is stored or the lease ends: a database that restarts costs no repetition."""
-    stored = _persistently(
-        claim, lambda: record_results(claim, results, code=code[:60], status=status.value)
-    )
-    if not stored:
-        logger.warning("A lease was lost.", extra={"dispatch_id": claim.dispatch_id})
-
-
-def _persistently(claim: Claim, write: Callable[[], bool]) -> bool:
-    while True:
-        try:
-            return write()
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or claim.seconds_left < 1:
-                raise
-            logger.warning(
-                "The database is away; the results are kept and stored later.",
-                extra={"dispatch_id": claim.dispatch_id},
-            )
-            connection.close()
-            time.sleep(0.3)
+def _given_up(claim: Claim) -> str:
+    """What is said of those whose dispatch nobody survives, or everybody stumbles over."""
+    called = Dispatch.objects.values_list("attempted_at", flat=True).get(pk=claim.dispatch_id)
+    return "worker_error" if called is None else "outcome_unknown"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -38,6 +39,13 @@ def sql(template: str, *parts: Sql | object) -> Sql:
         texts.append(piece.text)
         params += piece.params
     return Sql(template.format(*texts), tuple(params))
+
+
+def named_sql(template: str, **parts: Sql | object) -> Sql:
+    """The same where ``{name}`` stands in a template, as often as it does."""
+    names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    positional = Formatter().vformat(template, (), dict.fromkeys(names, "{}"))
+    return sql(positional, *(parts[name] for name in names))
 
 
 def joined(separator: str, parts: Iterable[Sql]) -> Sql:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from campaigns.channels.protocol import OutcomeUnknown
@@ -10,10 +12,16 @@ from campaigns.services.approving import (
     return_broadcast_to_draft,
     submit_broadcast,
 )
-from campaigns.services.claiming import claim_dispatch
-from campaigns.services.controlling import cancel_broadcast, pause_broadcast, resume_broadcast
+from campaigns.services.claiming import begin_call, claim_dispatch
+from campaigns.services.controlling import (
+    cancel_broadcast,
+    halt_broadcast,
+    pause_broadcast,
+    resume_broadcast,
+)
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import schedule_broadcast, unschedule_broadcast
+from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import colleague_of, drain, due_broadcast, started, states_of
 from tests.campaigns.fake_channel import delivered
 from tests.campaigns.test_sending import let_time_pass, sending
@@ -112,7 +120,7 @@ def test_what_a_dead_worker_left_in_a_cancelled_run_is_looked_up_and_never_sent(
     channel, word, state
 ):
     run = sending()
-    claim_dispatch()  # and the worker dies
+    begin_call(claim_dispatch())  # and the worker dies
     cancel_broadcast(run.broadcast_id, actor=run.broadcast.author)
     drain()
     assert Dispatch.objects.open().count() == 1  # the lease still runs
@@ -136,6 +144,8 @@ def test_a_scheduled_broadcast_can_be_cancelled_and_does_not_begin():
     assert not broadcast.runs.exists()
 
 
+EVERYBODY = {"metric": "purchase_count", "op": "gte", "value": 0, "window_days": 30}
+
 VERBS = {
     "submit_broadcast": submit_broadcast,
     "approve_broadcast": approve_broadcast,
@@ -143,7 +153,8 @@ VERBS = {
     "schedule_broadcast": schedule_broadcast,
     "unschedule_broadcast": unschedule_broadcast,
     "pause_broadcast": pause_broadcast,
-    "resume_broadcast": resume_broadcast,
+    "resume_broadcast": partial(resume_broadcast, reason="查过了，可以继续"),
+    "halt_broadcast": partial(halt_broadcast, code="by_hand", reason="内容有误"),
     "cancel_broadcast": cancel_broadcast,
 }
 
@@ -151,9 +162,9 @@ VERBS = {
 @pytest.mark.parametrize("name", VERBS)
 @pytest.mark.parametrize("status", BroadcastStatus)
 def test_every_verb_begins_where_it_may_and_nowhere_else(name, status):
-    broadcast = due_broadcast(members=1)
+    broadcast = due_broadcast(members=1, criterion=EVERYBODY)
     Broadcast.objects.filter(pk=broadcast.pk).update(status=status, approved_by=None)
-    reviewer = colleague_of(broadcast.author)
+    reviewer = colleague_of(broadcast.author, role=Role.ADMINISTRATOR)
 
     try:
         VERBS[name](broadcast.pk, actor=reviewer)

@@ -43,6 +43,14 @@ def let_time_pass():
     Run.objects.update(held_until=None)
 
 
+def lose_during_the_call(*, times=1):
+    """A worker that took the dispatch was killed while the channel talked, so many times."""
+    past = timezone.now() - timedelta(seconds=1)
+    Dispatch.objects.update(
+        status="leased", lost_count=times, attempt_count=times, attempted_at=past
+    )
+
+
 def leave(membership):
     Membership.objects.filter(pk=membership.pk).update(
         left_at=timezone.now() + timedelta(days=1), leave_reason="self"
@@ -229,7 +237,8 @@ def test_after_trouble_the_same_call_is_made_again_with_the_same_key(channel, tr
     drain()
 
     first, second = channel.sent
-    assert first == second
+    assert (first.key, first.messages) == (second.key, second.messages)
+    assert (first.attempted_at, second.attempted_at is None) == (None, False)
     assert set(states_of(run).values()) == {("delivered", "")}
 
 
@@ -334,8 +343,9 @@ def test_a_lease_that_ran_out_is_taken_over_with_the_same_key(channel):
 
     second = claim_dispatch()
 
-    assert (first.key, first.was_leased) == (second.key, False)
-    assert (second.was_leased, second.lost_count) == (True, 1)
+    assert (first.key, first.was_lost) == (second.key, False)
+    assert (second.was_lost, second.lost_count) == (True, 1)
+    assert not second.may_have_arrived  # the first never began its call
 
 
 def test_who_lost_the_lease_can_write_nothing(channel):
@@ -365,7 +375,7 @@ def test_a_call_that_no_longer_fits_into_the_lease_is_not_begun(channel, setting
 
 def test_what_kills_every_worker_is_given_up_with_the_platforms_word(channel):
     run = sending()
-    Dispatch.objects.update(lost_count=MAX_LOST)
+    lose_during_the_call(times=MAX_LOST)
     channel.word = delivered
 
     drain()
@@ -376,7 +386,7 @@ def test_what_kills_every_worker_is_given_up_with_the_platforms_word(channel):
 
 def test_what_kills_every_worker_is_given_up_and_says_so(channel):
     run = sending()
-    Dispatch.objects.update(lost_count=MAX_LOST)
+    lose_during_the_call(times=MAX_LOST)
     channel.word = OutcomeUnknown("cannot_look_up")
 
     drain()

@@ -16,6 +16,7 @@ from campaigns.services.experimenting import note_start
 from campaigns.services.occasions import note_tiers_reached
 from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
+from campaigns.services.polled_results import hurry_account
 from campaigns.services.reporting import begin_report
 from campaigns.services.split_invitations import draft_split_broadcast
 from campaigns.services.watching import begin_watching, end_alarm
@@ -43,6 +44,7 @@ from members.signals import (
 from scrm.accounts.models import User
 from scrm.accounts.signals import staff_deactivated
 from scrm.shared.waking import wake
+from scrm.wecom.signals import clock_heard
 
 
 @receiver(member_joined)
@@ -79,6 +81,11 @@ def begin_the_experiment(*, run_id: int, **_: object) -> None:
 @receiver([broadcast_started, broadcast_cancelled, early_freezing_asked])
 def hurry_one_drain(**_: object) -> None:
     transaction.on_commit(partial(wake, tasks.drain_dispatches), robust=True)
+
+
+@receiver(clock_heard)
+def look_at_another_time(*, connection_id: int, **_: object) -> None:
+    hurry_account(connection_id)
 
 
 @receiver([broadcast_cancelled, broadcast_halted, look_asked])

@@ -88,6 +88,24 @@ WHERE dispatch.id = mine.id
 RETURNING dispatch.awaiting_count = 0
 """
 
+# The clock of a simulated platform was moved: what was to be asked later may be told now.
+HURRY = """
+WITH waiting AS MATERIALIZED (
+    SELECT dispatch.id FROM campaigns_dispatch dispatch
+    JOIN campaigns_run run ON run.id = dispatch.run_id
+    JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
+    JOIN wecom_wecomconnection connection
+      ON connection.account_id = broadcast.channel_account_id
+    WHERE connection.id = %(connection)s AND dispatch.status IN ('awaiting', 'stopping')
+      AND dispatch.token IS NULL AND dispatch.due_at > statement_timestamp()
+    ORDER BY dispatch.id
+    FOR NO KEY UPDATE OF dispatch SKIP LOCKED
+)
+UPDATE campaigns_dispatch dispatch SET due_at = statement_timestamp()
+FROM waiting
+WHERE dispatch.id = waiting.id
+"""
+
 # The others of the same account would be refused, too.
 PARK = """
 UPDATE campaigns_dispatch dispatch SET
@@ -154,6 +172,11 @@ def record_look(dispatch: Dispatch, look: Look) -> bool | None:
         )
         row = cursor.fetchone()
     return None if row is None else bool(row[0])
+
+
+def hurry_account(connection_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(HURRY, {"connection": connection_id})
 
 
 def park_account(account_id: int, wait: timedelta) -> None:

@@ -16,6 +16,7 @@ from campaigns.services.stopping import stop_dispatch
 from communities.models import GroupChat
 from communities.services.ownership.owning import own_new_chats
 from scrm.accounts.models import AuditEvent, OperatorTask
+from scrm.shared.clock import database_now
 from scrm.wecom.services.platform_clock import learn_clock
 from tests.accounts.factories import UserFactory
 from tests.campaigns.wecom_world import (
@@ -548,3 +549,17 @@ def test_the_newest_contact_sends(world):
     world.sent(target=BroadcastTarget.MEMBERS)
 
     assert [list(message.tasks) for message in world.messages()] == [["wang"]]
+
+
+def test_another_time_on_the_platform_is_a_reason_to_look(world):
+    lins = world.owner("lin")
+    run = world.sent()
+    world.look()
+    assert dispatch_of(run, "lin").due_at > database_now()
+
+    world.corp.clock.advance(timedelta(days=30).total_seconds())
+    learn_clock(world.connection)
+    while poll_due_dispatches():
+        pass
+
+    assert states_of(run, lins) == [("expired", "not_confirmed")] * 2

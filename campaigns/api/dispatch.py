@@ -61,6 +61,7 @@ class DispatchSerializer(StrictModelSerializer[Dispatch]):
             "submitted_at",
             "confirmed_at",
             "reminded_at",
+            "remind_asked_at",
             "poll_count",
             "available_actions",
         )

@@ -88,4 +88,9 @@ def actions_of_run(run: Run, user: User) -> list[str]:
 def actions_of_dispatch(dispatch: Dispatch, user: User) -> list[str]:
     if not user.can(COMPOSE) or dispatch.run.status not in OPEN_RUN:
         return []
-    return [name for name, states in DISPATCH_VERBS.items() if dispatch.status in states]
+    is_unconfirmed = dispatch.confirmed_at is None
+    return [
+        name
+        for name, states in DISPATCH_VERBS.items()
+        if dispatch.status in states and (is_unconfirmed or name != "remind")
+    ]

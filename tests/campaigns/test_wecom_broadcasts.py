@@ -557,7 +557,7 @@ def test_another_time_on_the_platform_is_a_reason_to_look(world):
     world.look()
     assert dispatch_of(run, "lin").due_at > database_now()
 
-    world.corp.clock.advance(timedelta(days=30).total_seconds())
+    world.corp.clock.advance(timedelta(days=31).total_seconds())
     learn_clock(world.connection)
     while poll_due_dispatches():
         pass

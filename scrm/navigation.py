@@ -107,13 +107,16 @@ GROUPS = (
             Entry("communities.tier", "workspace_premium"),
             Entry("communities.transferpolicy", "assignment_return"),
             Entry("campaigns.segment", "filter_alt"),
+            Entry("campaigns.holidayoverride", "edit_calendar"),
         ),
     ),
     Group(
         _("触达"),
         (
             Entry("campaigns.broadcast", "campaign"),
+            Entry("campaigns.schedule", "event_repeat"),
             Entry("campaigns.run", "play_circle"),
+            Entry("campaigns.runreport", "insights"),
             Entry("campaigns.welcomepolicy", "waving_hand"),
             Entry("campaigns.welcomedelivery", "mark_email_read"),
             Entry("campaigns.contactwelcome", "contact_mail"),

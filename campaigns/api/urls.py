@@ -1,11 +1,22 @@
 from django.urls import path
 
 from campaigns.api.broadcast import BroadcastViewSet
+from campaigns.api.calendar import HolidayOverrideViewSet
 from campaigns.api.churn_alert import ChurnAlertViewSet
 from campaigns.api.contact_welcome import ContactWelcomeViewSet
+from campaigns.api.content import ContentViewSet
 from campaigns.api.dispatch import DispatchViewSet
+from campaigns.api.lexicon_term import LexiconTermViewSet
+from campaigns.api.media_asset import MediaAssetViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
+from campaigns.api.run_report import (
+    QuitWatchView,
+    RecipientExportView,
+    RunReportView,
+    RunReportViewSet,
+)
 from campaigns.api.sandbox import SandboxMessageViewSet
+from campaigns.api.schedule import BroadcastScheduleViewSet
 from campaigns.api.segment import SegmentMemberViewSet, SegmentViewSet
 from campaigns.api.send_policy import FrequencyCapViewSet, SendPolicyViewSet
 from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
@@ -13,7 +24,10 @@ from scrm.shared.api.routers import RowRouter
 
 router = RowRouter()
 router.register("broadcasts", BroadcastViewSet, basename="broadcast")
+router.register("broadcast-schedules", BroadcastScheduleViewSet, basename="broadcast-schedule")
+router.register("holiday-overrides", HolidayOverrideViewSet, basename="holiday-override")
 router.register("runs", RunViewSet, basename="run")
+router.register("run-reports", RunReportViewSet, basename="run-report")
 router.register("dispatches", DispatchViewSet, basename="dispatch")
 router.register("welcome-policies", WelcomePolicyViewSet, basename="welcome-policy")
 router.register("welcome-deliveries", WelcomeDeliveryViewSet, basename="welcome-delivery")
@@ -22,10 +36,16 @@ router.register("sandbox-messages", SandboxMessageViewSet, basename="sandbox-mes
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("send-policies", SendPolicyViewSet, basename="send-policy")
 router.register("frequency-caps", FrequencyCapViewSet, basename="frequency-cap")
+router.register("lexicon-terms", LexiconTermViewSet, basename="lexicon-term")
+router.register("contents", ContentViewSet, basename="content")
+router.register("media-assets", MediaAssetViewSet, basename="media-asset")
 router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
 
 urlpatterns = [
     path("runs/<int:pk>/deliveries/", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
+    path("runs/<int:pk>/report/", RunReportView.as_view(), name="run-report"),
+    path("runs/<int:pk>/watches/", QuitWatchView.as_view(), name="run-watches"),
+    path("runs/<int:pk>/recipients/", RecipientExportView.as_view(), name="run-recipients"),
     path(
         "segments/<int:pk>/members/",
         SegmentMemberViewSet.as_view({"get": "list"}),

@@ -12,6 +12,11 @@ from members.models import Member
 from scrm.accounts.models import Enterprise, User
 
 
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    def visible_to(self, user: User) -> ScheduleQuerySet:
+        return self.filter(broadcast__in=Broadcast.objects.visible_to(user))
+
+
 class Schedule(models.Model):
     """When a broadcast that runs more than once begins. One without a schedule runs once.
 
@@ -62,6 +67,8 @@ class Schedule(models.Model):
     max_count = models.PositiveIntegerField(_("最多几次"), null=True, blank=True)
     occurrence_count = models.PositiveIntegerField(_("已发生"), default=0, editable=False)
     looked_through = models.DateTimeField(_("事实看到"), null=True, blank=True, editable=False)
+
+    objects = ScheduleQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("群发排期")

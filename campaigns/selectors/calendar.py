@@ -67,10 +67,21 @@ def upcoming_times(
     broadcast: Broadcast, *, now: datetime, count: int = SHOWN, until: datetime | None = None
 ) -> list[datetime]:
     """When it begins next: what is fixed already, then what its schedule gives."""
+    schedule = schedule_of(broadcast)
+    return upcoming_by(broadcast, schedule, now=now, count=count, until=until)
+
+
+def upcoming_by(
+    broadcast: Broadcast,
+    schedule: Schedule | None,
+    *,
+    now: datetime,
+    count: int = SHOWN,
+    until: datetime | None = None,
+) -> list[datetime]:
     fixed = broadcast.scheduled_at
     if fixed is None or broadcast.status not in (*AWAITING_TIME, BroadcastStatus.PAUSED):
         fixed = None
-    schedule = schedule_of(broadcast)
     after = fixed or now
     rest = times_after(
         broadcast,

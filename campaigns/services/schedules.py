@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -30,7 +31,7 @@ from campaigns.models import Broadcast, Run, Schedule
 from campaigns.rules.recurrence import rrule_trouble
 from campaigns.rules.schedules import BY_FACT, Festival, ScheduleKind, schedule_facts
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, FreezeAt, RunStatus
-from campaigns.selectors.calendar import SHOWN, schedule_of, times_after
+from campaigns.selectors.calendar import SHOWN, schedule_of, times_after, unknown_years
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from communities.models import Tier
 from scrm.accounts.models import User
@@ -70,6 +71,14 @@ class ScheduleRule(TypedDict, total=False):
     max_count: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The next times, and the years among them whose make-up days nobody has told us yet."""
+
+    next_times: list[datetime]
+    unknown_years: list[int]
+
+
 @transaction.atomic
 def set_schedule(broadcast_id: int, *, actor: User, **rule: Unpack[ScheduleRule]) -> Schedule:
     """Of a draft: written anew, or changed where there is one already."""
@@ -83,6 +92,14 @@ def set_schedule(broadcast_id: int, *, actor: User, **rule: Unpack[ScheduleRule]
     schedule.save()
     _note_edit(broadcast, actor, "set_schedule", before, schedule_facts(schedule))
     return schedule
+
+
+def preview_schedule(*, actor: User, **rule: Unpack[ScheduleRule]) -> Preview:
+    """When such a schedule would begin, from now on; nothing is written."""
+    broadcast = Broadcast(enterprise_id=actor.enterprise_id)
+    schedule = written(broadcast, None, rule)
+    times = preview_times(broadcast, schedule)
+    return Preview(times, unknown_years(broadcast, times, schedule))
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -66,6 +67,7 @@ def look_again(broadcast, *, days_ago=1):
     broadcast.schedule.save(update_fields=["looked_through"])
     broadcast.scheduled_at = now
     broadcast.save(update_fields=["scheduled_at"])
+    broadcast.runs.update(planned_for=F("planned_for") - timedelta(days=days_ago))
 
 
 def reached():

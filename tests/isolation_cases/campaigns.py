@@ -15,6 +15,7 @@ from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
+from tests.isolation_cases import reports, schedules
 from tests.members.factories import FollowFactory, MemberFactory
 
 
@@ -22,6 +23,8 @@ def build(world):
     build_broadcasts(world)
     build_alerts(world)
     build_segments(world)
+    reports.build(world)
+    schedules.build(world)
     community, stay = world.rows["community"], world.rows["stay"]
     policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
     world.rows["welcome policy"] = policy
@@ -109,6 +112,8 @@ def new_broadcast(world):
 
 
 API = {
+    **reports.API,
+    **schedules.API,
     "broadcast-list": {"get": Call(), "post": Call(body=new_broadcast, answers=(201,))},
     "broadcast-detail": {
         "get": Call(row="draft"),
@@ -162,6 +167,8 @@ API = {
 }
 
 ADMIN: dict[str, str | None] = {
+    **reports.ADMIN,
+    **schedules.ADMIN,
     "campaigns.segment": "segment",
     "campaigns.churnalert": "alert",
     "campaigns.broadcast": "draft",
@@ -173,6 +180,8 @@ ADMIN: dict[str, str | None] = {
 }
 
 ADMIN_URLS = {
+    **reports.ADMIN_URLS,
+    **schedules.ADMIN_URLS,
     "campaigns_segment_draw": Call(row="segment"),
     "campaigns_broadcast_submit": Call(row="draft"),
     "campaigns_broadcast_approve": Call(row="broadcast in review"),

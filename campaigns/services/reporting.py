@@ -38,6 +38,7 @@ from campaigns.selectors.leaves import Leaver, community_ids_of, exposure_of, le
 from campaigns.selectors.progress import progress_of
 from campaigns.signals import run_reported
 from communities.models import Community
+from scrm.accounts.models import User
 from scrm.shared.clock import database_now
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 REPORTS_AT_ONCE = 20
 BETWEEN_REPORTS = timedelta(hours=1)
+FRESH = timedelta(minutes=5)
 #: Purchases and signs of life are told to us some time after they happened.
 LATE_NEWS = timedelta(hours=1)
 STATES = ("delivered", "awaiting_owner", "failed", "suppressed", "cancelled", "expired", "planned")
@@ -84,6 +86,21 @@ def report_run(run_id: int) -> RunReport:
     now = database_now()
     figures = figures_of(run, now=now)
     return _keep(run, figures, now=now, is_final=_is_final(run, now=now))
+
+
+def refresh_report(report_id: int, *, actor: User) -> RunReport:
+    """The same on somebody's word."""
+    return report_run(RunReport.objects.visible_to(actor).get(pk=report_id).run_id)
+
+
+def report_now(run: Run) -> RunReport:
+    """The report as of now without writing it: a fresh or final one is shown as it stands."""
+    now = database_now()
+    kept = RunReport.objects.filter(run=run).first()
+    is_fresh = kept is not None and (kept.is_final or kept.computed_at > now - FRESH)
+    if kept is not None and kept.figures and is_fresh:
+        return kept
+    return RunReport(run=run, figures=figures_of(_run(run.pk), now=now), computed_at=now)
 
 
 @transaction.atomic

@@ -10,7 +10,14 @@ from django.utils import timezone
 
 from campaigns.selectors.polls import has_due_polls
 from campaigns.selectors.work import drains_needed, has_due_welcomes, has_planned_contact_welcomes
-from campaigns.services import churn_alerts, contact_welcoming, polling, reporting, watching
+from campaigns.services import (
+    churn_alerts,
+    contact_welcoming,
+    evaluating,
+    polling,
+    reporting,
+    watching,
+)
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
 from campaigns.services.segmenting import draw_asked_segment, segments_to_draw
@@ -108,3 +115,8 @@ def sweep_quits() -> None:
 def report_runs() -> None:
     if reporting.report_runs():
         wake(report_runs)
+
+
+@shared_task(name="campaigns.evaluate_experiments")
+def evaluate_experiments() -> None:
+    evaluating.evaluate_due_experiments()

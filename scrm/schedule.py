@@ -31,6 +31,8 @@ SCHEDULE: dict[str, Entry] = {
     "quits": every(60, "campaigns.sweep_quits"),
     # Reports are brought up to date every hour until their windows have closed.
     "reports of runs": every(300, "campaigns.report_runs"),
+    # How late a verdict is; before the end each experiment is looked at once an hour.
+    "experiments": every(60, "campaigns.evaluate_experiments"),
     # How much later than a colleague's tap, or somebody's stop, we look or act at the platform.
     "unconfirmed messages": every(15, "campaigns.sweep_polls"),
     # A newcomer whose wake-up was lost still reads the welcome while looking at the chat.

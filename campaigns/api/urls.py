@@ -6,6 +6,7 @@ from campaigns.api.churn_alert import ChurnAlertViewSet
 from campaigns.api.contact_welcome import ContactWelcomeViewSet
 from campaigns.api.content import ContentViewSet
 from campaigns.api.dispatch import DispatchViewSet
+from campaigns.api.experiment import ExperimentViewSet
 from campaigns.api.lexicon_term import LexiconTermViewSet
 from campaigns.api.media_asset import MediaAssetViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
@@ -35,6 +36,7 @@ router.register("contact-welcomes", ContactWelcomeViewSet, basename="contact-wel
 router.register("sandbox-messages", SandboxMessageViewSet, basename="sandbox-message")
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("send-policies", SendPolicyViewSet, basename="send-policy")
+router.register("experiments", ExperimentViewSet, basename="experiment")
 router.register("frequency-caps", FrequencyCapViewSet, basename="frequency-cap")
 router.register("lexicon-terms", LexiconTermViewSet, basename="lexicon-term")
 router.register("contents", ContentViewSet, basename="content")

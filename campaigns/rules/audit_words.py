@@ -40,6 +40,12 @@ AUDIT_WORDS: dict[str, str | Promise] = {
     "collect_feedback": _("收集内容反馈"),
     "optimise_content": _("写下内容学到什么"),
     "retire_content": _("停用内容"),
+    "create_experiment": _("新建实验"),
+    "edit_experiment": _("修改实验"),
+    "remove_experiment": _("取消实验"),
+    "abandon_experiment": _("放弃实验"),
+    "end_experiment": _("提前结束实验"),
+    "apply_winner": _("采用实验的一组"),
     "create_term": _("新增词库条目"),
     "edit_term": _("修改词库条目"),
 }

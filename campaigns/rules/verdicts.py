@@ -14,9 +14,6 @@ from math import isfinite
 from typing import Any
 
 from campaigns.rules.comparing import (
-    Arm,
-    Compared,
-    Question,
     adjust,
     compare,
     compare_leaves,
@@ -25,6 +22,7 @@ from campaigns.rules.comparing import (
 )
 from campaigns.rules.distributions import SRM_ALPHA, srm
 from campaigns.rules.experiments import HOLD_OUT, ExperimentUnit
+from campaigns.rules.outcomes import Arm, Compared, Question
 from campaigns.rules.statistics import ALPHA, holm, wilson
 
 CONTROL = 1

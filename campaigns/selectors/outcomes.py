@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from campaigns.models import Dispatch, Experiment, Run
-from campaigns.rules.comparing import Arm, Unit
 from campaigns.rules.experiments import ExperimentMetric, ExperimentUnit
+from campaigns.rules.outcomes import Arm, Unit
 from campaigns.rules.statistics import Moments
 from campaigns.rules.status import DeliveryStatus
 from campaigns.selectors.arms import arms_in, belongs_to

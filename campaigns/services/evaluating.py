@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from campaigns.errors import CannotMoveExperiment, ReasonMissing, TooEarly
 from campaigns.models import Experiment
 from campaigns.rules.experiments import ExperimentStatus, ExperimentUnit
+from campaigns.rules.outcomes import Arm, Question
 from campaigns.selectors.arms import split_of
 from campaigns.selectors.clocks import ahead_of
 from campaigns.selectors.outcomes import (
@@ -110,8 +111,7 @@ def apply_winner(
 
 def verdict_of(experiment: Experiment) -> dict[str, Any]:
     """What the figures say at this moment, as plain JSON. Reads only."""
-    from campaigns.rules.comparing import Question  # noqa: PLC0415 - loads SciPy
-    from campaigns.rules.verdicts import judge  # noqa: PLC0415 - likewise
+    from campaigns.rules.verdicts import judge  # noqa: PLC0415 - loads SciPy
 
     now = database_now()
     runs = starts_of(experiment, now=now + ahead_of(experiment.broadcast))
@@ -127,14 +127,14 @@ def verdict_of(experiment: Experiment) -> dict[str, Any]:
     return judge(question, _arms(experiment, runs, starts)).as_json()
 
 
-def _arms(experiment: Experiment, runs: list[list[Start]], starts: list[Start]) -> list[Any]:
+def _arms(experiment: Experiment, runs: list[list[Start]], starts: list[Start]) -> list[Arm]:
     if not starts:
         return []
     if experiment.unit == ExperimentUnit.MEMBER:
-        return list(member_arms(experiment, starts))
+        return member_arms(experiment, starts)
     if experiment.unit == ExperimentUnit.CHAT:
-        return list(chat_arms(experiment, starts))
-    return list(day_arms(experiment, runs))
+        return chat_arms(experiment, starts)
+    return day_arms(experiment, runs)
 
 
 def _look(experiment: Experiment) -> Experiment:

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.errors import CannotEdit, CannotMoveExperiment, ExperimentTaken
-from campaigns.models import Broadcast, Dispatch, Experiment, ExperimentArm, Run
+from campaigns.models import Broadcast, Experiment, ExperimentArm, Run
 from campaigns.rules.arms import instant_at
 from campaigns.rules.designs import ArmDraft, Design, refuse_unsound
 from campaigns.rules.experiments import ExperimentStatus, ExperimentUnit
-from campaigns.rules.status import BroadcastStatus, DispatchStatus
+from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.arms import Arms, arms_in, is_recurring
 from campaigns.services.moving import locked_broadcast
 from scrm.accounts.models import User
@@ -113,8 +113,7 @@ def abandon_experiment(experiment_id: int, *, actor: User, reason: str = "") -> 
 def note_start(run_id: int) -> None:
     """A run of a broadcast begins, in the transaction that begins it.
 
-    The first one starts the experiment. On a day of a switchback the run says whose day it is. A
-    list that was frozen before gets the hours of its arms.
+    The first one starts the experiment. On a day of a switchback the run says whose day it is.
     """
     run = Run.objects.select_related("broadcast").get(pk=run_id)
     experiment = (
@@ -131,8 +130,6 @@ def note_start(run_id: int) -> None:
     if experiment.unit == ExperimentUnit.CHAT_DAY and arms.only is not None:
         run.arm = arms.only
         run.save(update_fields=["arm"])
-    if run.is_prefrozen:
-        _give_hours(run, arms)
 
 
 def design_of(experiment: Experiment) -> Design:
@@ -235,11 +232,3 @@ def _end_of(experiment: Experiment, arms: Arms) -> datetime:
         after = arms.day + timedelta(days=experiment.planned_days)
         return instant_at(after, time.min, zone=arms.zone) + window
     return max([database_now(), *arms.instants.values()]) + window
-
-
-def _give_hours(run: Run, arms: Arms) -> None:
-    waiting = Dispatch.objects.filter(run=run, status=DispatchStatus.PENDING)
-    if arms.only is not None:
-        waiting.update(arm=arms.only)
-    for number, instant in arms.instants.items():
-        waiting.filter(arm=number).update(due_at=instant)

@@ -90,6 +90,26 @@ def write_version(
     return version
 
 
+class Revision(ContentFields, total=False):
+    body: str
+    attachments: list[dict[str, Any]]
+
+
+@transaction.atomic
+def revise_content(content_id: int, *, actor: User, **changes: Unpack[Revision]) -> Content:
+    """What a page saves at once: its facts, and a new version where the text or the attachments
+    are others than those of the newest."""
+    newest = ContentVersion.objects.filter(content=content_id).order_by("-number").first()
+    body = changes.pop("body", newest.body if newest else "")
+    attachments = changes.pop("attachments", newest.attachments if newest else [])
+    content = edit_content(content_id, actor=actor, **changes)
+    is_new = newest is None or (body.strip(), attachments) != (newest.body, newest.attachments)
+    if is_new and (body.strip() or attachments):
+        write_version(content_id, actor=actor, body=body, attachments=attachments)
+        content.refresh_from_db()
+    return content
+
+
 @transaction.atomic
 def submit_content(content_id: int, *, actor: User) -> Content:
     """Ask for the newest version to be published."""

@@ -15,7 +15,7 @@ from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
-from tests.isolation_cases import reports, schedules
+from tests.isolation_cases import library, reports, schedules
 from tests.members.factories import FollowFactory, MemberFactory
 
 
@@ -23,6 +23,7 @@ def build(world):
     build_broadcasts(world)
     build_alerts(world)
     build_segments(world)
+    library.build(world)
     reports.build(world)
     schedules.build(world)
     community, stay = world.rows["community"], world.rows["stay"]
@@ -112,6 +113,7 @@ def new_broadcast(world):
 
 
 API = {
+    **library.API,
     **reports.API,
     **schedules.API,
     "broadcast-list": {"get": Call(), "post": Call(body=new_broadcast, answers=(201,))},
@@ -167,6 +169,7 @@ API = {
 }
 
 ADMIN: dict[str, str | None] = {
+    **library.ADMIN,
     **reports.ADMIN,
     **schedules.ADMIN,
     "campaigns.segment": "segment",
@@ -180,6 +183,7 @@ ADMIN: dict[str, str | None] = {
 }
 
 ADMIN_URLS = {
+    **library.ADMIN_URLS,
     **reports.ADMIN_URLS,
     **schedules.ADMIN_URLS,
     "campaigns_segment_draw": Call(row="segment"),

@@ -22,13 +22,19 @@ type Item = dict[str, object]
 @dataclass(frozen=True)
 class Entry:
     """A list page. ``query`` narrows it, so that one model can have several entries; the entry of
-    a narrowed list is the active one on that list, and the plain entry on all other pages."""
+    a narrowed list is the active one on that list, and the plain entry on all other pages.
+    ``page``: another page of the model than its list."""
 
     model: str  # app_label.modelname
     icon: str  # a name of Material Symbols
     title: Text = ""
     query: str = ""
     badge: str = ""  # a field of scrm.desk.badges.Badges
+    page: str = "changelist"
+
+    @property
+    def link(self) -> str:
+        return reverse(f"admin:{self.model.replace('.', '_')}_{self.page}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ GROUPS = (
                 "campaigns.broadcast",
                 "approval",
                 _("群发审批"),
-                "status__exact=in_review",
+                "mine=approve",
                 badge="approvals",
             ),
             Entry(
@@ -107,6 +113,10 @@ GROUPS = (
             Entry("communities.tier", "workspace_premium"),
             Entry("communities.transferpolicy", "assignment_return"),
             Entry("campaigns.segment", "filter_alt"),
+            Entry("campaigns.sendpolicy", "shield"),
+            Entry("campaigns.frequencycap", "notifications_paused"),
+            Entry("campaigns.lexiconterm", "spellcheck"),
+            Entry("campaigns.holidayoverride", "edit_calendar"),
             Entry("campaigns.holidayoverride", "edit_calendar"),
         ),
     ),
@@ -114,9 +124,18 @@ GROUPS = (
         _("触达"),
         (
             Entry("campaigns.broadcast", "campaign"),
+            Entry("campaigns.broadcast", "calendar_month", _("发送日历"), page="planned"),
             Entry("campaigns.schedule", "event_repeat"),
             Entry("campaigns.run", "play_circle"),
+            Entry("campaigns.dispatch", "splitscreen"),
             Entry("campaigns.runreport", "insights"),
+            Entry("campaigns.experiment", "science"),
+            Entry("campaigns.experiment", "science"),
+            Entry("campaigns.content", "library_books"),
+            Entry("campaigns.mediaasset", "perm_media"),
+            Entry("campaigns.sopplan", "format_list_numbered"),
+            Entry("campaigns.sopenrolment", "playlist_play"),
+            Entry("campaigns.soptask", "task"),
             Entry("campaigns.welcomepolicy", "waving_hand"),
             Entry("campaigns.welcomedelivery", "mark_email_read"),
             Entry("campaigns.contactwelcome", "contact_mail"),
@@ -195,7 +214,7 @@ def _item(entry: Entry, request: HttpRequest, counts: Badges) -> Item | None:
         return None
     if not admin.site.get_model_admin(model).has_view_permission(request):
         return None
-    link = reverse(f"admin:{entry.model.replace('.', '_')}_changelist")
+    link = entry.link
     return {
         "title": entry.title or model._meta.verbose_name_plural,
         "icon": entry.icon,
@@ -212,13 +231,14 @@ def _is_active(entry: Entry, link: str, request: HttpRequest) -> bool:
     asked = request.GET.urlencode()
     if entry.query:
         return entry.query in asked
-    narrowed = (
-        other.query
+    others = [
+        other
         for group in GROUPS
         for other in group.entries
-        if other.model == entry.model and other.query
-    )
-    return not any(query in asked for query in narrowed)
+        if other.model == entry.model and other != entry
+    ]
+    is_page = any(other.page != entry.page and request.path == other.link for other in others)
+    return not is_page and not any(other.query and other.query in asked for other in others)
 
 
 def environment_badge(request: HttpRequest) -> list[str] | None:

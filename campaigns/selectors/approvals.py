@@ -7,6 +7,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Approval, Broadcast
 from campaigns.rules.guarding import Decision
+from campaigns.rules.status import BroadcastStatus
+from scrm.accounts.models import User
 
 ENDS_A_ROUND = (Decision.REJECTED, Decision.VOID)
 
@@ -25,6 +27,13 @@ def with_given_approvals(broadcasts: QuerySet[Broadcast]) -> QuerySet[Broadcast]
     return broadcasts.annotate(
         given_approvals=ArraySubquery(given.order_by("pk").values("user_id"))
     )
+
+
+def to_be_approved_by(user: User) -> QuerySet[Broadcast]:
+    """What waits for this user's word: written by somebody else, and not approved by them yet."""
+    own = standing(Approval.objects.filter(broadcast=OuterRef("pk"), user=user))
+    waiting = Broadcast.objects.visible_to(user).filter(status=BroadcastStatus.IN_REVIEW)
+    return waiting.filter(~Exists(own)).exclude(author=user).exclude(last_editor=user)
 
 
 def approvals_of(broadcast: Broadcast) -> QuerySet[Approval]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from scrm.accounts.models import User
 from scrm.accounts.rules.roles import Capability
-from scrm.desk import numbers, transfers
+from scrm.desk import broadcasts, numbers, transfers
 from scrm.desk.memory import remembered
 from scrm.desk.numbers import Desk
 
@@ -40,6 +40,6 @@ def counted(user: User) -> Badges:
         applications=numbers.waiting_applications(desk).count if reviews else 0,
         tasks=numbers.open_tasks(desk).count if manages else 0,
         alerts=numbers.open_alerts(desk).now if works else 0,
-        approvals=numbers.broadcasts_to_approve(desk).count if approves else 0,
+        approvals=broadcasts.to_approve(desk).count if approves else 0,
         transfers=transfers.to_approve(desk).count if lets_go else 0,
     )

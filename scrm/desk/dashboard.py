@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from campaigns.alert_words import reason_chips, risk_bar, value_in_words
 from campaigns.models import ChurnAlert
 from scrm.accounts.models import User
-from scrm.desk import numbers, transfers
+from scrm.desk import broadcasts, numbers, transfers
 from scrm.desk.charts import Chart, bars, lines
 from scrm.desk.links import RUNNING_COMMUNITIES, changelist
 from scrm.desk.memory import remembered
@@ -40,8 +40,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "title": _("今日工作台"),
         "cards": list(cards(desk, trends)),
         "todos": list(todos(desk)),
-        "progress": numbers.broadcast_progress(desk),
-        "scheduled": numbers.scheduled_broadcasts(desk),
+        "progress": broadcasts.progress(desk),
+        "scheduled": broadcasts.scheduled(desk),
         "cases": transfers.case_progress(desk),
         "all_cases": changelist("communities.resignationcase"),
         "at_stake": [at_stake(alert) for alert in numbers.most_at_stake(desk)],
@@ -49,6 +49,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "counted_at": trends.counted_at,
         "all_alerts": changelist("campaigns.churnalert"),
         "all_broadcasts": changelist("campaigns.broadcast"),
+        "planned_broadcasts": reverse("admin:campaigns_broadcast_planned"),
     }
 
 

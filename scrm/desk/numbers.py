@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import TruncDate
 
-from campaigns.models import Broadcast, ChurnAlert, Dispatch, Run, WelcomeDelivery
-from campaigns.rules.status import BroadcastStatus, WelcomeStatus
+from campaigns.models import ChurnAlert, WelcomeDelivery
+from campaigns.rules.status import WelcomeStatus
 from communities.models import Community, GroupChat, Tier
 from communities.rules.status import OPEN_FOR_ENTRY
 from members.criteria import matching
@@ -24,8 +24,6 @@ CHART_DAYS = 14
 TOP_COMMUNITIES = 8
 TOP_ALERTS = 8
 TOP_TIERS = 6
-LATEST_BROADCASTS = 5
-UNDER_WAY = (BroadcastStatus.RUNNING, BroadcastStatus.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -146,20 +144,6 @@ def my_alerts(desk: Desk) -> Queue:
     return Queue(**alerts.aggregate(count=Count("pk"), oldest=Min("opened_at")))
 
 
-def broadcasts_to_approve(desk: Desk) -> Queue:
-    """Nobody approves what one wrote oneself."""
-    broadcasts = Broadcast.objects.visible_to(desk.user).filter(status=BroadcastStatus.IN_REVIEW)
-    others = broadcasts.exclude(author=desk.user)
-    return Queue(**others.aggregate(count=Count("pk"), oldest=Min("created_at")))
-
-
-def failed_recipients(desk: Desk) -> int:
-    """Recipients of the last seven days whom a broadcast could not reach."""
-    runs = Run.objects.visible_to(desk.user).filter(started_at__gte=desk.now - WEEK)
-    failed = Dispatch.objects.filter(run__in=runs).aggregate(total=Sum("failed_count"))
-    return failed["total"] or 0
-
-
 def failed_welcomes(desk: Desk) -> int:
     welcomes = WelcomeDelivery.objects.visible_to(desk.user)
     return welcomes.filter(status=WelcomeStatus.FAILED, settled_at__gte=desk.now - WEEK).count()
@@ -242,49 +226,6 @@ def tier_sizes(desk: Desk) -> list[Size]:
         members = matching(criterion, enterprise=desk.user.enterprise, now=desk.now)
         sizes.append(Size(tier.name, members.filter(pk__in=in_sight).count(), tier.pk))
     return sizes
-
-
-@dataclass(frozen=True)
-class Progress:
-    broadcast: Broadcast
-    recipients: int
-    delivered: int
-    failed: int
-    suppressed: int
-
-    @property
-    def settled(self) -> int:
-        return self.delivered + self.failed + self.suppressed
-
-    @property
-    def percent(self) -> int:
-        return 100 * self.settled // self.recipients if self.recipients else 0
-
-
-def broadcast_progress(desk: Desk) -> list[Progress]:
-    """The latest runs, those under way first."""
-    under_way = Q(broadcast__status__in=UNDER_WAY)
-    runs = list(
-        Run.objects.visible_to(desk.user)
-        .select_related("broadcast")
-        .order_by(ExpressionWrapper(under_way, BooleanField()).desc(), "-started_at", "-pk")
-        [:LATEST_BROADCASTS]
-    )  # fmt: skip
-    counts = {
-        run_id: sums
-        for run_id, *sums in Dispatch.objects.filter(run__in=runs)
-        .values_list("run")
-        .annotate(Sum("delivered_count"), Sum("failed_count"), Sum("suppressed_count"))
-        .order_by("run")
-    }
-    return [
-        Progress(run.broadcast, run.recipient_count, *counts.get(run.pk, (0, 0, 0))) for run in runs
-    ]
-
-
-def scheduled_broadcasts(desk: Desk) -> list[Broadcast]:
-    scheduled = Broadcast.objects.visible_to(desk.user).filter(status=BroadcastStatus.SCHEDULED)
-    return list(scheduled.order_by("scheduled_at", "pk")[:LATEST_BROADCASTS])
 
 
 def most_at_stake(desk: Desk) -> list[ChurnAlert]:

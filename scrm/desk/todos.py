@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from members.rules.reviewing import urgency
 from scrm.accounts.rules.roles import Capability
-from scrm.desk import numbers, transfers
+from scrm.desk import broadcasts, numbers, transfers
 from scrm.desk.links import IN_REVIEW, MINE, changelist
 from scrm.desk.numbers import Desk, Queue
 
@@ -41,6 +41,7 @@ def todos(desk: Desk) -> Iterator[Todo]:
     if desk.user.can(Capability.TRANSFER_OWNERSHIP):
         yield from hand_overs(desk)
     if desk.user.can(Capability.COMPOSE_CAMPAIGNS):
+        yield from sends(desk)
         yield from failures(desk)
     if desk.user.can(Capability.MANAGE_COMMUNITIES):
         yield from chats(desk)
@@ -90,14 +91,32 @@ def alerts(desk: Desk) -> Iterator[Todo]:
 
 
 def approvals(desk: Desk) -> Iterator[Todo]:
-    queue = numbers.broadcasts_to_approve(desk)
+    queue = broadcasts.to_approve(desk)
     if queue.count:
         yield Todo(
             title=_("%(count)d 个群发等我审批") % {"count": queue.count},
             note=waited_in_words(queue, desk),
             icon="approval",
             tone="warning",
-            link=changelist("campaigns.broadcast", IN_REVIEW),
+            link=changelist("campaigns.broadcast", broadcasts.TO_APPROVE),
+        )
+    stopped = broadcasts.halted(desk)
+    if stopped.count:
+        yield Todo(
+            title=_("%(count)d 个群发被叫停") % {"count": stopped.count},
+            note=_("看清原因，再恢复或取消"),
+            icon="front_hand",
+            tone="danger",
+            link=changelist("campaigns.broadcast", broadcasts.HALTED),
+        )
+    contents = broadcasts.contents_to_publish(desk)
+    if contents.count:
+        yield Todo(
+            title=_("%(count)d 份内容等审核发布") % {"count": contents.count},
+            note=waited_in_words(contents, desk),
+            icon="library_books",
+            tone="info",
+            link=changelist("campaigns.content", broadcasts.IN_CONTENT_REVIEW),
         )
 
 
@@ -134,8 +153,29 @@ def hand_overs(desk: Desk) -> Iterator[Todo]:
         )
 
 
+def sends(desk: Desk) -> Iterator[Todo]:
+    missed = broadcasts.missed(desk)
+    if missed.count:
+        yield Todo(
+            title=_("%(count)d 次群发错过了时间") % {"count": missed.count},
+            note=_("补发，或者这一次不发了"),
+            icon="event_busy",
+            tone="danger",
+            link=changelist("campaigns.run", broadcasts.ASKED),
+        )
+    waiting = broadcasts.unconfirmed(desk)
+    if waiting.count:
+        yield Todo(
+            title=_("%(count)d 位群主超过一天没确认群发") % {"count": waiting.count},
+            note=waited_in_words(waiting, desk),
+            icon="notifications_active",
+            tone="warning",
+            link=changelist("campaigns.dispatch", broadcasts.AWAITING),
+        )
+
+
 def failures(desk: Desk) -> Iterator[Todo]:
-    if failed := numbers.failed_recipients(desk):
+    if failed := broadcasts.failed_recipients(desk):
         yield Todo(
             title=_("%(count)d 位收件人未送达") % {"count": failed},
             note=_("近 7 天的群发"),

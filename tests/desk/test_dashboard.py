@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Dispatch, Run, WelcomeDelivery
-from campaigns.rules.status import BroadcastStatus, DispatchStatus, WelcomeStatus
+from campaigns.rules.status import BroadcastStatus, DispatchStatus, RunStatus, WelcomeStatus
 from scrm.accounts.rules.roles import DataScope, Role
 from scrm.desk import numbers
 from scrm.desk.dashboard import change_in_words
@@ -332,7 +332,7 @@ def test_the_desk_takes_as_many_queries_for_many_rows_as_for_one(
             planned_for=timezone.now(),
         )
 
-    assert queries() == before <= 40
+    assert queries() == before <= 44
 
 
 def test_the_desk_works_without_the_cache(client, administrator, settings):
@@ -356,3 +356,32 @@ def test_what_fails_on_wecom_is_shown_to_whom_can_set_it_right(client, enterpris
     cache.clear()
     operator = UserFactory(enterprise=enterprise, role=Role.OPERATOR)
     assert "企业微信连接异常" not in page_of(client, operator).content.decode()
+
+
+def test_what_waits_of_broadcasts_is_told_to_whom_can_do_it(client, administrator, community):
+    author = UserFactory(enterprise=community.enterprise)
+    values = {"author": author, "communities": [community]}
+    BroadcastFactory(**values, status=BroadcastStatus.HALTED)
+    running = BroadcastFactory(**values, status=BroadcastStatus.RUNNING)
+    Run.objects.create(broadcast=running, planned_for=timezone.now(), status=RunStatus.ASKED)
+    run = Run.objects.create(
+        broadcast=running, planned_for=timezone.now() - timedelta(1), status=RunStatus.SENDING
+    )
+    for sequence, hours in enumerate((30, 2)):
+        Dispatch.objects.create(
+            run=run,
+            sequence=sequence,
+            recipient_ids=[1],
+            sender="owner",
+            status=DispatchStatus.AWAITING,
+            submitted_at=timezone.now() - timedelta(hours=hours),
+        )
+
+    todos = {todo.icon: todo for todo in page_of(client, administrator).context["todos"]}
+
+    assert todos["front_hand"].title == "1 个群发被叫停"
+    assert todos["event_busy"].title == "1 次群发错过了时间"
+    assert todos["notifications_active"].title == "1 位群主超过一天没确认群发"
+    for icon in ("front_hand", "event_busy", "notifications_active"):
+        rows = client.get(todos[icon].link).context["cl"].queryset
+        assert rows.count() == 1

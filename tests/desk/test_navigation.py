@@ -70,7 +70,15 @@ def test_one_entry_is_active_although_two_lead_to_the_same_list(client, communit
     administrator = UserFactory(enterprise=community.enterprise)
 
     plain = items_of(client, administrator, BROADCASTS)
-    narrowed = items_of(client, administrator, BROADCASTS, {"status__exact": "in_review"})
+    narrowed = items_of(client, administrator, BROADCASTS, {"mine": "approve"})
 
     assert (plain["群发"]["active"], plain["群发审批"]["active"]) == (True, False)
     assert (narrowed["群发"]["active"], narrowed["群发审批"]["active"]) == (False, True)
+
+
+def test_the_calendar_of_broadcasts_is_an_entry_of_its_own(client, community):
+    administrator = UserFactory(enterprise=community.enterprise)
+
+    items = items_of(client, administrator, "admin:campaigns_broadcast_planned")
+
+    assert (items["群发"]["active"], items["发送日历"]["active"]) == (False, True)

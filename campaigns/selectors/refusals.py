@@ -33,7 +33,7 @@ RECEIVED = """
 LEFT JOIN (
     SELECT recipient_id, {} FROM campaigns_delivery
     WHERE run_id = ANY({}) {} AND (status = ANY({}){})
-    GROUP BY recipient_id
+    GROUP BY recipient_id HAVING {}
 ) got ON got.recipient_id = {}
 """
 
@@ -116,7 +116,7 @@ def _community_reasons(guards: Guards) -> list[Sql]:
 
 
 def _received(guards: Guards, among: Among, recipient: str) -> Sql:
-    """What recipients got from earlier runs, one number for each cap."""
+    """What those who are at a cap got from earlier runs, one number for each cap."""
     if not guards.caps:
         return Sql("")
     run_ids = sorted({run_id for cap in guards.caps for run_id in cap.run_ids})
@@ -136,6 +136,7 @@ def _received(guards: Guards, among: Among, recipient: str) -> Sql:
         among("recipient_id"),
         list(GOT),
         planned if promised else Sql(""),
+        joined(" OR ", [sql("{} >= {}", _counted(cap, run_ids), cap.limit) for cap in guards.caps]),
         Sql(recipient),
     )
 

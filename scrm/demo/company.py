@@ -25,9 +25,17 @@ class SimulatedCompany:
 
     def do(self, verb: str, **arguments: Any) -> Any:
         """Its answer. Raises ``NotSimulated``."""
+        body = self._asked("POST", verb, arguments)
+        return body["result"]
+
+    def see(self, what: str) -> Any:
+        """What it keeps under this name. Raises ``NotSimulated``."""
+        return self._asked("GET", what)[what]
+
+    def _asked(self, method: str, name: str, arguments: dict[str, Any] | None = None) -> Any:
         try:
-            answer = httpx.post(
-                f"{self._url}/{verb}", json=arguments, timeout=SECONDS, trust_env=False
+            answer = httpx.request(
+                method, f"{self._url}/{name}", json=arguments, timeout=SECONDS, trust_env=False
             )
         except httpx.HTTPError as error:
             raise NotSimulated(
@@ -36,5 +44,5 @@ class SimulatedCompany:
             ) from error
         body = answer.json()
         if answer.status_code != httpx.codes.OK:
-            raise NotSimulated(f"模拟企业微信没有照做 {verb}：{body.get('error')}")
-        return body["result"]
+            raise NotSimulated(f"模拟企业微信没有照做 {name}：{body.get('error')}")
+        return body

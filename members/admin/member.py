@@ -29,6 +29,7 @@ from members.admin.tag import TagActions, TagFilter, Tags
 from members.admin.tier import TierButtons, TierPeriods
 from members.admin.words import NOTHING, clause_table
 from members.models import EntryApplication, Member, MemberDay, Membership
+from members.rules.birthdays import birthday_number, birthday_words
 from members.rules.phones import masked
 from members.rules.status import ApplicationStatus, JoinSource
 from members.services.joining import apply_for_entry, invite_member
@@ -103,14 +104,52 @@ class RecentDays(EnterpriseTabularInline[MemberDay, Member]):
         return days.filter(day__gt=since).select_related("community")
 
 
+class BirthdayFormField(forms.CharField):
+    """Month and day, written in any usual way."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return birthday_words(value) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        number = birthday_number(text)
+        if number is None:
+            raise forms.ValidationError(gettext("写成月和日，例如 03-08。"), "bad_birthday")
+        return number
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return birthday_words(initial) != (data or "").strip()
+
+
+def birthday_field() -> BirthdayFormField:
+    return BirthdayFormField(
+        label=_("生日"),
+        max_length=40,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("月和日，例如 03-08；年份不保存。"),
+    )
+
+
+class MemberForm(EnterpriseForm):
+    birthday = birthday_field()
+
+    class Meta:
+        model = Member
+        fields = ("nickname", "birthday")
+
+
 class NewMemberForm(EnterpriseForm):
+    birthday = birthday_field()
     phone = forms.CharField(
         label=_("手机号"), max_length=40, required=False, widget=UnfoldAdminTextInputWidget
     )
 
     class Meta:
         model = Member
-        fields = ("external_id", "nickname", "phone")
+        fields = ("external_id", "nickname", "phone", "birthday")
 
 
 class PhoneDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
@@ -144,6 +183,7 @@ class EntryDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 class MemberAdmin(
     TierButtons, ClassifyButton, ConsentButton, TagActions, EnterpriseModelAdmin[Member]
 ):
+    form = MemberForm
     view_capability = Capability.VIEW_MEMBERS
     add_capability = Capability.MANAGE_MEMBERS
     change_capability = Capability.MANAGE_MEMBERS
@@ -153,7 +193,7 @@ class MemberAdmin(
     list_filter = (ClassifiedAsFilter, TagFilter, ("created_at", RangeDateFilter))
     search_fields = ("nickname", "external_id")
     search_help_text = _("昵称或客户编号")
-    fields = (("nickname", "external_id"), ("masked_phone", "created_at"))
+    fields = (("nickname", "external_id"), ("masked_phone", "birthday"), "created_at")
     ordering = ("-pk",)
     inlines = (
         Memberships,
@@ -191,10 +231,14 @@ class MemberAdmin(
         return self.inlines if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Member | None = None) -> Any:
-        return NewMemberForm.Meta.fields if obj is None else super().get_fields(request, obj)
+        if obj is None:
+            return NewMemberForm.Meta.fields
+        if self.has_change_permission(request, obj):
+            return super().get_fields(request, obj)
+        return (("nickname", "external_id"), ("masked_phone", "born_on"), "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Member | None = None) -> Any:
-        return () if obj is None else ("external_id", "masked_phone", "created_at")
+        return () if obj is None else ("external_id", "masked_phone", "born_on", "created_at")
 
     def get_form(
         self, request: HttpRequest, obj: Member | None = None, change: bool = False, **kwargs: Any
@@ -210,6 +254,10 @@ class MemberAdmin(
     @display(description=_("手机号"))
     def masked_phone(self, member: Member) -> str:
         return masked(member.phone) or NOTHING
+
+    @display(description=_("生日"))
+    def born_on(self, member: Member) -> str:
+        return birthday_words(member.birthday) or NOTHING
 
     @display(description=_("所在社群"))
     def community_names(self, member: Any) -> str:

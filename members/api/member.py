@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,7 @@ from communities.models import Community
 from members.api.classification import MemberClassifiedAs
 from members.models import Member, MemberIdentity, Membership, MemberTag, Tag
 from members.models.member import IdentityKind
+from members.rules.birthdays import birthday_number, birthday_words
 from members.rules.phones import masked, normalised
 from members.services.registering import edit_member, register_member
 from scrm.accounts.api.permissions import Required, acting_user
@@ -26,12 +27,29 @@ from scrm.shared.crypto import lookup_digest
 VIEW, MANAGE = Capability.VIEW_MEMBERS, Capability.MANAGE_MEMBERS
 
 
+@extend_schema_field({"type": "string", "pattern": "^[0-9]{2}-[0-9]{2}$", "example": "03-08"})
+class BirthdayField(serializers.Field[int | None, Any, str, Any]):
+    """月和日，例如 03-08；年份不保存。"""
+
+    default_error_messages = {"bad_birthday": _("写成月和日，例如 03-08。")}
+
+    def to_internal_value(self, data: Any) -> int:
+        number = birthday_number(data) if isinstance(data, str) else None
+        if number is None:
+            self.fail("bad_birthday")
+        return number
+
+    def to_representation(self, value: int) -> str:
+        return birthday_words(value)
+
+
 class MemberSerializer(StrictModelSerializer[Member]):
     phone = serializers.SerializerMethodField(help_text=_("只显示前三位和后四位。"))
+    birthday = BirthdayField(read_only=True, allow_null=True)
 
     class Meta:
         model = Member
-        fields = ("id", "external_id", "nickname", "phone", "created_at")
+        fields = ("id", "external_id", "nickname", "phone", "birthday", "created_at")
 
     def get_phone(self, member: Member) -> str:
         return masked(member.phone)
@@ -43,11 +61,13 @@ class MemberBodySerializer(StrictSerializer):
     )
     nickname = serializers.CharField(max_length=120)
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    birthday = BirthdayField(required=False, allow_null=True)
 
 
 class EditMemberSerializer(StrictSerializer):
     nickname = serializers.CharField(max_length=120, required=False)
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    birthday = BirthdayField(required=False, allow_null=True)
 
 
 class MemberFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream

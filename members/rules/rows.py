@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from django.utils.translation import gettext as _
 
+from members.rules.birthdays import birthday_number
+
 SKEW = timedelta(minutes=5)  # clocks of other systems run ahead by this much at most
 SHOWN = 60  # characters of a bad value that a message repeats
 
@@ -142,6 +144,18 @@ def read_expiry(value: object, column: str, *, zone: tzinfo, now: datetime) -> d
     if instant <= now:
         raise BadRow("expired", _("%(column)s “%(value)s” 已过。") % words)
     return instant
+
+
+def read_birthday(value: object, column: str) -> int | None:
+    """Month and day; a year before them is not kept."""
+    text = read_optional_text(value, column, limit=40)
+    if not text:
+        return None
+    birthday = birthday_number(text)
+    if birthday is None:
+        words = {"column": column, "value": shown(text)}
+        raise BadRow("bad_birthday", _("%(column)s “%(value)s” 应是月和日，例如 03-08。") % words)
+    return birthday
 
 
 def read_amount(value: object, column: str, *, limit: int) -> int:

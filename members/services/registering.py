@@ -20,6 +20,7 @@ from scrm.shared.errors import refusing
 class MemberFields(TypedDict, total=False):
     nickname: str
     phone: str
+    birthday: int | None
 
 
 @transaction.atomic
@@ -45,6 +46,7 @@ def add_member(
             external_id=external_id,
             nickname=fields.get("nickname", ""),
             phone=phone,
+            birthday=fields.get("birthday"),
         )
     _identify_by_phone(member)
     record_audit(
@@ -58,20 +60,37 @@ def add_member(
 
 @transaction.atomic
 def edit_member(member_id: int, *, actor: User, **changes: Unpack[MemberFields]) -> Member:
-    """Change a nickname or phone number; the customer number stays."""
+    """Change a nickname, phone number or birthday; the customer number stays."""
     member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
-    before = {"nickname": member.nickname, "phone": masked(member.phone)}
+    before = picture(member)
     if "nickname" in changes:
         member.nickname = changes["nickname"]
     if "phone" in changes:
         member.phone = _read_phone(changes["phone"])
+    if "birthday" in changes:
+        member.birthday = changes["birthday"]
     member.save(update_fields=list(changes))
     if "phone" in changes:
         member.identities.filter(kind=IdentityKind.PHONE).delete()
         _identify_by_phone(member)
-    after = {"nickname": member.nickname, "phone": masked(member.phone)}
-    record_audit(actor, verb="edit_member", subject=member, before=before, after=after)
+    record_audit(actor, verb="edit_member", subject=member, before=before, after=picture(member))
     return member
+
+
+def learn_birthday(member: Member, birthday: int | None) -> bool:
+    """Fill in what was not known; whether it was not. An import knows no better than an operator,
+    and nothing is learnt about who asked to be forgotten."""
+    unknown = Member.objects.filter(pk=member.pk, birthday=None, erased_at=None)
+    return birthday is not None and bool(unknown.update(birthday=birthday))
+
+
+def picture(member: Member) -> dict[str, object]:
+    """What the audit keeps of a file: no number in full, no birthday."""
+    return {
+        "nickname": member.nickname,
+        "phone": masked(member.phone),
+        "has_birthday": member.birthday is not None,
+    }
 
 
 def _read_phone(raw: str) -> str:

@@ -64,6 +64,28 @@ def test_members_are_put_on_file_and_join(chat, write):
     assert chat.member_count == 2
 
 
+def test_birthdays_come_along_and_fill_in_what_was_not_known(chat, write):
+    MemberFactory(enterprise=chat.enterprise, external_id="known", birthday=1111)
+    path = write(
+        "external_id,nickname,phone,birthday",
+        "c1,小白,,1990-03-08",
+        "c2,小黑,,",
+        "c3,小花,,2月30日",
+        "known,老白,,12-24",
+    )
+
+    summary = run(path, chat, community=None)
+
+    assert rejects_of(summary) == [["4", "bad_birthday", rejects_of(summary)[0][2]]]
+    assert dict(Member.objects.values_list("external_id", "birthday")) == {
+        "c1": 308,
+        "c2": None,
+        "known": 1111,
+    }
+    run(write("external_id,nickname,birthday", "c2,小黑,3/9"), chat, community=None)
+    assert Member.objects.get(external_id="c2").birthday == 309
+
+
 def test_gb18030_is_read_as_well(chat, write):
     run(write("external_id,nickname", "c1,龘靐齉", encoding="gb18030"), chat)
 

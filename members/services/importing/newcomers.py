@@ -11,18 +11,24 @@ from communities.models import Community
 from members.errors import AlreadyApplied, AlreadyMember
 from members.models import Member
 from members.models.import_run import ImportKind
-from members.rules.rows import BadRow, Rejection, read_optional_text, read_text
+from members.rules.rows import (
+    BadRow,
+    Rejection,
+    read_birthday,
+    read_optional_text,
+    read_text,
+)
 from members.rules.status import ApplicationStatus, JoinSource
 from members.services.importing.run import Layout, Row, WriteBatch
 from members.services.joining import apply_for_entry
-from members.services.registering import add_member
+from members.services.registering import add_member, learn_birthday
 from scrm.accounts.models import Enterprise
 from scrm.shared.errors import DomainError
 
 MEMBERS = Layout(
     ImportKind.MEMBERS,
     required=("external_id", "nickname"),
-    optional=("phone",),
+    optional=("phone", "birthday"),
     batch_size=100,  # the community is locked as long as a batch takes, and others join meanwhile
 )
 
@@ -68,12 +74,20 @@ def take_row(enterprise: Enterprise, row: Row, *, community: Community | None) -
     external_id = read_text(row[0], "external_id", limit=128)
     nickname = read_text(row[1], "nickname", limit=120)
     phone = read_optional_text(row[2], "phone", limit=40)
+    birthday = read_birthday(row[3], "birthday")
     member = Member.objects.filter(enterprise=enterprise, external_id=external_id).first()
     is_new = member is None
     if member is None:
         member = add_member(
-            enterprise, external_id=external_id, actor=None, nickname=nickname, phone=phone
+            enterprise,
+            external_id=external_id,
+            actor=None,
+            nickname=nickname,
+            phone=phone,
+            birthday=birthday,
         )
+    else:
+        is_new = learn_birthday(member, birthday)
     if community is None:
         return is_new
     application = apply_for_entry(member, community=community, source=JoinSource.IMPORT, actor=None)

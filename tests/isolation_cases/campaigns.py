@@ -15,7 +15,7 @@ from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
-from tests.isolation_cases import library, reports, schedules
+from tests.isolation_cases import experiments, library, reports, schedules
 from tests.members.factories import FollowFactory, MemberFactory
 
 
@@ -23,6 +23,7 @@ def build(world):
     build_broadcasts(world)
     build_alerts(world)
     build_segments(world)
+    experiments.build(world)
     library.build(world)
     reports.build(world)
     schedules.build(world)
@@ -113,6 +114,7 @@ def new_broadcast(world):
 
 
 API = {
+    **experiments.API,
     **library.API,
     **reports.API,
     **schedules.API,
@@ -183,6 +185,7 @@ ADMIN: dict[str, str | None] = {
 }
 
 ADMIN_URLS = {
+    **experiments.ADMIN_URLS,
     **library.ADMIN_URLS,
     **reports.ADMIN_URLS,
     **schedules.ADMIN_URLS,

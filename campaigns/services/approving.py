@@ -20,6 +20,7 @@ from campaigns.models import Approval, Broadcast
 from campaigns.rules.full_blast import approvals_needed
 from campaigns.rules.guarding import Decision
 from campaigns.rules.status import VERB_BEGINS, BroadcastStatus, FreezeAt
+from campaigns.selectors.approvals import ENDS_A_ROUND
 from campaigns.selectors.checks import (
     Check,
     Level,
@@ -39,9 +40,6 @@ from scrm.accounts.rules.roles import Capability
 from scrm.accounts.services.audit import record_audit
 from scrm.accounts.services.operator_tasks import open_task, settle_task
 from scrm.shared.clock import database_now
-
-#: What sends a broadcast back: approvals given before count no more.
-ENDS_A_ROUND = (Decision.REJECTED, Decision.VOID)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,34 +178,27 @@ class QuitWatchSerializer(StrictModelSerializer[QuitWatch]):
         )
 
 
-class OfRun:
-    """What is asked about the run of this URL."""
-
-    request: Request
-    kwargs: dict[str, Any]
-
-    @property
-    def run(self) -> Run:
-        runs = Run.objects.visible_to(acting_user(self.request)).select_related("broadcast")
-        return get_object_or_404(runs, pk=self.kwargs["pk"])
+def run_of(request: Request, pk: int) -> Run:
+    runs = Run.objects.visible_to(acting_user(request)).select_related("broadcast")
+    return get_object_or_404(runs, pk=pk)
 
 
-class RunReportView(OfRun, APIView):
+class RunReportView(APIView):
     required_capabilities: ClassVar[dict[str, Required]] = {"get": VIEW}
 
     @extend_schema(parameters=[RUN_ID], responses=RunReportSerializer)
     def get(self, request: Request, pk: int) -> Response:
         """这次执行的报告：漏斗、退群、增量与成本。没定稿的每 5 分钟重算一次。"""
-        return Response(RunReportSerializer(report_now(self.run)).data)
+        return Response(RunReportSerializer(report_now(run_of(request, pk))).data)
 
 
-class QuitWatchView(OfRun, APIView):
+class QuitWatchView(APIView):
     required_capabilities: ClassVar[dict[str, Required]] = {"get": VIEW}
 
     @extend_schema(parameters=[RUN_ID], responses=QuitWatchSerializer(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """退群观察：24 小时和 72 小时各一行，触发时剩下的已叫停。"""
-        watches = self.run.quit_watches.order_by("window_hours")
+        watches = run_of(request, pk).quit_watches.order_by("window_hours")
         return Response(QuitWatchSerializer(watches, many=True).data)
 
 
@@ -217,14 +210,14 @@ class CsvRenderer(BaseRenderer):
     charset = "utf-8"
 
 
-class RecipientExportView(OfRun, APIView):
+class RecipientExportView(APIView):
     required_capabilities: ClassVar[dict[str, Required]] = {"get": Capability.EXPORT_CAMPAIGNS}
     renderer_classes = (JSONRenderer, CsvRenderer)
 
     @extend_schema(parameters=[RUN_ID], responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, pk: int) -> HttpResponseBase:
         """导出收件人和每人的结果（CSV），逐段读取；谁导出过会留在审计里。"""
-        pieces = export_recipients(self.run.pk, actor=acting_user(request))
+        pieces = export_recipients(run_of(request, pk).pk, actor=acting_user(request))
         return csv_response(pieces, name=f"run-{pk}.csv")
 
 

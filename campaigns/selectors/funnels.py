@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection
 
 from campaigns.models import Run
+from campaigns.rules.experiments import HOLD_OUT
 from campaigns.rules.reports import WINDOW_HOURS
 from campaigns.rules.statistics import Moments
 from campaigns.rules.status import BroadcastTarget
@@ -22,12 +23,14 @@ from campaigns.selectors.values import CURRENCY
 from members.rules.activity import ActivityKind
 from scrm.shared.sql import Sql, sql
 
-# Whoever got it: the delivery and when, with NULL for everybody else.
+# Whoever got it, and when. LIMIT keeps these look-ups by key: without it the planner may prefer to
+# read a whole run.
 GOT_BY_MEMBER = """
     SELECT delivery.recipient_id, delivery.settled_at + {} AS got_at
     FROM campaigns_delivery delivery
     WHERE delivery.run_id = {} AND delivery.recipient_id = act.member_id
       AND delivery.status = 'delivered'
+    LIMIT 1
 """
 GOT_BY_CHAT = """
     SELECT delivery.recipient_id, delivery.settled_at + {} AS got_at
@@ -122,7 +125,7 @@ FROM campaigns_dispatch WHERE run_id = {} AND arm IS NOT NULL GROUP BY arm
 # was reached.
 SPENT_BY_MEMBER = """
     SELECT delivery.recipient_id FROM campaigns_delivery delivery
-    WHERE delivery.run_id = {run} AND delivery.recipient_id = act.member_id
+    WHERE delivery.run_id = {run} AND delivery.recipient_id = act.member_id LIMIT 1
 """
 SPENT_BY_CHAT = """
     SELECT delivery.recipient_id
@@ -227,7 +230,11 @@ def reached_by(measured: Measured) -> list[Reached]:
 
 
 def spending_by_arm(measured: Measured) -> dict[int, Moments]:
-    """Net purchases per recipient of each arm within the window after the run began."""
+    """Net purchases per recipient of each arm within the window after the run began; nothing
+    where there is no hold-out to compare with."""
+    sizes = {arm: int(size) for arm, size in _rows(sql(ASSIGNED, measured.run.pk))}
+    if not sizes.get(HOLD_OUT):
+        return {}
     until = min(measured.now, measured.began_at + timedelta(hours=WINDOW_HOURS))
     values = measured.values | {"until": Sql("%s", (until,))}
     person = filled(SPENT_BY_CHAT if measured.to_chats else SPENT_BY_MEMBER, **values)
@@ -235,7 +242,6 @@ def spending_by_arm(measured: Measured) -> dict[int, Moments]:
         arm: (float(net), float(squares))
         for arm, net, squares in _rows(filled(SPENT, **values, person=person))
     }
-    sizes = {arm: int(size) for arm, size in _rows(sql(ASSIGNED, measured.run.pk))}
     return {arm: Moments(size, *spent.get(arm, (0.0, 0.0))) for arm, size in sizes.items()}
 
 
@@ -260,4 +266,5 @@ def filled(template: str, **parts: Sql) -> Sql:
 def _rows(statement: Sql) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -20,7 +21,8 @@ from members.rules.status import LeaveReason
 
 EXPOSED = """
 SELECT coalesce(sum(delivered_count), 0),
-       min(coalesce(confirmed_at, attempted_at + %s)) FILTER (WHERE delivered_count > 0)
+       min(coalesce(confirmed_at, attempted_at + %s * interval '1 second'))
+           FILTER (WHERE delivered_count > 0)
 FROM campaigns_dispatch WHERE run_id = %s
 """
 
@@ -35,11 +37,13 @@ SELECT quit.member_id, quit.member_id, min(quit.community_id), min(quit.left_at)
 FROM members_membership quit
 JOIN campaigns_delivery delivery
   ON delivery.run_id = %(run)s AND delivery.recipient_id = quit.member_id
+CROSS JOIN LATERAL (
+    SELECT delivery.settled_at + %(ahead)s * interval '1 second' AS at
+) got
 WHERE quit.community_id = ANY(%(units)s) AND quit.leave_reason = %(quit)s
   AND quit.left_at > %(began)s AND quit.left_at <= %(until)s
-  AND quit.joined_at <= delivery.settled_at + %(ahead)s
-  AND quit.left_at > delivery.settled_at + %(ahead)s
-  AND quit.left_at <= delivery.settled_at + %(ahead)s + %(window)s
+  AND quit.joined_at <= got.at
+  AND quit.left_at > got.at AND quit.left_at <= got.at + %(window)s * interval '1 hour'
   AND delivery.status = %(delivered)s
 GROUP BY quit.member_id
 """
@@ -49,7 +53,9 @@ PEOPLE_WHO_LEFT_CHATS = """
 SELECT quit.member_id, min(got.chat_id), min(chat.community_id), min(quit.left_at)
 FROM (
     SELECT delivery.recipient_id AS chat_id,
-           min(least(delivery.settled_at + %(ahead)s, dispatch.confirmed_at)) AS got_at
+           min(least(
+               delivery.settled_at + %(ahead)s * interval '1 second', dispatch.confirmed_at
+           )) AS got_at
     FROM campaigns_dispatch dispatch
     CROSS JOIN unnest(dispatch.recipient_ids) AS recipient (id)
     JOIN campaigns_delivery delivery
@@ -59,7 +65,7 @@ FROM (
     GROUP BY delivery.recipient_id
 ) got
 JOIN members_stay quit ON quit.chat_id = got.chat_id AND quit.leave_reason = %(quit)s
-  AND quit.left_at > got.got_at AND quit.left_at <= got.got_at + %(window)s
+  AND quit.left_at > got.got_at AND quit.left_at <= got.got_at + %(window)s * interval '1 hour'
   AND quit.left_at <= %(until)s AND quit.joined_at <= got.got_at
 JOIN communities_groupchat chat ON chat.id = got.chat_id
 GROUP BY quit.member_id
@@ -141,7 +147,7 @@ class Usual:
 
 def exposure_of(run: Run, *, ahead: timedelta = timedelta(0)) -> Exposure:
     with connection.cursor() as cursor:
-        cursor.execute(EXPOSED, [ahead, run.pk])
+        cursor.execute(EXPOSED, [ahead.total_seconds(), run.pk])
         delivered, began_at = cursor.fetchone()
         if run.broadcast.target == BroadcastTarget.CHATS and delivered:
             cursor.execute(PEOPLE_IN_CHATS, [run.pk, DeliveryStatus.DELIVERED])
@@ -171,8 +177,8 @@ def leavers_of(
                 "delivered": DeliveryStatus.DELIVERED.value,
                 "began": began_at,
                 "until": until,
-                "ahead": ahead,
-                "window": timedelta(hours=window_hours),
+                "ahead": ahead.total_seconds(),
+                "window": window_hours,
             },
         )
         return [Leaver(*row) for row in cursor.fetchall()]
@@ -186,7 +192,7 @@ def usual_quits(run: Run, *, community_ids: Sequence[int], began_at: datetime) -
         table="members_stay" if to_chats else "members_membership",
         column="chat_id" if to_chats else "community_id",
     )
-    values = {
+    values: dict[str, int | str | datetime | list[Any]] = {
         "run": run.pk,
         "units": list(community_ids),
         "quit": LeaveReason.SELF.value,

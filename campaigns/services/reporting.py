@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 
 from campaigns.models import ExperimentArm, QuitWatch, Run, RunReport
 from campaigns.rules.breaker import WINDOWS
-from campaigns.rules.experiments import HOLD_OUT
 from campaigns.rules.guarding import WatchState
 from campaigns.rules.reports import (
     WINDOW_HOURS,
@@ -249,7 +248,8 @@ def _by_community(
 ) -> list[Figures]:
     people = _tally((one.community_id, one.people) for one in reached)
     left = Counter(leaver.community_id for leaver in leavers)
-    ids = sorted({*people, *left, *(one.community_id for one in reactions)} - {None})
+    named = {*people, *left, *(one.community_id for one in reactions)}
+    ids = sorted(pk for pk in named if pk is not None)
     names = dict(Community.objects.filter(pk__in=ids).values_list("pk", "name"))
     return [
         {
@@ -282,7 +282,7 @@ def _by_arm(
             "leaves": left[arm],
             **_reacted([one for one in reactions if one.arm == arm]),
         }
-        for arm in sorted({*people, *left} - {None, HOLD_OUT})
+        for arm in sorted(number for number in {*people, *left} if number)
     ]
 
 

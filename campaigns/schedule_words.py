@@ -52,9 +52,18 @@ def rrule_in_words(rrule: str) -> str:
         if parts["FREQ"] == "WEEKLY" and days:
             return _("每") + "、".join(f"周{WEEKDAYS[day]}" for day in days)
         if parts["FREQ"] == "MONTHLY" and "BYDAY" not in parts:
-            numbers = parts["BYMONTHDAY"].replace(",", "、").replace("-1", _("最后一天"))
-            return _("每月 %(days)s 号") % {"days": numbers}
+            return _("每月 %(days)s") % {"days": month_days_in_words(parts["BYMONTHDAY"])}
     return rrule
+
+
+def month_days_in_words(numbers: str) -> str:
+    words = []
+    for number in numbers.split(","):
+        if number.startswith("-"):
+            words.append(_("倒数第 %(day)s 天") % {"day": number[1:]})
+        else:
+            words.append(_("%(day)s 号") % {"day": number})
+    return "、".join(words)
 
 
 def offset_in_words(days: int) -> str:

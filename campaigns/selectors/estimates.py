@@ -15,7 +15,8 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from campaigns.models import Broadcast, SendPolicy
+from campaigns.models import Broadcast
+from campaigns.rules.full_blast import is_full_blast
 from campaigns.rules.reach import reaches_every_chat
 from campaigns.selectors.audience import Audience, Choice, audience_of
 from campaigns.selectors.guards import Guards, policy_of
@@ -147,8 +148,12 @@ def estimate_audience(
         will_send_count=sum(group.count for group in inside if not group.reason),
         eligible_count=eligible,
         share=recipients / eligible if eligible else 0.0,
-        is_full_blast=_is_full_blast(
-            audience, policy_of(broadcast.enterprise_id), recipients, eligible
+        is_full_blast=is_full_blast(
+            target=broadcast.target,
+            recipients=recipients,
+            eligible=eligible,
+            has_filter=audience.is_filtered,
+            limit_percent=policy_of(broadcast.enterprise_id).full_blast_percent,
         ),
         communities=[CommunityShare(one.pk, one.name, per_community[one.pk]) for one in chosen],
         excluded=_excluded(groups, repeated=sum(one.places - one.count for one in inside)),
@@ -250,12 +255,6 @@ def _eligible_count(audience: Audience, *, present: int) -> int:
     if not reaches_every_chat(account.kind):
         chats = chats.filter(channel_account=account)
     return chats.count()
-
-
-def _is_full_blast(audience: Audience, policy: SendPolicy, recipients: int, eligible: int) -> bool:
-    if audience.is_filtered or not eligible:
-        return False
-    return recipients * 100 >= eligible * policy.full_blast_percent
 
 
 def _samples(

@@ -31,12 +31,12 @@ from campaigns.admin.broadcast_panels import (
     estimate_of_row,
     panels_of,
     progress_page,
-    times_of,
 )
 from campaigns.admin.broadcast_planned import planned_page
 from campaigns.models import Broadcast
 from campaigns.progress_words import NOTHING, STATUS_COLOURS, progress_bar
 from campaigns.rules.status import BroadcastStatus
+from campaigns.schedule_words import words_of
 from campaigns.selectors.approvals import to_be_approved_by
 from campaigns.selectors.audience import registry_of
 from campaigns.selectors.calendar import schedule_of
@@ -250,10 +250,8 @@ class BroadcastAdmin(BroadcastButtons, EnterpriseModelAdmin[Broadcast]):
 
     @display(description=_("什么时候发"))
     def planned(self, broadcast: Broadcast) -> str:
-        schedule, times = schedule_of(broadcast), times_of(broadcast)
-        if schedule is None or times is None:
-            return gettext("发一次")
-        return f"{schedule.get_kind_display()}：{times.words} {'、'.join(times.times)}"
+        schedule = schedule_of(broadcast)
+        return gettext("发一次") if schedule is None else words_of(schedule)
 
     @display(description=_("催群主确认"))
     def reminders(self, broadcast: Broadcast) -> str:

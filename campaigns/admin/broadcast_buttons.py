@@ -48,7 +48,7 @@ BUTTONS = (
     "return_to_draft",
     "cancel",
 )
-RECURS = frozenset({BroadcastStatus.SCHEDULED, BroadcastStatus.RUNNING, BroadcastStatus.PAUSED})
+RECURS = frozenset({BroadcastStatus.SCHEDULED, BroadcastStatus.RUNNING})
 
 
 class BroadcastButtons(Base):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,11 +15,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from campaigns.admin.broadcast_form import BroadcastForm
-from campaigns.admin.broadcast_time import SHOWN_TIMES, NextTimes, in_zone, next_times_of
+from campaigns.admin.broadcast_time import NextTimes, next_times_of, times_in_words
 from campaigns.models import Broadcast, Run
 from campaigns.progress_words import duration_in_words, reason_in_words
 from campaigns.rules.contents import AttachmentKind
-from campaigns.rules.schedules import BY_FACT
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
 from campaigns.selectors.calendar import schedule_of, unknown_years, upcoming_times
 from campaigns.selectors.checks import Check, Level, checks_of
@@ -138,27 +138,21 @@ def times_of_form(form: BroadcastForm) -> NextTimes | None:
     if "time_way" not in form.fields:
         return None
     try:
-        return next_times_of(form.cleaned_data, user=form.user, now=database_now())
-    except (DomainError, ValueError):  # a rule that is not finished yet
-        return NextTimes(words=_("规则还不完整。"), times=[])
+        return next_times_of(form.cleaned_data, user=form.user)
+    except DomainError as refusal:
+        return NextTimes(words=refusal.message, times=[])
 
 
 def times_of(broadcast: Broadcast) -> NextTimes | None:
     schedule = schedule_of(broadcast)
     if schedule is None:
         return None
-    found = upcoming_times(broadcast, now=database_now(), count=SHOWN_TIMES)
-    unknown = unknown_years(broadcast, found, schedule)
-    words = _("每天这个时间看谁符合，符合的人才会收到。")
-    if schedule.kind not in BY_FACT:
-        words = _("接下来 %(count)d 次") % {"count": len(found)}
-    return NextTimes(
-        words=words,
-        times=[in_zone(at, broadcast.enterprise.zone) for at in found],
-        warning=_("%(years)s 年的调休安排还没公布，到时会按公布的算。")
-        % {"years": "、".join(map(str, unknown))}
-        if unknown
-        else "",
+    times = upcoming_times(broadcast, now=database_now())
+    return times_in_words(
+        times,
+        kind=schedule.kind,
+        zone=ZoneInfo(schedule.time_zone),
+        unknown_years=unknown_years(broadcast, times, schedule),
     )
 
 

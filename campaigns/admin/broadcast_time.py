@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +21,9 @@ from unfold.widgets import (
 )
 
 from campaigns.models import Schedule
-from campaigns.rules.recurrence import Rule, next_times, rrule_parts
+from campaigns.rules.recurrence import rrule_parts
 from campaigns.rules.schedules import BY_FACT, DayRule, Festival, ScheduleKind
-from campaigns.selectors.calendar import calendar_of
+from campaigns.services.schedules import preview_schedule
 from communities.models import Tier
 from scrm.accounts.models import User
 
@@ -59,7 +59,6 @@ WEEKDAYS = [
 ]
 #: Parts of a rule that the fields can show.
 SHOWN_PARTS = {"FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY"}
-SHOWN_TIMES = 5
 
 
 def number(label: Any, *, low: int, high: int, **options: Any) -> forms.IntegerField:
@@ -295,30 +294,31 @@ def in_zone(instant: datetime, zone: ZoneInfo) -> str:
     return date_format(instant.astimezone(zone), "Y-m-d (D) H:i")
 
 
-def next_times_of(values: Mapping[str, Any], *, user: User, now: datetime) -> NextTimes | None:
+def next_times_of(values: Mapping[str, Any], *, user: User) -> NextTimes | None:
     """The next five beginnings of what stands in the form; None: it runs once."""
-    arguments = rule_from(values)
-    if arguments is None or arguments["local_time"] is None:
+    rule = rule_from(values)
+    if rule is None or rule["local_time"] is None:
         return None
-    maximum = arguments.pop("max_count")
-    for unneeded in ("tier", "silent_days"):
-        arguments.pop(unneeded)
-    rule = Rule(**{**arguments, "festivals": tuple(arguments["festivals"]), "remaining": maximum})
-    calendar = calendar_of(user.enterprise_id)
-    found = next_times(rule, now, count=SHOWN_TIMES, calendar=calendar)
-    unknown = []
-    if rule.day_rule != DayRule.ANY:
-        unknown = calendar.unknown_among(one.astimezone(rule.zone).date() for one in found)
-    words = (
-        _("每天这个时间看谁符合，符合的人才会收到。")
-        if rule.kind in BY_FACT
-        else _("接下来 %(count)d 次") % {"count": len(found)}
+    found = preview_schedule(actor=user, **rule)
+    return times_in_words(
+        found.next_times,
+        kind=rule["kind"],
+        zone=ZoneInfo(rule["time_zone"]),
+        unknown_years=found.unknown_years,
     )
-    return NextTimes(
-        words=words if found else _("按这样的规则，以后没有一次会发送。"),
-        times=[in_zone(one, rule.zone) for one in found],
-        warning=_("%(years)s 年的调休安排还没公布，到时会按公布的算。")
-        % {"years": "、".join(map(str, unknown))}
-        if unknown
-        else "",
-    )
+
+
+def times_in_words(
+    times: Sequence[datetime], *, kind: str, zone: ZoneInfo, unknown_years: Sequence[int]
+) -> NextTimes:
+    if not times:
+        words = _("按这样的规则，以后没有一次会发送。")
+    elif kind in BY_FACT:
+        words = _("每天这个时间看谁符合，符合的人才会收到。")
+    else:
+        words = _("接下来 %(count)d 次") % {"count": len(times)}
+    warning = ""
+    if unknown_years:
+        years = "、".join(map(str, unknown_years))
+        warning = _("%(years)s 年的调休安排还没公布，到时会按公布的算。") % {"years": years}
+    return NextTimes(words, [in_zone(one, zone) for one in times], warning)

@@ -13,10 +13,9 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from campaigns.admin.run_panels import fragment_of, panels_of, results_of
+from campaigns.admin.run_panels import can_be_retried, fragment_of, panels_of, results_of
 from campaigns.models import Run
 from campaigns.progress_words import RUN_COLOURS, reason_in_words
-from campaigns.rules.status import DeliveryStatus
 from campaigns.selectors.choices import actions_of_run
 from campaigns.selectors.confirmations import confirmations_of
 from campaigns.selectors.progress import failure_reasons, progress_of
@@ -45,7 +44,7 @@ class RetryDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
         failed = [
             (reason, f"{reason_in_words(reason)}（{count}）")
             for status, reason, count in (failure_reasons(run.pk) if run else [])
-            if status == DeliveryStatus.FAILED
+            if can_be_retried(status, reason)
         ]
         self.fields["reasons"].choices = failed
         self.fields["reasons"].initial = [self.request.GET.get("reason", "")]

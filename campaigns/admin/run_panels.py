@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from campaigns.admin.broadcast_panels import Pace, pace_of
 from campaigns.models import Delivery, Dispatch, Run
 from campaigns.progress_words import DISPATCH_COLOURS, NOTHING, reason_in_words
-from campaigns.rules.reasons import ReasonKind, reason_kind
 from campaigns.rules.status import OPEN_RUN, DeliveryStatus, DispatchStatus
 from campaigns.selectors.choices import actions_of_dispatch, actions_of_run
 from campaigns.selectors.confirmations import Confirmations, by_sender, confirmations_of
 from campaigns.selectors.progress import Progress, failure_reasons, progress_of
 from campaigns.selectors.recipients import with_recipient_name
+from campaigns.services.retrying import UNKNOWN
 from scrm.accounts.models import User
 from scrm.shared.clock import database_now
 
@@ -155,9 +155,7 @@ def reason_rows(run: Run, *, user: User) -> list[ReasonRow]:
     retry = reverse("admin:campaigns_run_retry", args=[run.pk])
     rows = []
     for status, reason, count in failure_reasons(run.pk)[:REASONS_SHOWN]:
-        can_retry = status == DeliveryStatus.FAILED and may_retry
-        if reason_kind(reason) == ReasonKind.SUPPRESSED:
-            can_retry = False
+        can_retry = may_retry and can_be_retried(status, reason)
         rows.append(
             ReasonRow(
                 status=str(DeliveryStatus(status).label),
@@ -168,6 +166,11 @@ def reason_rows(run: Run, *, user: User) -> list[ReasonRow]:
             )
         )
     return rows
+
+
+def can_be_retried(status: str, reason: str) -> bool:
+    """Of whom the channel said nothing it may have reached them."""
+    return status == DeliveryStatus.FAILED and reason != UNKNOWN
 
 
 # --- the recipients -----------------------------------------------------------------------------

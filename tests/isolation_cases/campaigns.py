@@ -15,7 +15,7 @@ from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
-from tests.isolation_cases import experiments, library, reports, schedules
+from tests.isolation_cases import experiments, library, reports, schedules, sending
 from tests.members.factories import FollowFactory, MemberFactory
 
 
@@ -27,6 +27,7 @@ def build(world):
     library.build(world)
     reports.build(world)
     schedules.build(world)
+    sending.build(world)
     community, stay = world.rows["community"], world.rows["stay"]
     policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
     world.rows["welcome policy"] = policy
@@ -118,6 +119,7 @@ API = {
     **library.API,
     **reports.API,
     **schedules.API,
+    **sending.API,
     "broadcast-list": {"get": Call(), "post": Call(body=new_broadcast, answers=(201,))},
     "broadcast-detail": {
         "get": Call(row="draft"),
@@ -174,6 +176,7 @@ ADMIN: dict[str, str | None] = {
     **library.ADMIN,
     **reports.ADMIN,
     **schedules.ADMIN,
+    **sending.ADMIN,
     "campaigns.segment": "segment",
     "campaigns.churnalert": "alert",
     "campaigns.broadcast": "draft",
@@ -189,6 +192,7 @@ ADMIN_URLS = {
     **library.ADMIN_URLS,
     **reports.ADMIN_URLS,
     **schedules.ADMIN_URLS,
+    **sending.ADMIN_URLS,
     "campaigns_segment_draw": Call(row="segment"),
     "campaigns_broadcast_submit": Call(row="draft"),
     "campaigns_broadcast_approve": Call(row="broadcast in review"),

@@ -112,4 +112,4 @@ class ArmsForm(EnterpriseForm):
         return changed if len(changed) == len(self.changed_data) else [*changed, "arms"]
 
 
-ExperimentForm = type("ExperimentForm", (ArmsForm,), dict(ARM_FIELDS))
+ExperimentForm: type[ArmsForm] = type("ExperimentForm", (ArmsForm,), dict(ARM_FIELDS))

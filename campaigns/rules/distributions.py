@@ -12,7 +12,13 @@ from math import comb, copysign, inf, sqrt
 from typing import Any
 
 import numpy as np
-from scipy.special import betaln, chdtrc, gammaln, stdtr, stdtrit
+from scipy.special import (  # type: ignore[import-untyped]  # untyped upstream
+    betaln,
+    chdtrc,
+    gammaln,
+    stdtr,
+    stdtrit,
+)
 
 from campaigns.rules.statistics import ALPHA, Difference, Interval, Sample, relative_error
 
@@ -29,7 +35,7 @@ def fisher(xa: int, na: int, xb: int, nb: int) -> float:
     successes, total = xa + xb, na + nb
     k = np.arange(max(0, successes - na), min(nb, successes) + 1)
 
-    def ways(n: int, taken: object) -> object:
+    def ways(n: int, taken: Any) -> Any:
         return gammaln(n + 1) - gammaln(taken + 1) - gammaln(n - taken + 1)
 
     logs = ways(nb, k) + ways(na, successes - k) - ways(total, successes)
@@ -104,8 +110,8 @@ def permutation(a: Sequence[float], b: Sequence[float], *, alpha: float = ALPHA)
     else:
         draws = _drawn_in([np.arange(n)], [nb], n)
         draws[0] = [False] * len(a) + [True] * nb  # what happened is one of the draws
-    chosen = np.array([False] * len(a) + [True] * nb)
-    return _by_draws(np.array([*a, *b], dtype=float), chosen, draws, alpha)
+    is_b = np.array([False] * len(a) + [True] * nb)
+    return _by_draws(np.array([*a, *b], dtype=float), is_b, draws, alpha)
 
 
 def switchback(
@@ -138,7 +144,7 @@ def _by_draws(values: Numbers, chosen: Numbers, draws: Numbers, alpha: float) ->
     weights = draws / draws.sum(axis=1, keepdims=True)
     weights -= ~draws / (~draws).sum(axis=1, keepdims=True)
     differences, shares = weights @ values, weights @ chosen
-    tiny = 1e-9 * (1 + abs(values).max())
+    tiny = 1e-9 * (1 + float(abs(values).max()))
 
     def p_of(shift: float) -> float:
         return float((abs(differences - shift * shares) >= abs(estimate - shift) - tiny).mean())

@@ -153,7 +153,7 @@ def test_only_who_sets_the_rules_of_sending_says_when_it_is_a_working_day(api):
     ("rule", "words"),
     [
         ({"rrule": "FREQ=WEEKLY;BYDAY=MO,TH"}, "每周一、周四 10:00"),
-        ({"rrule": "FREQ=MONTHLY;BYMONTHDAY=1,-1"}, "每月 1、最后一天 号 10:00"),
+        ({"rrule": "FREQ=MONTHLY;BYMONTHDAY=1,-1"}, "每月 1 号、倒数第 1 天 10:00"),
         ({"rrule": "FREQ=MONTHLY;BYDAY=2SA"}, "FREQ=MONTHLY;BYDAY=2SA 10:00"),
         ({"kind": "festival", "festivals": ["qixi"], "day_offset": -2}, "七夕前 2 天 10:00"),
         (
@@ -190,10 +190,11 @@ def test_operators_see_what_recurs_and_end_it(client, operator):
     page = client.get(reverse("admin:campaigns_schedule_change", args=[schedule.pk]))
     assert "0 次，最多 400 次" in page.content.decode()
 
-    client.post(reverse("admin:campaigns_schedule_end", args=[schedule.pk]))
+    end = reverse("admin:campaigns_schedule_end", args=[schedule.pk])
+    client.post(end, {"_form_submitted": "on"})
     assert Broadcast.objects.get(pk=broadcast.pk).status == BroadcastStatus.CANCELLED
-    again = client.post(reverse("admin:campaigns_schedule_end", args=[schedule.pk]), follow=True)
-    assert again.status_code == 200
+    again = client.post(end, {"_form_submitted": "on"}, follow=True)
+    assert "只有已排期或发送中" in again.content.decode()
 
 
 def test_administrators_keep_the_days_that_others_do_not_know(client, administrator):

@@ -41,6 +41,7 @@ RULE = (
     "ends_on",
     "max_count",
 )
+FIELDS = ("id", "broadcast", *RULE, "words", "occurrence_count", "scheduled_at")
 MOST = 100_000
 
 
@@ -55,7 +56,7 @@ class BroadcastScheduleSerializer(StrictModelSerializer[Schedule]):
 
     class Meta:
         model = Schedule
-        fields = ("id", "broadcast", *RULE, "words", "occurrence_count", "scheduled_at")
+        fields = FIELDS
 
     def get_words(self, schedule: Schedule) -> str:
         return words_of(schedule)
@@ -67,8 +68,9 @@ class ScheduleDetailSerializer(BroadcastScheduleSerializer):
         help_text=_("这些年的调休安排还不知道，暂按周末和法定节日计算。")
     )
 
-    class Meta(BroadcastScheduleSerializer.Meta):
-        fields = (*BroadcastScheduleSerializer.Meta.fields, "next_times", "unknown_years")
+    class Meta:
+        model = Schedule
+        fields = (*FIELDS, "next_times", "unknown_years")
 
     @extend_schema_field(serializers.ListField(child=serializers.DateTimeField()))
     def get_next_times(self, schedule: Schedule) -> list[Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -149,7 +150,8 @@ def note_tiers_reached(assignment_ids: Iterable[int]) -> int:
 
 def has_waiting(broadcast: Broadcast) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(IS_WAITING, {"broadcast": broadcast.pk, "life": FACT_LIFE})
+        values: dict[str, Any] = {"broadcast": broadcast.pk, "life": FACT_LIFE}
+        cursor.execute(IS_WAITING, values)
         (found,) = cursor.fetchone()
     return bool(found)
 
@@ -200,7 +202,7 @@ def _communities_of(broadcast: Broadcast) -> list[int]:
     return list(broadcast.communities.order_by("pk").values_list("pk", flat=True))
 
 
-def _noted(statement: str, **values: object) -> int:
+def _noted(statement: str, **values: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)

@@ -39,7 +39,7 @@ class BirthdayField(serializers.Field[int | None, Any, str, Any]):
             self.fail("bad_birthday")
         return number
 
-    def to_representation(self, value: int) -> str:
+    def to_representation(self, value: int | None) -> str:
         return birthday_words(value)
 
 

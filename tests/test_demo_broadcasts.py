@@ -1,19 +1,24 @@
 """What the demonstration tells of broadcasts, with small numbers and this process as the worker."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
-from campaigns.models import Dispatch, Run
+from campaigns.models import Dispatch, QuitWatch, Run
+from campaigns.rules.festivals import festival_days
 from campaigns.services.draining import drain_slice
 from campaigns.services.polling import poll_due_dispatches
 from campaigns.services.scheduling import start_due_broadcasts
+from campaigns.services.watching import watch_runs
 from scrm.demo.broadcasting import MassStory
+from scrm.demo.campaigning import BlastStory, nearest_festival
 from scrm.demo.storytelling import Stage
 from scrm.wecom.models import ReadRequest
 from scrm.wecom.services.advancing import advance_syncs
+from scrm.wecom.services.processing import process_waiting
 from scrm.wecom.services.rereading import read_waiting
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.campaigns.wecom_world import QUICK
@@ -22,7 +27,9 @@ from tests.wecom.simulated import simulated_corp
 pytestmark = pytest.mark.django_db
 
 
-def work():
+def work_for(simulated):
+    simulated.deliver()
+    process_waiting()
     advance_syncs()
     ReadRequest.objects.update(due_at=Now(), ripe_at=Now())
     read_waiting()
@@ -32,6 +39,8 @@ def work():
     Run.objects.update(held_until=None)
     drain_slice()
     poll_due_dispatches()
+    QuitWatch.objects.update(checked_at=Now() - timedelta(hours=1))
+    watch_runs()
 
 
 @pytest.fixture
@@ -47,7 +56,7 @@ def stage(settings):
         operator=UserFactory(**people),
         approvers=(UserFactory(**people, staff=staff), UserFactory(**people)),
         say=lines.append,
-        work=work,
+        work=partial(work_for, simulated),
         patience=20,
     ), lines
 
@@ -55,11 +64,23 @@ def stage(settings):
 def test_a_message_to_the_chats_of_many_owners_ends_as_the_platform_knows(stage):
     told, lines = stage
 
-    MassStory(told, chats=10, owners=5, members=1, lost_answers=1).tell()
+    mass = MassStory(told, chats=20, owners=5, members=2, lost_answers=1)
+    mass.tell()
+    BlastStory(told, mass).tell()
 
     report = "\n".join(lines)
     assert "群主发送时没有选这个群" in report
     assert "5 个任务，没有重复" in report
+    assert "两人都已批准" in report
+    assert "系统自动叫停" in report
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 23), date(2027, 3, 15), date(2027, 8, 20)])
+def test_a_festival_is_never_far(today):
+    festival, offset = nearest_festival(today)
+
+    days = [day for year in (2026, 2027, 2028) for day in festival_days(festival, year)]
+    assert today - timedelta(days=offset) in days
 
 
 def test_without_the_demonstration_nothing_is_sent():

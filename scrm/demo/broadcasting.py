@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from campaigns.models import Broadcast, Dispatch, Run
 from campaigns.rules.status import BroadcastTarget, DispatchStatus, RunStatus
@@ -67,7 +67,8 @@ class MassStory:
     lost_answers: int = 2
     community: Community = field(init=False)
     run: Run = field(init=False)
-    people: Owners = field(init=False)
+    asked: Owners = field(init=False)
+    people: dict[str, list[str]] = field(init=False)  # of each chat
 
     def tell(self) -> None:
         self.arrive()
@@ -108,7 +109,12 @@ class MassStory:
         ]
         staff = [[userid, f"群主{n + 1:02d}"] for n, userid in enumerate(self.userids)]
         content = {"staff": staff, "customers": people, "groups": groups}
-        self.chat_ids = self.stage.company.do("load", content=content)["groups"]
+        chat_ids = self.stage.company.do("load", content=content)["groups"]
+        names = [each[0] for each in people]
+        self.people = {
+            chat_id: names[n * self.members : (n + 1) * self.members]
+            for n, chat_id in enumerate(chat_ids)
+        }
         self.stage.say(f"企业微信里有 {self.owners} 位群主的 {self.chats} 个群。")
 
     def be_seen(self) -> None:
@@ -117,20 +123,20 @@ class MassStory:
         stage.wait("等正在进行的同步结束", lambda: not running.exists())
         start_sync(connection.pk, scope=SyncScope.FULL, actor=stage.operator)
         stage.wait("同步", lambda: not running.exists())
-        seen = self._chats().count()
+        seen = self.chats_here().count()
         if seen < self.chats:
             raise StoryBroke(f"同步后只看到 {seen} 个群。")
         stage.say("同步完成。")
 
     def gather(self) -> None:
         self.community = self.stage.community("mendian", "全国门店群")
-        for pk in self._chats().values_list("pk", flat=True):
+        for pk in self.chats_here().values_list("pk", flat=True):
             assign_chat(pk, community=self.community, actor=self.stage.operator)
         self.stage.say(f"{self.chats} 个群归入社群“{self.community}”。")
 
-    def _chats(self) -> Any:
+    def chats_here(self) -> QuerySet[GroupChat]:
         return GroupChat.objects.filter(
-            channel_account=self.stage.connection.account_id, external_id__in=self.chat_ids
+            channel_account=self.stage.connection.account_id, external_id__in=list(self.people)
         )
 
     # --- The message ------------------------------------------------------------------------------
@@ -151,23 +157,23 @@ class MassStory:
         self.run = self._begun(stage.send(broadcast))
         stage.say(f"故障：{self.lost_answers} 次调用做完后丢失应答；系统先核对，不重发。")
         stage.wait("提交给群主", self._is_handed_over)
-        asked = self._dispatches(DispatchStatus.AWAITING)
-        self.people = Owners.of(sorted({each.sender for each in asked}))
-        stage.say(f"{len(asked)} 个任务在等群主确认。{self._figures()}")
+        waiting = self._dispatches(DispatchStatus.AWAITING)
+        self.asked = Owners.of(sorted({each.sender for each in waiting}))
+        stage.say(f"{len(waiting)} 个任务在等群主确认。{self._figures()}")
 
     def _begun(self, broadcast: Broadcast) -> Run:
         self.stage.wait("开始发送", lambda: broadcast.runs.exists())
         return broadcast.runs.get()
 
     def be_confirmed_by_some(self) -> None:
-        first = self.people.picky[0]
+        first = self.asked.picky[0]
         task = self._task(first)
         left_out = task["recipients"][0]["id"]
         chosen = [each["id"] for each in task["recipients"][1:]]
         self.stage.company.do("tap_send", msgid=task["msgid"], userid=first, only=chosen)
-        self._tap(self.people.quick)
+        self._tap(self.asked.quick)
         self._move_clock(timedelta(minutes=5))
-        waiting = [*self.people.late, *self.people.silent, *self.people.stopped]
+        waiting = [*self.asked.late, *self.asked.silent, *self.asked.stopped]
         self.stage.wait("已确认的结果", lambda: self._confirmed() >= self.owners - len(waiting))
         name = GroupChat.objects.get(external_id=left_out).name
         self.stage.say(
@@ -179,17 +185,17 @@ class MassStory:
         self.stage.wait("提醒", lambda: not self._asked_for())
         self._move_clock(timedelta(hours=4))
         self.stage.wait("到时的提醒", lambda: self._reminders() >= 2 * reminded)
-        self._tap(self.people.late)
+        self._tap(self.asked.late)
         self._move_clock(timedelta(minutes=5))
-        expected = self.owners - len(self.people.silent) - len(self.people.stopped)
+        expected = self.owners - len(self.asked.silent) - len(self.asked.stopped)
         self.stage.wait("提醒后的确认", lambda: self._confirmed() >= expected)
         self.stage.say(
             f"{reminded} 位群主各被提醒 2 次（一次手动，一次在 4 小时后），"
-            f"{len(self.people.late)} 位随后确认。{self._figures()}"
+            f"{len(self.asked.late)} 位随后确认。{self._figures()}"
         )
 
     def be_stopped_for_one(self) -> None:
-        sender = self.people.stopped[0]
+        sender = self.asked.stopped[0]
         stop_dispatch(self._dispatch(sender).pk, actor=self.stage.operator)
         self.stage.wait("停止", lambda: self._dispatch(sender).awaiting_count == 0)
         if not self._task(sender)["cancelled"]:

@@ -24,12 +24,12 @@ from campaigns.admin.experiment_form import (
 )
 from campaigns.experiment_words import figures_of, words_of
 from campaigns.models import Experiment
+from campaigns.rules.designs import FIELDS
 from campaigns.rules.experiments import ExperimentStatus
 from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.arms import is_recurring
 from campaigns.services.evaluating import apply_winner, end_experiment, evaluate_experiment
 from campaigns.services.experimenting import (
-    FIELDS,
     abandon_experiment,
     create_experiment,
     edit_experiment,

@@ -14,9 +14,9 @@ from unfold.widgets import (
 )
 
 from campaigns.models import Experiment
-from campaigns.rules.designs import MOST_ARMS, ArmDraft
+from campaigns.rules.designs import FIELDS, MOST_ARMS, ArmDraft
 from campaigns.rules.status import BroadcastStatus
-from campaigns.services.experimenting import FIELDS, design_of
+from campaigns.services.experimenting import design_of
 from scrm.accounts.admin_scope import EnterpriseForm
 
 FIRST_ARMS = (1, 2)

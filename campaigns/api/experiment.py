@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from campaigns.experiment_words import words_of
 from campaigns.models import Broadcast, Experiment, ExperimentArm
-from campaigns.rules.designs import ArmDraft
+from campaigns.rules.designs import FIELDS, ArmDraft
 from campaigns.rules.experiments import (
     ExperimentKind,
     ExperimentMetric,
@@ -23,7 +23,6 @@ from campaigns.rules.experiments import (
 from campaigns.rules.sizes import size_needed
 from campaigns.services.evaluating import apply_winner, end_experiment, evaluate_experiment
 from campaigns.services.experimenting import (
-    FIELDS,
     abandon_experiment,
     create_experiment,
     edit_experiment,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import time
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -13,6 +15,7 @@ from campaigns.rules.experiments import ExperimentKind, ExperimentMetric, Experi
 from campaigns.rules.status import BroadcastTarget
 from campaigns.rules.templates import VARIABLES_OF, clean_text
 
+FIELDS = ("kind", "unit", "metric", "window_hours", "holdout_percent", "planned_days")
 MOST_ARMS = 6
 MOST_DAYS = 26 * WEEK
 MOST_HOURS = 14 * 24
@@ -39,6 +42,12 @@ class Design:
     holdout_percent: int
     planned_days: int
     arms: tuple[ArmDraft, ...]
+
+
+def design_of_rows(experiment: Any, arms: Iterable[Any]) -> Design:
+    """From an experiment's row and those of its arms in their order."""
+    drafts = tuple(ArmDraft(arm.name, arm.weight, arm.body, arm.local_time) for arm in arms)
+    return Design(**{name: getattr(experiment, name) for name in FIELDS}, arms=drafts)
 
 
 def refuse_unsound(design: Design, *, target: str) -> None:

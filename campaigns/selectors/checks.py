@@ -23,6 +23,7 @@ from campaigns.rules.reasons import reason_words
 from campaigns.rules.status import BroadcastTarget
 from campaigns.rules.templates import MAX_BYTES, Variable, parse_template, refuse_differing
 from campaigns.selectors.estimates import Estimate
+from campaigns.selectors.experiment_concerns import concerns_of
 from campaigns.selectors.guards import Guards
 from campaigns.selectors.texts import Judged, Text, judged, texts_in
 from communities.models import Community, GroupChat
@@ -73,6 +74,7 @@ def checks_of(
         *_attachments(broadcast),
         *_guards(broadcast, communities, now=now),
         *_library(broadcast),
+        *_experiment(broadcast, estimate),
     ]
     if estimate is not None:
         checks += [*_audience(estimate), *_full_blast(broadcast, estimate, now=now)]
@@ -259,6 +261,12 @@ def _guards(
 
 
 # --- To whom ------------------------------------------------------------------------------------
+
+
+def _experiment(broadcast: Broadcast, estimate: Estimate | None) -> Iterator[Check]:
+    count = None if estimate is None else estimate.recipient_count
+    for concern in concerns_of(broadcast, recipient_count=count):
+        yield Check("experiment", Level(concern.level), _("实验"), concern.words)
 
 
 def _audience(estimate: Estimate) -> Iterator[Check]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from campaigns.errors import CannotEdit, CannotMoveExperiment, ExperimentTaken
 from campaigns.models import Broadcast, Experiment, ExperimentArm, Run
 from campaigns.rules.arms import instant_at
-from campaigns.rules.designs import ArmDraft, Design, refuse_unsound
+from campaigns.rules.designs import FIELDS, ArmDraft, Design, design_of_rows, refuse_unsound
 from campaigns.rules.experiments import ExperimentStatus, ExperimentUnit
 from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.arms import Arms, arms_in, is_recurring
@@ -23,8 +23,6 @@ from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
 from scrm.shared.clock import database_now
 from scrm.shared.errors import refusing
-
-FIELDS = ("kind", "unit", "metric", "window_hours", "holdout_percent", "planned_days")
 
 
 class Draft(TypedDict, total=False):
@@ -44,7 +42,7 @@ def create_experiment(broadcast: Broadcast, *, actor: User, **draft: Unpack[Draf
     """Compare arms of a broadcast that is still a draft, by one metric chosen beforehand."""
     locked = _draft_of(broadcast.pk)
     experiment = Experiment(broadcast=locked, salt=secrets.token_hex(8))
-    design = _write(experiment, _designed(experiment, arms=()), draft)
+    design = _write(experiment, design_of_rows(experiment, ()), draft)
     taken = ExperimentTaken(_("这条群发已经有一个实验，请修改它，或复制一条群发。"))
     with refusing(taken, constraint="campaigns_experiment_broadcast_id_key"):
         experiment.save(force_insert=True)
@@ -133,13 +131,7 @@ def note_start(run_id: int) -> None:
 
 
 def design_of(experiment: Experiment) -> Design:
-    rows = experiment.arms.order_by("number")
-    arms = tuple(ArmDraft(row.name, row.weight, row.body, row.local_time) for row in rows)
-    return _designed(experiment, arms=arms)
-
-
-def _designed(experiment: Experiment, *, arms: tuple[ArmDraft, ...]) -> Design:
-    return Design(**{name: getattr(experiment, name) for name in FIELDS}, arms=arms)
+    return design_of_rows(experiment, experiment.arms.order_by("number"))
 
 
 def _write(experiment: Experiment, design: Design, draft: Draft) -> Design:

@@ -13,6 +13,7 @@ from campaigns.rules.experiments import ExperimentKind, ExperimentStatus, Experi
 from campaigns.rules.schedules import ScheduleKind
 from campaigns.rules.status import BroadcastTarget
 from campaigns.selectors.arms import arms_of
+from campaigns.selectors.experiment_concerns import concerns_of
 from campaigns.services.experimenting import (
     abandon_experiment,
     create_experiment,
@@ -243,3 +244,36 @@ def test_an_experiment_is_written_only_beside_a_draft():
     broadcast.save()
     remove_experiment(experiment.pk, actor=broadcast.author)
     assert not type(experiment).objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_stands_against_an_experiment_is_said_before_the_approval():
+    broadcast = BroadcastFactory()
+    experiment_on(broadcast)
+    (size,) = concerns_of(broadcast, recipient_count=2000)
+    assert (size.level, concerns_of(broadcast)) == ("ok", [])
+    assert "约 1000 人" in size.words
+    assert "3.8 个百分点" in size.words
+
+    broadcast.target = BroadcastTarget.CHATS
+    (unfit,) = concerns_of(broadcast)
+    assert unfit.level == "block"
+
+
+@pytest.mark.django_db
+def test_days_need_a_schedule_and_chats_need_company():
+    values = {"kind": ExperimentKind.SEND_TIME, "arms": HOURS, "window_hours": 12}
+    daily = BroadcastFactory(target=BroadcastTarget.CHATS, body="大家好")
+    experiment_on(daily, unit=ExperimentUnit.CHAT_DAY, planned_days=28, **values)
+    assert [one.level for one in concerns_of(daily, recipient_count=1)] == ["block"]
+    Schedule.objects.create(
+        broadcast=daily, kind=ScheduleKind.RECURRING, rrule="FREQ=DAILY", local_time=time(9)
+    )
+    (late,) = concerns_of(daily, recipient_count=1)
+    assert (late.level, "第二天" in late.words) == ("hint", True)
+
+    once = BroadcastFactory(target=BroadcastTarget.CHATS, body="大家好")
+    experiment_on(once, unit=ExperimentUnit.CHAT, **values)
+    levels = [concerns_of(once, recipient_count=count)[0].level for count in (3, 12)]
+    assert levels == ["block", "hint"]
+    assert concerns_of(once, recipient_count=40) == []

@@ -34,6 +34,7 @@ from campaigns.selectors.lexicon import lexicon_of
 from campaigns.services.composing import refuse_what_cannot_be_sent, sets_of
 from campaigns.services.freezing import cancel_early, freeze_early
 from campaigns.services.moving import locked_broadcast, move_broadcast
+from campaigns.services.schedules import refuse_misfit
 from scrm.accounts.models import User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.rules.roles import Capability
@@ -89,6 +90,7 @@ def submit_broadcast(broadcast_id: int, *, actor: User) -> Broadcast:
     broadcast = locked_broadcast(broadcast_id)
     _refuse_unless_it_may(broadcast, "submit_broadcast", BroadcastStatus.IN_REVIEW)
     refuse_what_cannot_be_sent(broadcast, **sets_of(broadcast))
+    refuse_misfit(broadcast)
     look = Look.at(broadcast)
     _refuse_blocks(broadcast, look)
     broadcast.required_approvals = look.required

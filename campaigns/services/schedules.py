@@ -182,6 +182,13 @@ def refuse_unfit_schedule(broadcast: Broadcast, schedule: Schedule) -> None:
         raise ScheduleDoesNotFit(_("重复的群发每次都重新确定名单，请改为开始发送时锁定名单。"))
 
 
+def refuse_misfit(broadcast: Broadcast) -> None:
+    """The same of the schedule that it has, if any."""
+    schedule = schedule_of(broadcast)
+    if schedule is not None:
+        refuse_unfit_schedule(broadcast, schedule)
+
+
 def _locked_draft(broadcast_id: int) -> Broadcast:
     broadcast = locked_broadcast(broadcast_id)
     if broadcast.status != BroadcastStatus.DRAFT:

@@ -21,6 +21,7 @@ from campaigns.models import Broadcast, HolidayOverride, Run, Schedule
 from campaigns.rules.schedules import DayRule, ScheduleKind
 from campaigns.rules.status import BroadcastStatus, FreezeAt, MisfirePolicy, RunStatus
 from campaigns.selectors.calendar import planned_until, upcoming_times
+from campaigns.services.approving import submit_broadcast
 from campaigns.services.controlling import pause_broadcast, resume_broadcast
 from campaigns.services.freezing import freeze_early
 from campaigns.services.missed import run_missed, skip_missed
@@ -142,6 +143,16 @@ def test_a_list_frozen_at_approval_is_no_list_for_every_time():
 
     with pytest.raises(ScheduleDoesNotFit):
         set_schedule(broadcast.pk, actor=broadcast.author, **DAILY)
+
+
+@pytest.mark.django_db
+def test_what_was_made_unfit_for_its_schedule_afterwards_is_not_submitted():
+    broadcast = BroadcastFactory()
+    set_schedule(broadcast.pk, actor=broadcast.author, **DAILY)
+    Broadcast.objects.filter(pk=broadcast.pk).update(freeze_at=FreezeAt.APPROVAL)
+
+    with pytest.raises(ScheduleDoesNotFit):
+        submit_broadcast(broadcast.pk, actor=broadcast.author)
 
 
 @pytest.mark.django_db

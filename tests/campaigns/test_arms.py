@@ -12,7 +12,7 @@ from campaigns.rules.designs import ArmDraft
 from campaigns.rules.experiments import ExperimentKind, ExperimentStatus, ExperimentUnit
 from campaigns.rules.schedules import ScheduleKind
 from campaigns.rules.status import BroadcastTarget
-from campaigns.selectors.arms import arms_of
+from campaigns.selectors.arms import arms_of, split_of
 from campaigns.selectors.experiment_concerns import concerns_of
 from campaigns.services.experimenting import (
     abandon_experiment,
@@ -21,8 +21,16 @@ from campaigns.services.experimenting import (
     remove_experiment,
 )
 from campaigns.services.freezing import freeze_early
+from members.models import Member
 from scrm.shared.sql import sql
-from tests.campaigns.broadcasts import BroadcastFactory, due_broadcast, started
+from tests.campaigns.broadcasts import (
+    BroadcastFactory,
+    drain,
+    due_broadcast,
+    outbox,
+    started,
+    states_of,
+)
 from tests.campaigns.experiments import HOURS, TEXTS, experiment_on
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -277,3 +285,25 @@ def test_days_need_a_schedule_and_chats_need_company():
     levels = [concerns_of(once, recipient_count=count)[0].level for count in (3, 12)]
     assert levels == ["block", "hint"]
     assert concerns_of(once, recipient_count=40) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_everybody_gets_the_text_of_his_arm_and_the_hold_out_gets_nothing():
+    broadcast = due_broadcast(members=60, body="原来的话")
+    arms = [ArmDraft("原文"), ArmDraft("短文案", body="新的话")]
+    experiment = experiment_on(broadcast, holdout_percent=20, arms=arms)
+    run = started(broadcast)
+    drain()
+
+    split, states = split_of(experiment), states_of(run)
+    sent = dict(outbox(broadcast.channel_account))
+    members = dict(Member.objects.values_list("pk", "external_id"))
+    said = {0: None, 1: "原来的话", 2: "新的话"}
+    assert {pk: sent.get(members[pk]) for pk in states} == {
+        pk: said[arm_of(split, pk)] for pk in states
+    }
+    held = {pk for pk, state in states.items() if state == ("suppressed", "hold_out")}
+    assert held == {pk for pk in states if arm_of(split, pk) == 0}
+    assert held
+    broadcast.refresh_from_db()
+    assert broadcast.status == "completed"

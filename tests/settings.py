@@ -27,6 +27,7 @@ STORAGES["staticfiles"] = {  # noqa: F405 - no collectstatic before a test
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
 STORAGES["evidence"]["OPTIONS"]["location"] = DATA_DIR / "media" / f"evidence-{_worker}"  # noqa: F405
+STORAGES["content"]["OPTIONS"]["location"] = DATA_DIR / "media" / f"content-{_worker}"  # noqa: F405
 WHITENOISE_AUTOREFRESH = True
 SCAN_WRITE_SECONDS = 0  # a test writes the counts itself, in its own transaction
 WECOM_LISTENER_SECONDS = 0  # a connection is what this test made of it

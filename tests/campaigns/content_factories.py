@@ -11,7 +11,7 @@ from factory.django import DjangoModelFactory
 
 from campaigns.models import Content, ContentVersion, MediaAsset
 from campaigns.rules.contents import AttachmentKind, ContentStatus
-from tests.accounts.factories import UserFactory
+from tests.accounts.factories import EnterpriseFactory, UserFactory
 
 
 class ContentFactory(DjangoModelFactory):
@@ -45,6 +45,7 @@ class MediaAssetFactory(DjangoModelFactory):
     class Meta:
         model = MediaAsset
 
+    enterprise = SubFactory(EnterpriseFactory)
     uploaded_by = LazyAttribute(lambda a: UserFactory(enterprise=a.enterprise))
     kind = AttachmentKind.IMAGE
     name = Sequence(lambda n: f"图{n}.jpg")

@@ -109,6 +109,7 @@ class Settings:
     hidden_staff_fields: bool = True  # an app made after 2022-06-20
     token_seconds: int = 7200
     dispatching_seconds: float = 2.0  # after its creation a mass message answers 41063
+    record_rows: int = 1000  # a page of what became of mass messages is no longer
     listing_seconds: float = 0.0  # after its creation a mass message is not listed
     mass_messages: str = "month"  # or week (7), or day (1)
     inheritance_seconds: int = 300  # of a resigned owner's groups

@@ -161,7 +161,7 @@ def row_limit(call: Call, default: int, highest: int) -> int:
     limit = call.number("limit", default)
     if limit < 1:
         raise Refused(40058, "limit invalid")
-    return default if limit > highest else limit
+    return min(default if limit > highest else limit, call.corp.settings.record_rows)
 
 
 @endpoint("POST", "externalcontact/get_groupmsg_list_v2", group_msg_list=[])

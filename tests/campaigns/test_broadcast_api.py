@@ -78,7 +78,7 @@ def test_from_draft_to_delivered(api, community):
     approved = reviewer.post(f"/api/v1/broadcasts/{pk}/approve/").json()
     assert approved["status"] == "approved"
     scheduled = api.post(f"/api/v1/broadcasts/{pk}/schedule/").json()
-    assert scheduled["available_actions"] == ["unschedule", "pause", "cancel"]
+    assert scheduled["available_actions"] == ["unschedule", "pause", "halt", "cancel"]
 
     run = started(Broadcast.objects.get())
     drain()

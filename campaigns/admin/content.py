@@ -78,7 +78,10 @@ class ContentForm(EnterpriseForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "body" not in self.fields:
+        if self.instance.pk is None:  # a topic comes first
+            del self.fields["body"], self.fields["attachments"]
+            return
+        if "body" not in self.fields:  # a page to be read only
             return
         newest = self.instance.versions.order_by("-number").first()
         if newest is not None:

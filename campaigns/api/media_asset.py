@@ -13,7 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -80,10 +80,10 @@ class MediaAssetFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upst
         fields: list[str] = []
 
 
-class AnyFileRenderer(BaseRenderer):
-    """Lets a client ask for whatever the file is."""
+class FileRenderer(BaseRenderer):
+    """Lets a client ask for a file; refusals are JSON as everywhere."""
 
-    media_type = "*/*"
+    media_type = "application/octet-stream"
     format = "file"
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
@@ -129,7 +129,7 @@ class MediaAssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
         return self.run_verb(rename_media, body=RenameSerializer)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"], renderer_classes=[AnyFileRenderer])
+    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, FileRenderer])
     def file(self, request: Request, pk: str) -> FileResponse:
         """文件内容。"""
         return file_answer(self.get_object())

@@ -87,7 +87,8 @@ def attachment_lines(envelope: Envelope) -> str:
     names = dict(assets.values_list("pk", "name"))
     lines = []
     for each in envelope.attachments:
-        told = [each.get("title") or names.get(each.get("asset"), ""), each.get("url") or ""]
+        title = each.get("title") or names.get(int(each.get("asset") or 0), "")
+        told = [title, each.get("url") or ""]
         lines.append(f"［{AttachmentKind(each['kind']).label}］{' '.join(filter(None, told))}")
     return "\n" + "\n".join(lines)
 

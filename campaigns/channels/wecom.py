@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from campaigns.channels.protocol import (
     Channel,
@@ -91,7 +92,7 @@ class WecomChannel(Channel):
                     sender=envelope.sender,
                     text=text_of(envelope),
                     attachments=attachments,
-                    **receivers(envelope, names),
+                    **receivers_of(envelope, names),
                 )
         except InvalidArguments as error:
             logger.warning("A mass message is not fit to be sent.", extra={"field": error.field})
@@ -158,7 +159,12 @@ def platform_names(envelope: Envelope) -> dict[str, str]:
     return dict(contacts.values_list("member__external_id", "external_userid"))
 
 
-def receivers(envelope: Envelope, names: dict[str, str]) -> dict[str, list[str]]:
+class Receivers(TypedDict, total=False):
+    chat_ids: list[str]
+    external_userids: list[str]
+
+
+def receivers_of(envelope: Envelope, names: dict[str, str]) -> Receivers:
     ids = [names[m.recipient_ref] for m in envelope.messages if m.recipient_ref in names]
     if envelope.recipient_kind == RecipientKind.CHAT:
         return {"chat_ids": ids}

@@ -6,7 +6,7 @@ before they are sent, and again when little of their life is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ MEDIA_LIFE = timedelta(days=3)
 #: With less than this left a file is uploaded again: a call may be repeated for hours.
 LEAST_LIFE = timedelta(hours=12)
 
-FILE_FORMS = {
+FILE_FORMS: dict[AttachmentKind, Callable[[str], Attachment]] = {
     AttachmentKind.IMAGE: Image,
     AttachmentKind.VIDEO: Video,
     AttachmentKind.FILE: File,

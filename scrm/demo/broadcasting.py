@@ -94,27 +94,25 @@ class MassStory:
 
     def arrive(self) -> None:
         mark, began = self.stage.mark, self.stage.mark - FOUNDED_DAYS_AGO * 86_400
-        people = [
-            [f"wm{mark}x{n}", f"顾客{n}", "", began] for n in range(self.chats * self.members)
-        ]
+        names = [f"wm{mark}x{n}" for n in range(self.chats * self.members)]
+        inside = [names[n * self.members : (n + 1) * self.members] for n in range(self.chats)]
         groups = [
             [
                 "",
                 f"门店 {n + 1} 群",
                 self.userids[n % self.owners],
                 began,
-                [[each[0], began] for each in people[n * self.members : (n + 1) * self.members]],
+                [[name, began] for name in inside[n]],
             ]
             for n in range(self.chats)
         ]
-        staff = [[userid, f"群主{n + 1:02d}"] for n, userid in enumerate(self.userids)]
-        content = {"staff": staff, "customers": people, "groups": groups}
-        chat_ids = self.stage.company.do("load", content=content)["groups"]
-        names = [each[0] for each in people]
-        self.people = {
-            chat_id: names[n * self.members : (n + 1) * self.members]
-            for n, chat_id in enumerate(chat_ids)
+        content = {
+            "staff": [[userid, f"群主{n + 1:02d}"] for n, userid in enumerate(self.userids)],
+            "customers": [[name, f"顾客{n}", "", began] for n, name in enumerate(names)],
+            "groups": groups,
         }
+        chat_ids = self.stage.company.do("load", content=content)["groups"]
+        self.people = dict(zip(chat_ids, inside, strict=True))
         self.stage.say(f"企业微信里有 {self.owners} 位群主的 {self.chats} 个群。")
 
     def be_seen(self) -> None:

@@ -64,7 +64,7 @@ class FestivalStory:
         first = broadcast.scheduled_at.astimezone(zone)
         stage.say(
             f"“{broadcast.name}”每年{Festival(festival).label}"
-            f"{f'{offset} 天后' if offset > 0 else f'前 {-offset} 天'}发送，"
+            f"{f'前 {-offset} 天' if offset < 0 else f'后 {offset} 天'}发送，"
             f"下次 {first:%Y-%m-%d %H:%M}。"
         )
         stage.wait("节日群发", lambda: self._is_over(broadcast))

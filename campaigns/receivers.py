@@ -13,6 +13,7 @@ from campaigns.services.approving import settle_approval_task
 from campaigns.services.contact_welcoming import plan_contact_welcome
 from campaigns.services.contents import note_measured
 from campaigns.services.experimenting import note_start
+from campaigns.services.forgetting import forget_member
 from campaigns.services.occasions import note_tiers_reached
 from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
@@ -36,6 +37,7 @@ from campaigns.signals import (
 from members.signals import (
     churn_scored,
     contact_added,
+    member_erased,
     member_joined,
     members_joined,
     split_invited,
@@ -51,6 +53,11 @@ from scrm.wecom.signals import clock_heard
 def welcome_newcomer(*, stay_id: int | None = None, **_: object) -> None:
     if stay_id is not None:
         plan_welcome(stay_id)
+
+
+@receiver(member_erased)
+def forget_what_was_sent(*, member_id: int, **_: object) -> None:
+    forget_member(member_id)
 
 
 @receiver(members_joined)

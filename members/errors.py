@@ -101,6 +101,12 @@ class ReasonMissing(InvalidInput):
     field = "reason"
 
 
+class AlreadyErased(DomainError):
+    """Nothing is kept that says who they are, and nothing is to be written down again."""
+
+    code = "already_erased"
+
+
 class AlreadyLeft(DomainError):
     code = "already_left"
 

@@ -39,6 +39,9 @@ classifications_swept = Signal()
 # member_id: int, purpose: str
 consent_recorded = Signal()
 
+# member_id: int; what says who they are is gone here, and is to go wherever else it is kept
+member_erased = Signal()
+
 # plan_id: int; the children exist, the lists of whom to invite are being made
 split_started = Signal()
 

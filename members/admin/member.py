@@ -23,6 +23,7 @@ from unfold.widgets import (
 from communities.models import Community
 from members.admin.classification import Classifications, ClassifiedAsFilter, ClassifyButton
 from members.admin.consent import ConsentButton, Consents
+from members.admin.erasing import EraseButton
 from members.admin.follow import Follows
 from members.admin.stay import PRESENCE_COLOURS, StayInline, presence
 from members.admin.tag import TagActions, TagFilter, Tags
@@ -181,7 +182,12 @@ class EntryDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
 @admin.register(Member)
 class MemberAdmin(
-    TierButtons, ClassifyButton, ConsentButton, TagActions, EnterpriseModelAdmin[Member]
+    TierButtons,
+    ClassifyButton,
+    ConsentButton,
+    EraseButton,
+    TagActions,
+    EnterpriseModelAdmin[Member],
 ):
     form = MemberForm
     view_capability = Capability.VIEW_MEMBERS
@@ -206,7 +212,15 @@ class MemberAdmin(
         Follows,
         RecentDays,
     )
-    actions_detail = ("apply", "change_phone", "classify", "consent", "lock_tier", "retier")
+    actions_detail = (
+        "apply",
+        "change_phone",
+        "classify",
+        "consent",
+        "lock_tier",
+        "retier",
+        "erase",
+    )
     actions = ("add_tag", "remove_tag")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Member]:

@@ -16,12 +16,13 @@ from members.models import Member, MemberIdentity, Membership, MemberTag, Tag
 from members.models.member import IdentityKind
 from members.rules.birthdays import birthday_number, birthday_words
 from members.rules.phones import masked, normalised
+from members.services.erasing import erase_member
 from members.services.registering import edit_member, register_member
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
 from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
-from scrm.shared.api.verbs import VerbViewSet
+from scrm.shared.api.verbs import VerbViewSet, command
 from scrm.shared.crypto import lookup_digest
 
 VIEW, MANAGE = Capability.VIEW_MEMBERS, Capability.MANAGE_MEMBERS
@@ -49,7 +50,15 @@ class MemberSerializer(StrictModelSerializer[Member]):
 
     class Meta:
         model = Member
-        fields = ("id", "external_id", "nickname", "phone", "birthday", "created_at")
+        fields = (
+            "id",
+            "external_id",
+            "nickname",
+            "phone",
+            "birthday",
+            "erased_at",
+            "created_at",
+        )
 
     def get_phone(self, member: Member) -> str:
         return masked(member.phone)
@@ -68,6 +77,12 @@ class EditMemberSerializer(StrictSerializer):
     nickname = serializers.CharField(max_length=120, required=False)
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
     birthday = BirthdayField(required=False, allow_null=True)
+
+
+class EraseSerializer(StrictSerializer):
+    reason = serializers.CharField(
+        max_length=300, help_text=_("谁、怎样要求抹除的；不要写姓名和联系方式。")
+    )
 
 
 class MemberFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
@@ -122,6 +137,7 @@ class MemberViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSe
         "retrieve": VIEW,
         "create": MANAGE,
         "partial_update": MANAGE,
+        "erase": MANAGE,
     }
 
     def get_queryset(self) -> models.QuerySet[Member]:
@@ -135,3 +151,8 @@ class MemberViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSe
     @extend_schema(request=EditMemberSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         return self.run_verb(edit_member, body=EditMemberSerializer, partial=True)
+
+    @command(body=EraseSerializer)
+    def erase(self, request: Request, pk: str) -> Response:
+        """应本人要求抹除个人信息，不能撤销。历史记录里只剩编号；以后的导入和同步也不会写回。"""
+        return self.run_verb(erase_member, body=EraseSerializer)

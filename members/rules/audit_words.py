@@ -15,6 +15,7 @@ AUDIT_WORDS = {
     "undo_decision": _("撤销审核决定"),
     "withdraw_application": _("撤回入群申请"),
     "observe_join": _("记录平台入群"),
+    "erase_member": _("抹除个人信息"),
     "block_member": _("加入黑名单"),
     "unblock_member": _("移出黑名单"),
     "submit_evidence": _("上传凭证照片"),

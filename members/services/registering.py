@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from members.errors import ExternalIdTaken, NotAPhone, PhoneTaken
+from members.errors import AlreadyErased, ExternalIdTaken, NotAPhone, PhoneTaken
 from members.models import Member, MemberIdentity
 from members.models.member import IdentityKind
 from members.rules.phones import masked, normalised
@@ -62,6 +62,8 @@ def add_member(
 def edit_member(member_id: int, *, actor: User, **changes: Unpack[MemberFields]) -> Member:
     """Change a nickname, phone number or birthday; the customer number stays."""
     member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    if member.erased_at is not None:
+        raise AlreadyErased(_("这位成员的个人信息已应本人要求抹除，不能再填写。"))
     before = picture(member)
     if "nickname" in changes:
         member.nickname = changes["nickname"]

@@ -135,6 +135,8 @@ class _Batch:
         if member is None:
             words = {"id": shown(each.external_id)}
             raise BadRow("unknown_member", _("没有客户编号为“%(id)s”的成员。") % words)
+        if member.erased_at is not None:
+            raise BadRow("erased", _("这位客户的个人信息已应本人要求抹除，不再导入。"))
         value = self.values.get((each.axis, each.value))
         if value is None:
             words = {"axis": shown(each.axis), "value": shown(each.value)}

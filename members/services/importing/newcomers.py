@@ -77,6 +77,8 @@ def take_row(enterprise: Enterprise, row: Row, *, community: Community | None) -
     birthday = read_birthday(row[3], "birthday")
     member = Member.objects.filter(enterprise=enterprise, external_id=external_id).first()
     is_new = member is None
+    if member is not None and member.erased_at is not None:
+        raise BadRow("erased", _("这位客户的个人信息已应本人要求抹除，不再导入。"))
     if member is None:
         member = add_member(
             enterprise,

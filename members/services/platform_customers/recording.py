@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import batched
 
@@ -45,8 +46,10 @@ def record_customers(
     for each in details:
         for follow in each.follows:
             if (staff_id := staff_ids.get(follow.userid.lower())) is not None:
-                pair = (staff_id, member_ids[each.external_userid])
-                _tell(told.setdefault(pair, Told(each.external_userid)), follow, read_at)
+                member = members[member_ids[each.external_userid]]
+                seen = follow if member.erased_at is None else replace(follow, remark="")
+                pair = (staff_id, member.pk)
+                _tell(told.setdefault(pair, Told(each.external_userid)), seen, read_at)
     counts, _rows = record_follows(connection, told)
     rename_members(members, {member_ids[key]: (key, p.name) for key, p in people.items()})
     counts["seen"] = len(told)
@@ -88,6 +91,8 @@ def rename_members(members: Mapping[int, Member], names: Mapping[int, tuple[str,
     for pk, (external_userid, name) in names.items():
         member = members[pk]
         is_theirs = member.external_id in ("", external_userid)
+        if member.erased_at is not None:
+            continue
         if is_theirs and name and member.nickname != name[:120]:
             member.nickname = name[:120]
             renamed.append(member)

@@ -8,12 +8,18 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Broadcast, Schedule, WelcomeDelivery
 from campaigns.rules.schedules import DayRule
-from campaigns.rules.status import BROADCAST_MOVES, OPEN_WELCOME
+from campaigns.rules.status import OPEN_WELCOME, BroadcastStatus
 from campaigns.selectors.calendar import calendar_of
 from scrm.shared.clock import database_now
 from scrm.shared.diagnosis import Finding, check, failed, fine, warning
 
 LATE_AFTER = timedelta(minutes=2)  # the sweeps run every few seconds
+OVER = (
+    BroadcastStatus.COMPLETED,
+    BroadcastStatus.PARTIALLY_COMPLETED,
+    BroadcastStatus.FAILED,
+    BroadcastStatus.CANCELLED,
+)
 ANNOUNCED_BEFORE = timedelta(days=31)  # the year's make-up days are known by then
 
 
@@ -34,9 +40,7 @@ def working_days_are_known() -> Finding:
     """Whoever sends on working days needs next year's make-up days, announced late in this one."""
     title = _("工作日日历")
     now = database_now()
-    looking = Schedule.objects.exclude(day_rule=DayRule.ANY).filter(
-        broadcast__status__in=list(BROADCAST_MOVES)
-    )
+    looking = Schedule.objects.exclude(day_rule=DayRule.ANY).exclude(broadcast__status__in=OVER)
     enterprises = looking.order_by().values_list("broadcast__enterprise", flat=True).distinct()
     year = (now + ANNOUNCED_BEFORE).year
     unknown = [pk for pk in enterprises if not calendar_of(pk).knows(year)]

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -18,6 +19,7 @@ from campaigns.errors import (
     TimeIsGiven,
 )
 from campaigns.models import Broadcast, HolidayOverride, Run, Schedule
+from campaigns.rules.schedule import judge_slot, judge_slots
 from campaigns.rules.schedules import DayRule, ScheduleKind
 from campaigns.rules.status import BroadcastStatus, FreezeAt, MisfirePolicy, RunStatus
 from campaigns.selectors.calendar import planned_until, upcoming_times
@@ -74,6 +76,17 @@ def test_a_draft_is_given_a_schedule_and_its_next_times_are_known():
     assert len(times) == 5
     assert {local_clock(one) for one in times} == {time(10)}
     assert AuditEvent.objects.get(verb="set_schedule").after["rrule"] == "FREQ=DAILY"
+
+
+@pytest.mark.django_db
+def test_its_hours_are_those_of_the_enterprise_unless_it_says_otherwise():
+    broadcast = BroadcastFactory(author__enterprise__time_zone="Asia/Tokyo")
+
+    assert set_schedule(broadcast.pk, actor=broadcast.author, **DAILY).time_zone == "Asia/Tokyo"
+
+    elsewhere = {**DAILY, "time_zone": "Europe/Berlin"}
+    changed = set_schedule(broadcast.pk, actor=broadcast.author, **elsewhere)
+    assert changed.time_zone == "Europe/Berlin"
 
 
 @pytest.mark.django_db
@@ -299,6 +312,7 @@ def test_a_day_that_became_a_holiday_is_not_sent_on():
     ("policy", "grace", "expected"),
     [
         (MisfirePolicy.RUN_LATE, 60, ["skipped", "skipped", "skipped", "freezing"]),
+        (MisfirePolicy.RUN_LATE, 999, ["skipped", "skipped", "skipped", "freezing"]),
         (MisfirePolicy.RUN_LATE, 30, ["skipped"] * 4),
         (MisfirePolicy.SKIP, 60, ["skipped"] * 4),
         (MisfirePolicy.ASK, 60, ["skipped", "skipped", "skipped", "asked"]),
@@ -511,3 +525,34 @@ def test_three_schedulers_of_a_schedule_by_the_second_begin_each_second_once():
     assert len(planned) >= 13
     assert planned == [first + timedelta(seconds=n) for n in range(len(planned))]
     assert set(statuses(broadcast)) == {RunStatus.FREEZING}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twin_schedulers_that_only_look_would_begin_it_three_times():
+    due_broadcast(members=1)
+    everybody_has_looked = Barrier(3)
+
+    def look(_):
+        try:
+            due = list(Broadcast.objects.due(timezone.now()).values_list("scheduled_at"))
+            everybody_has_looked.wait(10)
+            return due
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as threads:
+        decided = [slot for slots in threads.map(look, range(3)) for slot in slots]
+
+    assert len(decided) == 3
+
+
+def test_twin_missed_slots_judged_one_by_one_would_all_be_sent():
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    slots = [now - timedelta(hours=n, minutes=50) for n in (3, 2, 1, 0)]
+    late = {"now": now, "policy": MisfirePolicy.RUN_LATE, "grace": timedelta(hours=5)}
+
+    alone = [judge_slot(slot, **late).verdict for slot in slots]
+    together = [one.verdict for one in judge_slots(slots, **late, is_complete=True)]
+
+    assert alone == ["run"] * 4
+    assert together == ["skip", "skip", "skip", "run"]

@@ -386,3 +386,30 @@ class CapTaken(DomainError):
 class ServiceHasNoCap(InvalidInput):
     code = "service_has_no_cap"
     field = "category"
+
+
+class CannotMoveSop(DomainError):
+    """The plan, the chat's run through it or the task is not in a state that allows this."""
+
+    code = "cannot_move_sop"
+
+
+class SopNeedsSteps(DomainError):
+    code = "sop_needs_steps"
+
+
+class BadSopStep(InvalidInput):
+    """``details`` says which one, counted from 1."""
+
+    code = "bad_sop_step"
+    field = "steps"
+
+
+class BadSopChats(InvalidInput):
+    code = "bad_sop_chats"
+    field = "chats"
+
+
+class BadSopItems(InvalidInput):
+    code = "bad_sop_items"
+    field = "items"

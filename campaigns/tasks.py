@@ -16,6 +16,7 @@ from campaigns.services import (
     evaluating,
     polling,
     reporting,
+    sop_running,
     watching,
 )
 from campaigns.services.draining import drain_slice
@@ -120,3 +121,8 @@ def report_runs() -> None:
 @shared_task(name="campaigns.evaluate_experiments")
 def evaluate_experiments() -> None:
     evaluating.evaluate_due_experiments()
+
+
+@shared_task(name="campaigns.advance_sop")
+def advance_sop() -> None:
+    sop_running.advance_sop()

@@ -35,6 +35,8 @@ SCHEDULE: dict[str, Entry] = {
     "experiments": every(60, "campaigns.evaluate_experiments"),
     # How much later than a colleague's tap, or somebody's stop, we look or act at the platform.
     "unconfirmed messages": every(15, "campaigns.sweep_polls"),
+    # How late a step of a plan for group chats may be.
+    "plans of chats": every(30, "campaigns.advance_sop"),
     # A newcomer whose wake-up was lost still reads the welcome while looking at the chat.
     "welcomes": every(5, "campaigns.sweep_welcomes"),
     # A code of the platform lasts 20 seconds, so a lost wake-up leaves time for another.

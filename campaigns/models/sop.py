@@ -163,6 +163,10 @@ class SopEnrolment(models.Model):
     def __str__(self) -> str:
         return f"{self.plan_id}/{self.chat_id} ({self.pk})"
 
+    @property
+    def enterprise_id(self) -> int:
+        return self.plan.enterprise_id
+
 
 class SopTaskQuerySet(models.QuerySet["SopTask"]):
     def visible_to(self, user: User) -> SopTaskQuerySet:
@@ -238,3 +242,7 @@ class SopTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.enrolment_id}/{self.step_id} ({self.pk})"
+
+    @property
+    def enterprise_id(self) -> int:
+        return self.step.plan.enterprise_id

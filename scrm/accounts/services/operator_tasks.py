@@ -6,6 +6,8 @@ ends the task by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +59,34 @@ def open_task(
         task.title, task.details = title[:200], details or {}
         task.save(update_fields=["title", "details"])
     return task
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One of many things to ask for."""
+
+    subject: Model
+    title: str
+    details: dict[str, object]
+    assignee: Staff | None = None
+
+
+@transaction.atomic
+def open_tasks(kind: TaskKind, asked: Sequence[Asked]) -> list[OperatorTask]:
+    """Ask for many things at once, each about a subject that nobody was asked about yet. In the
+    order they were given."""
+    return OperatorTask.objects.bulk_create(
+        OperatorTask(
+            enterprise_id=enterprise_of(one.subject),
+            kind=kind,
+            object_type=one.subject._meta.label_lower,
+            object_id=one.subject.pk,
+            title=one.title[:200],
+            details=one.details,
+            assignee=one.assignee if one.assignee is not None and one.assignee.is_active else None,
+        )
+        for one in asked
+    )
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from campaigns.rules.media import content_type_of
 
 def file_answer(asset: MediaAsset) -> FileResponse:
     """Never run, and never kept by anybody on the way."""
-    kind = content_type_of(asset.file.name)
+    kind = content_type_of(asset.file.name or "")
     response = FileResponse(
         asset.file.open("rb"),
         as_attachment=not kind.startswith(("image/", "video/")),

@@ -85,9 +85,14 @@ class ContentForm(EnterpriseForm):
             return
         newest = self.instance.versions.order_by("-number").first()
         if newest is not None:
-            self.initial |= {"body": newest.body, "attachments": newest.attachments}
+            self.initial = {
+                **self.initial,
+                "body": newest.body,
+                "attachments": newest.attachments,
+            }
         visible = MediaAsset.objects.visible_to(self.user).order_by("-pk")
-        self.fields["attachments"].offer(visible[:OFFERED_ASSETS])
+        field: Any = self.fields["attachments"]
+        field.offer(visible[:OFFERED_ASSETS])
 
 
 class VersionInline(EnterpriseTabularInline[ContentVersion, Content]):

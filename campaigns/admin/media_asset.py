@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
@@ -58,7 +57,7 @@ class RenameForm(EnterpriseForm):
         fields = ("name",)
 
 
-def keep_upload(*, actor: User, upload: UploadedFile, kind: str = "") -> MediaAsset:
+def keep_upload(*, actor: User, upload: Any, kind: str = "") -> MediaAsset:
     return upload_media(actor=actor, upload=upload, name=upload.name or "", kind=kind)
 
 
@@ -78,9 +77,11 @@ class MediaAssetAdmin(EnterpriseModelAdmin[MediaAsset]):
     ordering = ("-pk",)
     readonly_fields = ("picture", "kind", "amount", "uploaded_by", "uploaded_at")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         kwargs["form"] = RenameForm if obj else UploadForm
-        return super().get_form(request, obj, **kwargs)
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

@@ -106,7 +106,8 @@ class ContentVersionSerializer(StrictModelSerializer[ContentVersion]):
         words = [version.body, *texts_of(version.attachments)]
         texts = [Text("body", "", "\n".join(words))]
         found = judged(texts, enterprise_id=acting_user(self.context["request"]).enterprise_id)
-        return FindingSerializer([one.finding for one in found], many=True).data
+        findings: Any = [one.finding for one in found]
+        return FindingSerializer(findings, many=True).data
 
 
 class ContentBodySerializer(StrictSerializer):

@@ -324,6 +324,6 @@ def _earlier_blast(broadcast: Broadcast, *, now: datetime) -> Run | None:
     ).select_related("broadcast")
     if broadcast.channel_account.kind != REHEARSAL:
         runs = runs.exclude(broadcast__channel_account__kind=REHEARSAL)
-    if broadcast.pk is not None:
+    if not broadcast._state.adding:
         runs = runs.exclude(broadcast=broadcast.pk)
     return runs.order_by("-started_at").first()

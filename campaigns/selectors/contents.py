@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models.manager import BaseManager
+from django.db.models import Manager
 
 from campaigns.models import Broadcast, MediaAsset, Schedule, Segment
 from campaigns.rules.attachments import Attachment, assets_named
@@ -56,7 +56,7 @@ def attachment_facts(attachments: Iterable[Attachment]) -> list[Attachment]:
     ]
 
 
-def _ids(rows: BaseManager[Any]) -> list[int]:
+def _ids(rows: Manager[Any]) -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 

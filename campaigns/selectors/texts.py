@@ -52,7 +52,7 @@ def judged(texts: Iterable[Text], *, enterprise_id: int) -> list[Judged]:
 
 
 def _arms(broadcast: Broadcast) -> Iterator[Text]:
-    if broadcast.pk is None:
+    if broadcast._state.adding:
         return
     arms = ExperimentArm.objects.filter(experiment__broadcast=broadcast).exclude(body="")
     for arm in arms.order_by("number"):

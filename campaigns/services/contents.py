@@ -3,7 +3,7 @@ learnt by sending it, and round again."""
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from django.db import transaction
 from django.db.models import Max
@@ -100,9 +100,10 @@ def revise_content(content_id: int, *, actor: User, **changes: Unpack[Revision])
     """What a page saves at once: its facts, and a new version where the text or the attachments
     are others than those of the newest."""
     newest = ContentVersion.objects.filter(content=content_id).order_by("-number").first()
-    body = changes.pop("body", newest.body if newest else "")
-    attachments = changes.pop("attachments", newest.attachments if newest else [])
-    content = edit_content(content_id, actor=actor, **changes)
+    body = changes.get("body", newest.body if newest else "")
+    attachments = changes.get("attachments", newest.attachments if newest else [])
+    facts = {name: value for name, value in changes.items() if name in FIELDS}
+    content = edit_content(content_id, actor=actor, **cast(ContentFields, facts))
     is_new = newest is None or (body.strip(), attachments) != (newest.body, newest.attachments)
     if is_new and (body.strip() or attachments):
         write_version(content_id, actor=actor, body=body, attachments=attachments)

@@ -75,7 +75,7 @@ def rename_media(asset_id: int, *, actor: User, name: str) -> MediaAsset:
     """What recipients see as the name of a file."""
     asset = MediaAsset.objects.select_for_update(no_key=True).get(pk=asset_id)
     before = snapshot(asset, ["name"])
-    asset.name = clean_name(name, asset.file.name.rpartition(".")[2])
+    asset.name = clean_name(name, str(asset.file.name).rpartition(".")[2])
     asset.save(update_fields=["name"])
     after = snapshot(asset, ["name"])
     record_audit(actor, verb="rename_media", subject=asset, before=before, after=after)

@@ -56,7 +56,7 @@ def _resaved(data: bytes, kind: str) -> bytes:
             raise _too_many_pixels()
         if getattr(picture, "is_animated", False) and kind == "PNG":
             raise BadFile(_("平台不支持动图，请换一张。"))
-        upright = picture
+        upright: Image.Image = picture
         if picture.getexif().get(ORIENTATION, 1) != 1:
             upright = ImageOps.exif_transpose(picture)
         upright.load()

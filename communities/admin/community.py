@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdow
 from unfold.decorators import action, display
 
 from communities.admin.community_facts import facts_of
+from communities.admin.community_form import CommunityForm
 from communities.admin.moves import MOVES, move_button, name_of
 from communities.admin.policy_dialog import PolicyDialog
 from communities.admin.split_button import SplitDialog, SplitPlans, open_split
@@ -127,6 +128,7 @@ class SizeFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
 
 @admin.register(Community)
 class CommunityAdmin(EnterpriseModelAdmin[Community]):
+    form = CommunityForm
     view_capability = Capability.VIEW_COMMUNITIES
     add_capability = Capability.MANAGE_COMMUNITIES
     change_capability = Capability.MANAGE_COMMUNITIES
@@ -189,6 +191,7 @@ class CommunityAdmin(EnterpriseModelAdmin[Community]):
             _("负责人与规模"),
             {"fields": (("owner", "backup_owner", "adviser"), ("minimum_size", "target_size"))},
         ),
+        (_("发送"), {"fields": ("allowed_categories", "advert_share_limit")}),
     )
     readonly_fields = ("status",)
     ordering = ("-pk",)

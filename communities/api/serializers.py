@@ -17,7 +17,7 @@ from communities.models import (
     Tier,
     TierScheme,
 )
-from communities.rules.kinds import Circle, CommunityKind, EntryMode, PurposeKind
+from communities.rules.kinds import Circle, CommunityKind, ContentCategory, EntryMode, PurposeKind
 from communities.rules.status import CommunityStatus, moves_from
 from communities.services.gatekeeping import LONGEST_INTERVAL, LONGEST_REVIEW
 from scrm.accounts.models import Staff
@@ -165,6 +165,8 @@ class CommunitySerializer(StrictModelSerializer[Community]):
             "backup_owner_name",
             "minimum_size",
             "target_size",
+            "allowed_categories",
+            "advert_share_limit",
             "member_count",
             "capacity",
             "status",
@@ -260,6 +262,19 @@ class CommunityBodySerializer(StrictSerializer):
     backup_owner = staff_field()
     minimum_size = serializers.IntegerField(required=False, min_value=0, max_value=1_000_000)
     target_size = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000)
+    allowed_categories = serializers.ListField(
+        child=serializers.ChoiceField(ContentCategory.choices),
+        max_length=len(ContentCategory),
+        required=False,
+        help_text=_("留空表示都允许；服务类总是允许。"),
+    )
+    advert_share_limit = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=100,
+        help_text=_("近几天的消息里广告最多占百分之几；null 用企业的规则，不能比企业的更宽。"),
+    )
 
 
 class MoveSerializer(StrictSerializer):

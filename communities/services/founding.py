@@ -40,6 +40,8 @@ class CommunityFields(TypedDict, total=False):
     backup_owner: Staff | None
     minimum_size: int
     target_size: int
+    allowed_categories: list[str]
+    advert_share_limit: int | None
 
 
 @transaction.atomic

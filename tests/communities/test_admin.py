@@ -101,12 +101,16 @@ def test_a_community_is_made_in_the_admin(user, page):
         "purpose_kind": "single",
         "minimum_size": 10,
         "target_size": 100,
+        "allowed_categories": ["benefit", "event"],
+        "advert_share_limit": 20,
     }
     answer = page.post(reverse("admin:communities_community_add"), data)
 
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     community = Community.objects.get()
     assert (community.enterprise, community.status) == (user.enterprise, CommunityStatus.DRAFT)
+    assert community.allowed_categories == ["benefit", "event"]
+    assert community.advert_share_limit == 20
 
 
 def buttons_of(page, community):

@@ -26,7 +26,7 @@ from campaigns.channels.protocol import (
 )
 from campaigns.channels.wecom_media import forget_uploads, kinds_of, platform_form
 from campaigns.models import Dispatch
-from campaigns.rules.status import RecipientKind
+from campaigns.rules.status import DispatchStatus, RecipientKind
 from members.models import Follow
 from scrm.shared.clock import database_now
 from scrm.wecom.client import InvalidArguments, Kind, WecomClient, WecomRefusal, client_for
@@ -191,7 +191,7 @@ def outcomes_of(
 
 def find_task(client: WecomClient, envelope: Envelope) -> MassMessage | None:
     """The oldest task made since the first attempt for this sender and with these contents, that
-    is nobody else's."""
+    is nobody else's. While another call of the sender is unanswered too, it may be theirs."""
     alike = [task for task in listed(client, envelope) if is_alike(task, envelope)]
     ids = [task.msgid for task in alike]
     adopted = set(
@@ -203,8 +203,20 @@ def find_task(client: WecomClient, envelope: Envelope) -> MassMessage | None:
     for task in sorted(free, key=lambda each: (each.created_at is None, each.created_at)):
         asked = client.mass_message_tasks(task.msgid).items
         if any(row.userid.lower() == envelope.sender.lower() for row in asked):
+            if is_another_unanswered(envelope):
+                raise OutcomeUnknown("alike_in_flight")
             return task
     return None
+
+
+def is_another_unanswered(envelope: Envelope) -> bool:
+    others = Dispatch.objects.filter(
+        run__broadcast__channel_account=envelope.account,
+        sender=envelope.sender,
+        status=DispatchStatus.LEASED,
+        attempted_at__isnull=False,
+    )
+    return others.exclude(pk=dispatch_of(envelope)).exists()
 
 
 def listed(client: WecomClient, envelope: Envelope) -> Iterator[MassMessage]:

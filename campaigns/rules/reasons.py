@@ -98,6 +98,7 @@ REASONS: dict[str, Reason] = {
     "stopped": _permanent(_("群主确认前已停止")),
     "halted": _permanent(_("群发被叫停，群主确认前已停止")),
     "not_listed_yet": _transient(_("还不知道平台是否收到，正在核对")),
+    "alike_in_flight": _transient(_("同一位员工还有一次没有应答的群发，正在核对")),
     "not_connected": _transient(_("渠道账号没有连接企业微信")),
     "connection_paused": _transient(_("企业微信连接已暂停")),
     "media_is_slow": _transient(_("附件上传太慢，稍后再试")),

@@ -127,7 +127,8 @@ def poll_dispatch(dispatch: Dispatch, client: WecomClient) -> None:
     confirmed_at = dispatch.confirmed_at
     if confirmed_at is None and task is not None and task.status:
         confirmed_at = task.sent_at or now
-    results = _results(client, dispatch) if confirmed_at is not None else {}
+    sender = task.userid if task is not None else dispatch.sender
+    results = _results(client, dispatch, sender) if confirmed_at is not None else {}
     look = Look(
         wait=_wait(dispatch, now, submitted_at, confirmed_at, stops=stops),
         results=results,
@@ -202,19 +203,20 @@ def _withdraw(client: WecomClient, dispatch: Dispatch) -> None:
 
 
 def _task(client: WecomClient, dispatch: Dispatch) -> MassMessageTask | None:
-    page = client.mass_message_tasks(dispatch.remote_id)
-    for task in page.items:
-        if task.userid.lower() == dispatch.sender.lower():
-            return task
-    return None
+    """What the sender is asked to do. Nobody else is asked by a message of ours, so a lone row is
+    theirs, even if the directory has renamed them since."""
+    rows = client.mass_message_tasks(dispatch.remote_id).items
+    if len(rows) == 1:
+        return rows[0]
+    return next((row for row in rows if row.userid.lower() == dispatch.sender.lower()), None)
 
 
-def _results(client: WecomClient, dispatch: Dispatch) -> dict[int, Result]:
+def _results(client: WecomClient, dispatch: Dispatch, sender: str) -> dict[int, Result]:
     broadcast = dispatch.run.broadcast
     ids = refs_at_platform(broadcast, dispatch.recipient_ids)
     for_chats = broadcast.target == BroadcastTarget.CHATS
     results = {}
-    for row in _rows(client, dispatch):
+    for row in _rows(client, dispatch.remote_id, sender):
         recipient_id = ids.get(row.chat_id if for_chats else row.external_userid)
         result = RESULTS.get(row.status)
         if recipient_id is not None and result is not None:
@@ -222,10 +224,10 @@ def _results(client: WecomClient, dispatch: Dispatch) -> dict[int, Result]:
     return results
 
 
-def _rows(client: WecomClient, dispatch: Dispatch) -> Iterator[MassMessageResult]:
+def _rows(client: WecomClient, msgid: str, sender: str) -> Iterator[MassMessageResult]:
     cursor = ""
     while True:
-        page = client.mass_message_results(dispatch.remote_id, dispatch.sender, cursor)
+        page = client.mass_message_results(msgid, sender, cursor)
         yield from page.items
         cursor = page.next_cursor
         if not cursor:

@@ -14,11 +14,13 @@ from django.utils.translation import gettext as _
 from campaigns.errors import CannotMove, ChannelIsOff, NothingToRetry
 from campaigns.models import Broadcast, Run
 from campaigns.rules.status import BroadcastStatus, RunStatus
-from campaigns.services.freezing import dispatch_size_of
+from campaigns.selectors.senders import senders_sql
+from campaigns.services.freezing import NO_SENDERS, dispatch_size_of
 from campaigns.services.moving import locked_broadcast, move_broadcast
 from campaigns.signals import broadcast_resumed
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit
+from scrm.shared.sql import named_sql
 
 #: How many dispatches are gone through in one statement.
 STEP = 50
@@ -29,20 +31,20 @@ ENDED_WITH_FAILURES = frozenset({BroadcastStatus.PARTIALLY_COMPLETED, BroadcastS
 GOES_ON = frozenset({BroadcastStatus.RUNNING, BroadcastStatus.PAUSED})
 
 # The failed recipients leave their dispatch and its counter and become planned again, in dispatches
-# with the same arm and sender.
+# with the same arm. Whoever can send to them may be another by now.
 RETRY = """
 WITH old AS MATERIALIZED (
-    SELECT id, arm, sender, recipient_ids FROM campaigns_dispatch
-    WHERE run_id = %(run)s AND id > %(after)s AND id <= %(last)s AND failed_count > 0
-      AND status = 'done'
-    ORDER BY id LIMIT %(step)s
+    SELECT id, arm, recipient_ids FROM campaigns_dispatch
+    WHERE run_id = {run} AND id > {after} AND id <= {last} AND failed_count > 0
+      AND status IN ('done', 'awaiting')
+    ORDER BY id LIMIT {step}
     FOR NO KEY UPDATE
 ), moved AS (
     UPDATE campaigns_delivery delivery SET status = 'planned', reason = '', settled_at = NULL
     FROM old, unnest(old.recipient_ids) AS recipient (id)
-    WHERE delivery.run_id = %(run)s AND delivery.recipient_id = recipient.id
-      AND delivery.status = 'failed' AND delivery.reason = ANY(%(reasons)s)
-    RETURNING delivery.recipient_id, old.id AS dispatch_id, old.arm, old.sender
+    WHERE delivery.run_id = {run} AND delivery.recipient_id = recipient.id
+      AND delivery.status = 'failed' AND delivery.reason = ANY({reasons})
+    RETURNING delivery.recipient_id, old.id AS dispatch_id, old.arm
 ), left_behind AS (
     SELECT dispatch_id, count(*) AS gone, array_agg(recipient_id) AS ids
     FROM moved GROUP BY dispatch_id
@@ -54,16 +56,19 @@ WITH old AS MATERIALIZED (
             WHERE id <> ALL(left_behind.ids) ORDER BY place
         )
     FROM left_behind WHERE dispatch.id = left_behind.dispatch_id
+), placed AS (
+    SELECT moved.recipient_id, moved.arm, coalesce(sending.sender, '') AS sender
+    FROM moved LEFT JOIN ({senders}) sending ON sending.recipient_id = moved.recipient_id
 ), numbered AS (
     SELECT recipient_id, arm, sender, (row_number() OVER (
-        PARTITION BY arm, sender ORDER BY recipient_id) - 1) / %(size)s AS part
-    FROM moved
+        PARTITION BY arm, sender ORDER BY recipient_id) - 1) / {size} AS part
+    FROM placed
 ), batches AS (
     SELECT arm, sender, array_agg(recipient_id ORDER BY recipient_id) AS ids
     FROM numbered GROUP BY arm, sender, part
 ), cut AS (
     INSERT INTO campaigns_dispatch (run_id, sequence, recipient_ids, arm, sender)
-    SELECT %(run)s, %(sequence)s + row_number() OVER (ORDER BY ids) - 1, ids, arm, sender
+    SELECT {run}, {sequence} + row_number() OVER (ORDER BY ids) - 1, ids, arm, sender
     FROM batches
     RETURNING 1
 )
@@ -120,18 +125,18 @@ def _move(run: Run, broadcast: Broadcast, reasons: list[str]) -> int:
     after, retried = 0, 0
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(
+            statement = named_sql(
                 RETRY,
-                {
-                    "run": run.pk,
-                    "after": after,
-                    "last": last,
-                    "step": STEP,
-                    "reasons": reasons,
-                    "size": dispatch_size_of(broadcast),
-                    "sequence": run.dispatch_count,
-                },
+                run=run.pk,
+                after=after,
+                last=last,
+                step=STEP,
+                reasons=reasons,
+                size=dispatch_size_of(broadcast),
+                sequence=run.dispatch_count,
+                senders=senders_sql(broadcast) or NO_SENDERS,
             )
+            cursor.execute(statement.text, statement.params)
             through, moved, added = cursor.fetchone()
             if through is None:
                 return retried

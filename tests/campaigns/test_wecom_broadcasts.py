@@ -13,8 +13,11 @@ from campaigns.services.controlling import cancel_broadcast, halt_broadcast
 from campaigns.services.polled_results import Look, record_look
 from campaigns.services.polling import poll_due_dispatches
 from campaigns.services.reminding import remind_dispatch, remind_run
+from campaigns.services.retrying import retry_failed
 from campaigns.services.stopping import stop_dispatch
-from scrm.accounts.models import AuditEvent, OperatorTask
+from communities.models import GroupChat
+from communities.services.ownership.owning import name_owner
+from scrm.accounts.models import AuditEvent, OperatorTask, Staff
 from scrm.shared.clock import database_now
 from scrm.wecom.services.platform_clock import learn_clock
 from tests.accounts.factories import UserFactory
@@ -541,3 +544,39 @@ def test_another_time_on_the_platform_is_a_reason_to_look(world):
         pass
 
     assert states_of(run, lins) == [("expired", "not_confirmed")] * 2
+
+
+def test_who_failed_is_tried_again_by_whoever_owns_the_chat_now(world):
+    kept, given = world.owner("lin")
+    world.owner("wang", chats=0)
+    world.corp.change_owner(given.external_id, "wang")
+    run = world.sent()
+    assert states_of(run, [kept, given]) == [AWAITING, ("failed", "not_reachable")]
+    wang = Staff.objects.get(external_id="wang")
+    GroupChat.objects.filter(pk=given.pk).update(owner=wang, owner_userid="wang")
+    name_owner(reload(given))
+
+    retried = retry_failed(
+        run.pk, actor=UserFactory(enterprise=world.account.enterprise), reasons=["not_reachable"]
+    )
+    drain()
+
+    assert retried == 1
+    assert [list(message.tasks) for message in world.messages()] == [["lin"], ["wang"]]
+    world.tap("lin"), world.tap("wang")
+    world.look()
+    assert states_of(run, [kept, given]) == [DELIVERED] * 2
+    assert sums_agree(run)
+
+
+def test_what_may_be_anothers_is_not_taken_for_ours(world):
+    world.owner("lin")
+    world.corp.faults.lose_answer(CREATE, times=2)
+    runs = [world.sent(), world.sent()]
+
+    for run in runs:
+        retry_now(run)
+    drain()
+
+    assert len(world.messages()) == 2  # nothing was repeated
+    assert {dispatch_of(run, "lin").last_error for run in runs} == {"alike_in_flight"}

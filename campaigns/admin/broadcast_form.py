@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTextareaWidget
 
@@ -13,18 +14,21 @@ from campaigns.admin.broadcast_fields import AttachmentsField, HoursField, YuanF
 from campaigns.admin.broadcast_time import TIME_FIELDS, TimeFields, offer_times, rule_from
 from campaigns.models import Broadcast, ContentVersion, MediaAsset, Segment
 from campaigns.rules.contents import USABLE_CONTENT
+from campaigns.rules.status import BroadcastTarget
 from campaigns.selectors.calendar import schedule_of
 from campaigns.services.rehearsing import CHOICES
 from communities.admin.criterion_field import CriterionFormField, refuse_unknown
 from scrm.accounts.admin_scope import EnterpriseForm
 from scrm.accounts.models import User
-from scrm.shared.criteria import Criterion
+from scrm.shared.criteria import CHAT_METRICS, Criterion
 
 ASSETS_OFFERED = 200
 VERSIONS_OFFERED = 200
 TIME = "time_"
 #: Without these there is nothing to count yet.
-COUNTED = frozenset({"body", "communities", "criterion", "channel_account", "target"})
+COUNTED = frozenset(
+    {"body", "communities", "criterion", "chat_criterion", "channel_account", "target"}
+)
 
 CONTENT = (
     _("① 内容"),
@@ -47,6 +51,7 @@ AUDIENCE = (
             "segments",
             "excluded_segments",
             "criterion",
+            "chat_criterion",
             "chats",
             "freeze_at",
         )
@@ -79,8 +84,9 @@ class SegmentsField(forms.ModelMultipleChoiceField[Segment]):
 
 
 class BroadcastForm(TimeFields, EnterpriseForm):
-    criterion = CriterionFormField(
-        label=_("人群条件"), empty=_("没有条件：选中的社群里的所有人（或所有群）。")
+    criterion = CriterionFormField(label=_("人群条件"), empty=_("没有条件：选中的社群里的所有人。"))
+    chat_criterion = CriterionFormField(
+        label=_("群的条件"), empty=_("没有条件：选中的社群的所有群。"), registry=CHAT_METRICS
     )
     attachments = AttachmentsField(label=_("附件"), required=False)
     cost_amount = YuanField(label=_("成本（元）"), required=False, help_text=_("制作与权益成本。"))
@@ -109,6 +115,8 @@ class BroadcastForm(TimeFields, EnterpriseForm):
         if "body" not in self.fields:
             return  # a page that is only read
         kept = self.instance if self.instance.pk else None
+        if kept is not None and kept.target == BroadcastTarget.CHATS:
+            self.initial |= {"chat_criterion": kept.criterion, "criterion": {}}
         self.fields["error_budget_percent"].required = False
         offer_times(self, user=self.user, schedule=schedule_of(kept) if kept else None)
         fields: dict[str, Any] = self.fields
@@ -117,7 +125,12 @@ class BroadcastForm(TimeFields, EnterpriseForm):
         fields["attachments"].offer(assets[:ASSETS_OFFERED])
 
     def clean_criterion(self) -> dict[str, object]:
-        criterion: Criterion = self.cleaned_data["criterion"]
+        return self.known(self.cleaned_data["criterion"])
+
+    def clean_chat_criterion(self) -> dict[str, object]:
+        return self.known(self.cleaned_data["chat_criterion"])
+
+    def known(self, criterion: Criterion) -> dict[str, object]:
         refuse_unknown(criterion, enterprise_id=self.user.enterprise_id)
         return criterion.as_json()
 
@@ -126,9 +139,28 @@ class BroadcastForm(TimeFields, EnterpriseForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
+        self.choose_criterion()
         if self.rule is not None and self.rule["local_time"] is None:
             self.add_error("time_local", forms.ValidationError(_("请填发送的时间。"), "required"))
         return cleaned
+
+    def choose_criterion(self) -> None:
+        """Of the two builders the one that fits what it goes to; the other is not looked at."""
+        own = self.cleaned_data.pop("chat_criterion", None)
+        wrong = self.errors.pop("chat_criterion", None)
+        if self.cleaned_data.get("target") != BroadcastTarget.CHATS:
+            return
+        self.errors.pop("criterion", None)
+        if wrong is not None:
+            self.errors["chat_criterion"] = wrong
+        self.cleaned_data["criterion"] = own or {}
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        changed: list[str] = super().changed_data
+        if {"chat_criterion", "target"}.intersection(changed):
+            changed = [*changed, "criterion"]
+        return [name for name in dict.fromkeys(changed) if name != "chat_criterion"]
 
     @property
     def rule(self) -> dict[str, Any] | None:

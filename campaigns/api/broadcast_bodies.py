@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from campaigns.api.criterion import AudienceCriterionField
 from campaigns.models import Approval, ContentVersion, Segment
 from campaigns.rules.attachments import MAX_ATTACHMENTS
 from campaigns.rules.contents import AttachmentKind
@@ -14,7 +15,7 @@ from campaigns.rules.reasons import reason_words
 from campaigns.rules.status import BroadcastTarget, FreezeAt, MisfirePolicy
 from campaigns.selectors.checks import Level
 from campaigns.selectors.estimates import Excluded
-from communities.api.fields import CriterionField, VisibleRowsField
+from communities.api.fields import VisibleRowsField
 from communities.models import Community, GroupChat
 from communities.rules.kinds import ContentCategory
 from scrm.shared.api.fields import VisibleRelatedField
@@ -63,7 +64,9 @@ class EditBroadcastSerializer(StrictSerializer):
         required=False,
         help_text=_("只用于发到客户群；空表示这些社群的所有群。"),
     )
-    criterion = CriterionField(required=False)
+    criterion = AudienceCriterionField(
+        required=False, help_text=_("发给成员时说成员的指标，发到群时说群的指标。")
+    )
     segments: Any = VisibleRowsField(
         model=Segment,
         max_length=MOST_SEGMENTS,
@@ -178,6 +181,9 @@ class CheckSerializer(serializers.Serializer[Any]):
     )
     title = serializers.CharField()
     words = serializers.CharField()
+    is_overridable = serializers.BooleanField(
+        help_text=_("作者写明理由、审批人明确认可，就可以用。")
+    )
     details = serializers.DictField()
 
 

@@ -20,7 +20,9 @@ from scrm.shared.criteria import (
     Criterion,
     CriterionError,
     InvalidCriterion,
+    MetricRegistry,
     ValueType,
+    definition_of,
     parse_criterion,
 )
 from scrm.shared.criterion_words import describe
@@ -35,6 +37,7 @@ class CriterionWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untyp
     template_name = "communities/widgets/criterion.html"
     errors: tuple[dict[str, str], ...] = ()
     sentence = ""
+    registry: MetricRegistry = METRICS
     empty: Any = gettext_lazy("还没有条件：所有人都符合。")
 
     class Media:
@@ -54,7 +57,7 @@ class CriterionWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untyp
         identity = context["widget"]["attrs"].get("id") or f"id_{name}"
         context["widget"]["settings_id"] = f"{identity}_settings"
         context["widget"]["settings"] = {
-            **builder_settings(),
+            **builder_settings(self.registry),
             "empty": str(self.empty),
             "errors": self.errors,
             "sentence": self.sentence,
@@ -74,14 +77,15 @@ class BoundCriterion(BoundField):
                 for error in found
                 if error.params and "path" in error.params
             )
-            drawn.sentence = "" if found else _sentence(self.value())
+            drawn.sentence = "" if found else _sentence(self.value(), drawn.registry)
         return super().as_widget(widget, attrs, only_initial)
 
 
 class CriterionFormField(forms.Field):
     """Cleans to a ``Criterion``; nothing filled in is the empty one, unless it is required.
 
-    ``empty`` tells operators what a criterion without clauses means here.
+    ``empty`` tells operators what a criterion without clauses means here, ``registry`` what it is
+    about: members or group chats.
     """
 
     widget = CriterionWidget
@@ -89,10 +93,13 @@ class CriterionFormField(forms.Field):
         "required": gettext_lazy("请至少添加一个条件。"),
     }
 
-    def __init__(self, *, empty: Any = None, **options: Any) -> None:
+    def __init__(
+        self, *, empty: Any = None, registry: MetricRegistry = METRICS, **options: Any
+    ) -> None:
         options.setdefault("required", False)
         options.setdefault("label", gettext_lazy("门槛"))
         super().__init__(**options)
+        self.registry = self.widget.registry = registry
         if empty is not None:
             self.widget.empty = empty
 
@@ -114,7 +121,7 @@ class CriterionFormField(forms.Field):
             return Criterion()
         raw = _loaded(written)
         try:
-            return parse_criterion(raw)
+            return parse_criterion(raw, registry=self.registry)
         except InvalidCriterion as invalid:
             raise told(invalid.errors, raw) from invalid
 
@@ -160,7 +167,7 @@ def told(errors: Iterable[CriterionError], raw: object) -> forms.ValidationError
 
 def _message(error: CriterionError, clause: Mapping[str, object]) -> str:
     """In the words of the builder, where the language's own would mislead."""
-    metric = METRICS.get(str(clause.get("metric")))
+    metric = definition_of(str(clause.get("metric")))
     if error.code == "unknown_metric" and not clause.get("metric"):
         return _("请选择指标。")
     if error.code == "bad_value" and clause.get("value") == "":
@@ -205,9 +212,10 @@ def _loaded(written: str) -> object:
     return raw
 
 
-def _sentence(written: Any) -> str:
+def _sentence(written: Any, registry: MetricRegistry) -> str:
     try:
-        criterion = parse_criterion(json.loads(written)) if written else Criterion()
+        raw = json.loads(written) if written else {}
+        criterion = parse_criterion(raw, registry=registry)
     except (ValueError, RecursionError, InvalidCriterion):
         return ""
-    return "" if criterion.is_empty else describe(criterion)
+    return "" if criterion.is_empty else describe(criterion, registry=registry)

@@ -13,6 +13,7 @@ from scrm.shared.criteria import (
     METRICS,
     REFERENCE,
     MetricDefinition,
+    MetricRegistry,
     Operator,
     ValueType,
 )
@@ -29,12 +30,13 @@ BAD_PERCENT = gettext_lazy("请填 0 到 100 的整数。")
 BAD_WINDOW = gettext_lazy("“近几天”应是 1 到 3660 的整数。")
 
 
-def builder_settings() -> dict[str, object]:
+def builder_settings(registry: MetricRegistry = METRICS) -> dict[str, object]:
+    """Only of criteria over members it is counted who meets them."""
     return {
-        "metrics": [metric_facts(metric) for metric in METRICS],
+        "metrics": [metric_facts(metric) for metric in registry],
         "max_depth": MAX_DEPTH,
         "max_clauses": MAX_CLAUSES,
-        "estimate_url": ESTIMATE_URL,
+        "estimate_url": ESTIMATE_URL if registry is METRICS else "",
         "choices_url": CHOICES_URL,
         "words": builder_words(),
     }

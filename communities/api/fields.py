@@ -11,7 +11,14 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from scrm.shared.api.fields import CleanJSONField
-from scrm.shared.criteria import Criterion, CriterionError, InvalidCriterion, parse_criterion
+from scrm.shared.criteria import (
+    METRICS,
+    Criterion,
+    CriterionError,
+    InvalidCriterion,
+    MetricRegistry,
+    parse_criterion,
+)
 from scrm.shared.criterion_references import unknown_references
 
 
@@ -38,9 +45,13 @@ class CriterionField(CleanJSONField):
     What a serializer gets from it is a ``Criterion``.
     """
 
+    def registry_for(self, data: Any) -> MetricRegistry:
+        return METRICS
+
     def to_internal_value(self, data: Any) -> Any:
         try:
-            criterion = parse_criterion(super().to_internal_value(data))
+            raw = super().to_internal_value(data)
+            criterion = parse_criterion(raw, registry=self.registry_for(raw))
         except InvalidCriterion as invalid:
             raise ValidationError(_by_place(invalid.errors)) from invalid
         enterprise_id = self.context["request"].user.enterprise_id

@@ -1,5 +1,6 @@
 """One page for contents, audience, time and guards, and the page of those who approve."""
 
+import json
 from datetime import time, timedelta
 
 import pytest
@@ -158,6 +159,33 @@ def test_a_schedule_that_cannot_be_is_told_in_the_form_and_nothing_is_kept(
     assert "请改为开始发送时锁定名单" in text_of(frozen)
     assert "请填发送的时间" in text_of(untimed)
     assert not Broadcast.objects.exists()
+
+
+def test_chats_are_chosen_by_criteria_of_their_own(client, operator, community, account):
+    GroupChatFactory(community=community, channel_account=account, member_count=40)
+    GroupChatFactory(community=community, channel_account=account, member_count=4)
+    large = {"metric": "chat_size", "op": "gte", "value": 30}
+    typing = typed(
+        community,
+        account,
+        target="chats",
+        body="各位好",
+        criterion="{ not looked at",
+        chat_criterion=json.dumps(large),
+    )
+
+    counted = text_of(client.post(page("broadcast_add") + "?fragment=estimate", typing))
+    client.post(page("broadcast_add"), typing)
+
+    broadcast = Broadcast.objects.get()
+    assert "1 个群" in counted
+    assert broadcast.criterion == large
+    url = page("broadcast_change", broadcast.pk)
+    form = client.get(url).context_data["adminform"].form
+    assert json.loads(form["chat_criterion"].value()) == large
+    client.post(url, {**typing, "chat_criterion": ""})
+    broadcast.refresh_from_db()
+    assert broadcast.criterion == {}
 
 
 def test_the_next_five_times_are_shown_before_it_is_saved(client, community, account):

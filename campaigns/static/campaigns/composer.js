@@ -15,8 +15,7 @@
     const OF_PACE = { WEEKLY: "weekdays", MONTHLY: "month_days", other: "rrule" };
 
     const field = (form, name) => form.elements[name];
-    const lineOf = (form, name) => form.querySelector(`.field-line.field-${name}, .field-${name}`)
-        || document.getElementById(`id_${name}`)?.closest(".field-line");
+    const lineOf = (form, name) => form.querySelector(`.field-line.field-${name}`);
 
     function show(form, name, isShown) {
         const line = lineOf(form, name);
@@ -38,6 +37,8 @@
     function fitTarget(form) {
         const isChats = field(form, "target")?.value === "chats";
         show(form, "chats", isChats);
+        show(form, "chat_criterion", isChats);
+        show(form, "criterion", !isChats);
         for (const chip of form.querySelectorAll("[data-only]")) {
             chip.hidden = chip.dataset.only !== (isChats ? "chats" : "members");
         }

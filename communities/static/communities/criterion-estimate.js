@@ -18,6 +18,7 @@ window.criterionEstimate = window.criterionEstimate || (() => {
             const errors = this.wrongIn(root);
             if (errors.length) return this.told({ errors, text: this.words.refused });
             if (open >= 0) return this.told({ errors: [], text: filled(this.words.unfinished, { number: open + 1 }) });
+            if (!this.url) return this.told({ errors: [], text: "" });
             const asking = (this.asking = new AbortController());
             try {
                 const answer = await fetch(this.url, {

@@ -6,7 +6,7 @@ import io
 from typing import Any, ClassVar
 
 from django.db import models
-from django.http import FileResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -130,6 +130,6 @@ class MediaAssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, FileRenderer])
-    def file(self, request: Request, pk: str) -> FileResponse:
+    def file(self, request: Request, pk: str) -> HttpResponse:
         """文件内容。"""
         return file_answer(self.get_object())

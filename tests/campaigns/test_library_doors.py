@@ -82,7 +82,7 @@ def test_a_file_comes_in_as_base64_and_is_shown_only_to_the_own_enterprise(autho
     assert shown.headers["Content-Type"] == "image/jpeg"
     assert shown.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in shown.headers["Content-Security-Policy"]
-    assert b"".join(shown.streaming_content)[:3] == b"\xff\xd8\xff"
+    assert shown.content[:3] == b"\xff\xd8\xff"
     assert api_of(UserFactory()).get(f"{own}file/").status_code == 404
     for wrong in ("%%%", "", 5):
         body = {"name": "a.jpg", "content": wrong}

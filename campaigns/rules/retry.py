@@ -43,9 +43,10 @@ def hold(troubles: int, *, chance: Callable[[], float] = random.random) -> timed
     return timedelta(seconds=bound * (0.5 + chance() / 2))
 
 
-def part_size(recipients: int) -> int:
-    """So large are the parts that a dispatch is cut into: two such cuts leave single recipients."""
-    return max(1, ceil(sqrt(recipients)))
+def part_size(recipients: int, *, tries: int) -> int:
+    """So large are the parts that a dispatch is cut into after so many tries: first the root of
+    it, then single recipients."""
+    return max(1, ceil(sqrt(recipients))) if tries <= LOST_BEFORE_CUTTING else 1
 
 
 def bounded_retry_after(seconds: float) -> timedelta:

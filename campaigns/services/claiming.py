@@ -34,14 +34,17 @@ WITH runs AS MATERIALIZED (
         run.status = 'sending' AND account.rate_per_second IS NOT NULL AS is_limited,
         account.kind = ANY(%(one_at_a_time)s) AS is_one_at_a_time,
         account.kind = ANY(%(whole)s) AS is_whole,
-        account.rate_per_second AS rate,
-        greatest(1, %(used)s * coalesce(nullif(account.rate_burst, 0), account.rate_per_second))
-            AS bucket,
-        extract(epoch FROM kept.next_at - statement_timestamp()) AS ahead
+        account.rate_per_second::float8 AS rate, full_one.bucket,
+        greatest(1, floor(full_one.bucket / %(portions)s)) AS portion,
+        extract(epoch FROM kept.next_at - statement_timestamp())::float8 AS ahead
     FROM campaigns_run run
     JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
     JOIN wecom_channelaccount account ON account.id = broadcast.channel_account_id
     LEFT JOIN campaigns_channelrate kept ON kept.account_id = account.id
+    CROSS JOIN LATERAL (
+        SELECT greatest(1, %(used)s * coalesce(
+            nullif(account.rate_burst, 0), account.rate_per_second))::float8 AS bucket
+    ) full_one
     CROSS JOIN LATERAL (
         SELECT due_at FROM campaigns_dispatch
         WHERE run_id = run.id AND status IN ('pending', 'leased')
@@ -51,21 +54,22 @@ WITH runs AS MATERIALIZED (
     WHERE run.status IN ('sending', 'cancelling')
       AND (run.held_until IS NULL OR run.held_until <= statement_timestamp())
       AND (run.status = 'cancelling' OR (broadcast.status = 'running' AND account.is_active))
-), due AS MATERIALIZED (
+), chosen AS MATERIALIZED (
     SELECT candidate.*, runs.status AS run_status, runs.account_id, runs.rate, runs.bucket,
-        oversized.is_oversized,
-        runs.is_limited AND NOT candidate.has_tokens AND NOT oversized.is_oversized AS needs_tokens
+        runs.portion, runs.is_limited, runs.is_whole,
+        CASE WHEN runs.is_limited THEN (
+            SELECT cardinality(recipient_ids) FROM campaigns_dispatch WHERE id = candidate.id
+        ) END AS size
     FROM (SELECT * FROM runs ORDER BY due_at, id) runs
     CROSS JOIN LATERAL (
-        SELECT id, has_tokens, cardinality(recipient_ids) AS size,
-            status = 'leased' AND attempted_at IS NOT NULL AS may_have_arrived,
-            status = 'leased' AND token IS NOT NULL AS was_lost
+        SELECT id, has_tokens, status = 'leased' AND token IS NOT NULL AS was_lost,
+            status = 'leased' AND attempted_at IS NOT NULL AS may_have_arrived
         FROM campaigns_dispatch dispatch
         WHERE run_id = runs.id AND status IN ('pending', 'leased')
           AND due_at <= statement_timestamp()
           AND (runs.status = 'sending' OR status = 'leased')
-          AND (NOT runs.is_limited OR has_tokens OR runs.ahead
-              <= (runs.bucket - least(cardinality(recipient_ids), runs.bucket)) / runs.rate)
+          AND (NOT runs.is_limited OR has_tokens OR runs.ahead <= CASE WHEN runs.is_whole THEN 0
+              ELSE (runs.bucket - runs.portion) / runs.rate END)
           AND (NOT runs.is_one_at_a_time OR NOT EXISTS (
               SELECT FROM campaigns_dispatch other
               WHERE other.run_id = runs.id AND other.sender = dispatch.sender
@@ -75,18 +79,19 @@ WITH runs AS MATERIALIZED (
         ORDER BY due_at, id LIMIT 1
         FOR NO KEY UPDATE OF dispatch SKIP LOCKED
     ) candidate
-    CROSS JOIN LATERAL (
-        SELECT runs.is_limited AND NOT runs.is_whole AND NOT candidate.may_have_arrived
-            AND candidate.size > greatest(1, floor(runs.bucket / %(portions)s)) AS is_oversized
-    ) oversized
     LIMIT 1
+), due AS (
+    SELECT *, is_limited AND NOT (is_whole OR may_have_arrived OR size <= portion) AS is_oversized,
+        is_limited AND NOT has_tokens AND (is_whole OR may_have_arrived OR size <= portion)
+            AS needs_tokens
+    FROM chosen
 ), tokens AS (
     UPDATE campaigns_channelrate kept SET
         next_at = greatest(kept.next_at, clock_timestamp())
-            + make_interval(secs => due.size / due.rate::float8)
+            + make_interval(secs => due.size / due.rate)
     FROM due
     WHERE kept.account_id = due.account_id AND due.needs_tokens
-      AND extract(epoch FROM kept.next_at - clock_timestamp())
+      AND extract(epoch FROM kept.next_at - clock_timestamp())::float8
           <= (due.bucket - least(due.size, due.bucket)) / due.rate
     RETURNING kept.account_id
 )
@@ -123,8 +128,9 @@ UPDATE campaigns_dispatch SET
 WHERE id = %(id)s AND token = %(token)s AND status = 'leased'
 """
 
-# A dispatch has few different results: each recipient carries the number of its own.
-# The range of ids keeps this an index range scan, however large the table and old its statistics.
+# Most recipients of a dispatch end alike, and the few others are named with what became of them:
+# the list of everybody is in the row already. The range of ids keeps this an index range scan,
+# however large the table and old its statistics.
 RECORD = """
 WITH mine AS (
     UPDATE campaigns_dispatch SET
@@ -140,18 +146,26 @@ WITH mine AS (
         suppressed_count = %(suppressed)s,
         cancelled_count = %(cancelled)s
     WHERE id = %(id)s AND token = %(token)s AND status = 'leased'
-    RETURNING id
+    RETURNING recipient_ids
 )
 UPDATE campaigns_delivery delivery SET
-    status = (%(statuses)s::text[])[result.number],
-    reason = (%(reasons)s::text[])[result.number],
-    settled_at = CASE (%(statuses)s::text[])[result.number]
-        WHEN 'awaiting_owner' THEN NULL ELSE statement_timestamp() END
-FROM mine, unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS result (recipient_id, number)
+    status = {status}, reason = {reason},
+    settled_at = CASE {status} WHEN 'awaiting_owner' THEN NULL ELSE statement_timestamp() END
+FROM mine, unnest(mine.recipient_ids) AS recipient (id) {others}
 WHERE delivery.run_id = %(run)s
-  AND delivery.recipient_id = result.recipient_id
+  AND delivery.recipient_id = recipient.id
   AND delivery.recipient_id BETWEEN %(first)s AND %(last)s
 """
+
+ALL_ALIKE = RECORD.format(status="%(usual_status)s", reason="%(usual_reason)s", others="")
+
+SOME_OTHERWISE = RECORD.format(
+    status="coalesce((%(statuses)s::text[])[other.number], %(usual_status)s)",
+    reason="coalesce((%(reasons)s::text[])[other.number], %(usual_reason)s)",
+    others="""
+LEFT JOIN unnest(%(ids)s::bigint[], %(numbers)s::int[]) AS other (recipient_id, number)
+    ON other.recipient_id = recipient.id""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +270,19 @@ def record_results(
     status: str = DispatchStatus.DONE.value,
     taken: Taken = NOT_NAMED,
 ) -> bool:
-    """All results of a dispatch at once; False when the lease was lost and nothing was written."""
+    """The results of all recipients of a dispatch at once; False when the lease was lost and
+    nothing was written."""
     alike: dict[Result, list[int]] = {}
     for recipient_id, result in results.items():
         alike.setdefault(result, []).append(recipient_id)
     counts = dict.fromkeys(DeliveryStatus.values, 0)
     for result, recipient_ids in alike.items():
         counts[result.status] += len(recipient_ids)
+    usual = max(alike, key=lambda result: len(alike[result]))
+    del alike[usual]
     with connection.cursor() as cursor:
         cursor.execute(
-            RECORD,
+            SOME_OTHERWISE if alike else ALL_ALIKE,
             {
                 **counts,
                 "id": claim.dispatch_id,
@@ -276,6 +293,8 @@ def record_results(
                 "remote_id": taken.remote_id,
                 "accepted_at": taken.accepted_at,
                 "ask_in": taken.ask_in,
+                "usual_status": usual.status,
+                "usual_reason": usual.reason,
                 "ids": list(chain.from_iterable(alike.values())),
                 "numbers": [n for n, group in enumerate(alike.values(), 1) for _ in group],
                 "statuses": [result.status for result in alike],
@@ -284,4 +303,4 @@ def record_results(
                 "last": claim.recipient_ids[-1],
             },
         )
-        return bool(cursor.rowcount == len(results))
+        return bool(cursor.rowcount == len(claim.recipient_ids))

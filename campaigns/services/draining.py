@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 3.0
 #: While nothing but tokens is waited for, other accounts are looked after this often.
 LOOK_AGAIN_SECONDS = 0.1
+LOOK_NO_SOONER_SECONDS = 0.005  # another worker was quicker
 
 
 def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
@@ -52,7 +53,7 @@ def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
         claim = claim_dispatch()
         if claim is not None:
             _deliver_or_put_aside(claim, sendings)
-        elif not _wait_for_tokens(ends_at):
+        elif not _wait_for_tokens():
             settle_cancelled()
             stop_what_still_awaits()
             finish_what_is_done()
@@ -60,11 +61,11 @@ def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
     return True
 
 
-def _wait_for_tokens(ends_at: float) -> bool:
+def _wait_for_tokens() -> bool:
     wait = seconds_until_tokens()
     if wait is None:
         return False
-    time.sleep(max(0.0, min(wait, LOOK_AGAIN_SECONDS, ends_at - time.monotonic())))
+    time.sleep(min(max(wait, LOOK_NO_SOONER_SECONDS), LOOK_AGAIN_SECONDS))
     return True
 
 
@@ -104,7 +105,7 @@ def _put_aside(claim: Claim) -> None:
     """Later again; after a while in parts, if it was never handed over; in the end not at all."""
     count = len(claim.recipient_ids)
     if claim.attempt_count >= LOST_BEFORE_CUTTING and count > 1:
-        size = part_size(count)
+        size = part_size(count, tries=claim.attempt_count)
         if cut_dispatch(claim, size=size, code="worker_error", counted=True):
             return
     if claim.attempt_count < MAX_BROKEN:
@@ -185,7 +186,8 @@ def _is_cut(claim: Claim, sending: Sending) -> bool:
     if not claim.was_lost or claim.lost_count < LOST_BEFORE_CUTTING or count == 1:
         return False
     if not claim.may_have_arrived:
-        return cut_dispatch(claim, size=part_size(count), code="worker_error")
+        size = part_size(count, tries=claim.lost_count)
+        return cut_dispatch(claim, size=size, code="worker_error")
     return _is_cut_by_word(claim, sending)
 
 
@@ -196,7 +198,7 @@ def _is_cut_by_word(claim: Claim, sending: Sending) -> bool:
         return True
     match ask(sending.channel, prepared.envelope):
         case NeverArrived():
-            size = part_size(len(claim.recipient_ids))
+            size = part_size(len(claim.recipient_ids), tries=claim.lost_count)
             cut_dispatch(claim, size=size, code="worker_error", never_arrived=True)
         case Answered() as answered:
             settle(claim, sending, prepared, answered)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from django.db import connection
 
+from campaigns.channels.registry import confirming_kinds
 from campaigns.rules.rates import bucket_size, portion_size
 
 # Of the accounts with a limit: what could go on but for tokens, and how far their bucket is ahead.
 WAITING = """
 SELECT account.id, account.rate_per_second, account.rate_burst,
+    account.kind = ANY(%s),
     extract(epoch FROM kept.next_at - statement_timestamp())::float8
 FROM campaigns_run run
 JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
@@ -47,18 +49,19 @@ def seconds_until_tokens() -> float | None:
     """How long until one of the accounts that wait for tokens has enough for a call; None when
     nothing waits for tokens."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITING)
+        cursor.execute(WAITING, [confirming_kinds()])
         rows = cursor.fetchall()
     if not rows:
         return None
-    if new := [account for account, _rate, _burst, ahead in rows if ahead is None]:
+    if new := [account for account, *_bucket, ahead in rows if ahead is None]:
         open_buckets(new)
         return 0.0
-    return min(max(0.0, _until(rate, burst, ahead)) for _account, rate, burst, ahead in rows)
+    return min(max(0.0, _until(*bucket)) for _account, *bucket in rows)
 
 
-def _until(rate: int, burst: int, ahead: float) -> float:
-    room = bucket_size(rate, burst) - portion_size(rate, burst)
+def _until(rate: int, burst: int, is_whole: bool, ahead: float) -> float:
+    """What is sent whole begins with a full bucket."""
+    room = 0.0 if is_whole else bucket_size(rate, burst) - portion_size(rate, burst)
     return ahead - room / rate
 
 

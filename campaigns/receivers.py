@@ -14,6 +14,7 @@ from campaigns.services.contact_welcoming import plan_contact_welcome
 from campaigns.services.contents import note_measured
 from campaigns.services.experimenting import note_start
 from campaigns.services.forgetting import forget_member
+from campaigns.services.missed import drop_questions
 from campaigns.services.occasions import note_tiers_reached
 from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
@@ -119,6 +120,11 @@ def end_the_alarm(*, broadcast_id: int, **_: object) -> None:
 @receiver(broadcast_cancelled)
 def forget_the_approval(*, broadcast_id: int, **_: object) -> None:
     settle_approval_task(broadcast_id)
+
+
+@receiver(broadcast_cancelled)
+def drop_the_questions(*, broadcast_id: int, **_: object) -> None:
+    drop_questions(broadcast_id)
 
 
 @receiver(run_reported)

@@ -147,6 +147,15 @@ def _await_or_conclude(broadcast: Broadcast, run: Run) -> None:
             broadcast, BroadcastStatus.SCHEDULED, verb="await_next_occurrence", actor=None
         )
         return
+    if Run.objects.filter(broadcast=broadcast, status=RunStatus.ASKED).exists():
+        move_broadcast(
+            broadcast,
+            BroadcastStatus.PAUSED,
+            verb="finish_broadcast",
+            actor=None,
+            status_reason=_("错过的一次还没有决定：补发还是不发。"),
+        )
+        return
     delivered, failed, total = _counts(broadcast)
     becomes, reason = outcome_of_run(delivered=delivered, failed=failed), ""
     if not total:

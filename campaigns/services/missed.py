@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from campaigns.errors import AlreadyDecided, CannotMove, ChannelIsOff
@@ -18,7 +19,7 @@ from campaigns.signals import broadcast_started
 from scrm.accounts.models import User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
-from scrm.accounts.services.operator_tasks import open_task, settle_task
+from scrm.accounts.services.operator_tasks import open_task, settle_task, settle_tasks
 from scrm.shared.clock import database_now
 
 
@@ -99,6 +100,13 @@ def skip_missed(run_id: int, *, actor: User) -> Run:
         )
         cancel_early(broadcast)
     return run
+
+
+def drop_questions(broadcast_id: int) -> int:
+    """Of a broadcast that was given up: nobody has to decide about it any more."""
+    asked = Run.objects.filter(broadcast=broadcast_id, status=RunStatus.ASKED)
+    settle_tasks(TaskKind.BROADCAST_MISSED, subjects=asked)
+    return asked.update(status=RunStatus.SKIPPED, finished_at=Now())
 
 
 def _locked(run_id: int) -> tuple[Broadcast, Run]:

@@ -343,12 +343,12 @@ def test_silence_of_days_without_a_look_is_made_up_for(silent):
 
 
 def test_facts_are_noted_in_one_statement_however_many_they_are(silent):
-    for _ in range(20):
+    for _ in range(6):
         lived(member_of(silent, joined=ago(200)), N, community=silent.communities.get())
 
     with CaptureQueriesContext(connection) as queries:
         start_due_broadcasts()
 
     about = [query for query in queries if "campaigns_occasion" in query["sql"]]
-    assert Occasion.objects.count() == 20
+    assert Occasion.objects.count() == 6
     assert len(about) == 3  # noted, is anybody waiting, taken

@@ -24,7 +24,7 @@ from campaigns.rules.schedules import DayRule, ScheduleKind
 from campaigns.rules.status import BroadcastStatus, FreezeAt, MisfirePolicy, RunStatus
 from campaigns.selectors.calendar import planned_until, upcoming_times
 from campaigns.services.approving import submit_broadcast
-from campaigns.services.controlling import pause_broadcast, resume_broadcast
+from campaigns.services.controlling import cancel_broadcast, pause_broadcast, resume_broadcast
 from campaigns.services.freezing import freeze_early
 from campaigns.services.missed import run_missed, skip_missed
 from campaigns.services.schedules import clear_schedule, end_schedule, set_schedule
@@ -439,6 +439,38 @@ def test_while_it_is_paused_by_hand_nothing_missed_is_sent():
 
 
 @pytest.mark.django_db
+def test_a_question_is_kept_when_everything_else_is_done(channel):
+    """The last time was missed while the run before it was still going on."""
+    broadcast = hourly_broadcast(late=timedelta(seconds=5))
+    start_due_broadcasts()
+    Broadcast.objects.filter(pk=broadcast.pk).update(
+        scheduled_at=timezone.now() - timedelta(hours=2), misfire_policy=MisfirePolicy.ASK
+    )
+    Schedule.objects.update(max_count=2)
+    start_due_broadcasts()
+    drain()
+    broadcast.refresh_from_db()
+    assert broadcast.status == BroadcastStatus.PAUSED
+    assert sorted(statuses(broadcast)) == [RunStatus.ASKED, RunStatus.FINISHED]
+
+    skip_missed(broadcast.runs.get(status=RunStatus.ASKED).pk, actor=broadcast.author)
+
+    broadcast.refresh_from_db()
+    assert broadcast.status == BroadcastStatus.COMPLETED
+
+
+@pytest.mark.django_db
+def test_nobody_is_asked_about_what_was_cancelled():
+    broadcast = hourly_broadcast(late=timedelta(minutes=50), misfire_policy=MisfirePolicy.ASK)
+    start_due_broadcasts()
+
+    cancel_broadcast(broadcast.pk, actor=broadcast.author)
+
+    assert statuses(broadcast) == [RunStatus.SKIPPED]
+    assert OperatorTask.objects.get().status == TaskStatus.DONE
+
+
+@pytest.mark.django_db
 def test_a_paused_schedule_begins_nothing_and_goes_on_by_its_policy():
     broadcast = hourly_broadcast(late=timedelta(hours=2, minutes=50), misfire_policy="skip")
     pause_broadcast(broadcast.pk, actor=broadcast.author)
@@ -506,7 +538,7 @@ def test_what_is_planned_is_listed_in_order_of_time():
 
 @pytest.mark.django_db(transaction=True)
 def test_three_schedulers_of_a_schedule_by_the_second_begin_each_second_once():
-    first = (timezone.now() - timedelta(seconds=12)).replace(microsecond=0)
+    first = (timezone.now() - timedelta(seconds=8)).replace(microsecond=0)
     rule = {"rrule": "FREQ=SECONDLY", "local_time": local_clock(first)}
     broadcast = recurring_broadcast(scheduled_at=first, rule=rule, members=1)
     until = datetime.now(UTC) + timedelta(seconds=1.5)
@@ -522,7 +554,7 @@ def test_three_schedulers_of_a_schedule_by_the_second_begin_each_second_once():
         list(threads.map(sweep, range(3)))
 
     planned = list(broadcast.runs.order_by("planned_for").values_list("planned_for", flat=True))
-    assert len(planned) >= 13
+    assert len(planned) >= 9
     assert planned == [first + timedelta(seconds=n) for n in range(len(planned))]
     assert set(statuses(broadcast)) == {RunStatus.FREEZING}
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from campaigns.models import Broadcast, ExperimentArm
+from campaigns.models import Approval, Broadcast, ExperimentArm
 from campaigns.rules.attachments import texts_of
+from campaigns.rules.guarding import Severity
 from campaigns.rules.lexicon import Finding
+from campaigns.selectors.approvals import standing
 from campaigns.selectors.lexicon import lexicon_of
 
 
@@ -49,6 +51,23 @@ def judged(texts: Iterable[Text], *, enterprise_id: int) -> list[Judged]:
         for finding in lexicon.find(text.words):
             found.setdefault((text.place, finding.term.text), Judged(text, finding))
     return list(found.values())
+
+
+def newly_blocked(broadcast: Broadcast) -> list[str]:
+    """The terms that are blocked now, but were not when it was approved: the lexicon has changed
+    since. Nothing of one that nobody approved under a lexicon."""
+    approvals = standing(Approval.objects.filter(broadcast=broadcast)).order_by("-pk")
+    shown = approvals.values_list("shown", flat=True).first()
+    if not shown or shown.get("lexicon") == lexicon_of(broadcast.enterprise_id).version:
+        return []
+    accepted = {check.get("term") for check in shown["checks"] if check["level"] == Severity.BLOCK}
+    found = judged(texts_in(broadcast), enterprise_id=broadcast.enterprise_id)
+    blocked = [one.finding.term for one in found]
+    return [
+        term.text
+        for term in blocked
+        if term.severity is Severity.BLOCK and term.text not in accepted
+    ]
 
 
 def _arms(broadcast: Broadcast) -> Iterator[Text]:

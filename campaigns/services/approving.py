@@ -76,7 +76,12 @@ class Look:
             "is_full_blast": self.estimate.is_full_blast,
             "lexicon": self.lexicon,
             "checks": [
-                {"code": check.code, "level": check.level.value, "words": check.words}
+                {
+                    "code": check.code,
+                    "level": check.level.value,
+                    "words": check.words,
+                    "term": check.details.get("term", ""),
+                }
                 for check in self.checks
                 if check.level is not Level.OK
             ],

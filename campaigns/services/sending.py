@@ -16,13 +16,14 @@ from campaigns.selectors.arms import Arms, arms_of
 from campaigns.selectors.contents import digest_of
 from campaigns.selectors.guards import Guards
 from campaigns.selectors.recipients import Mailing
+from campaigns.selectors.texts import newly_blocked
 from scrm.shared.clock import database_now
 
 
 @dataclass
 class Sending:
-    """``is_as_approved``: what is sent and to whom is what was approved. ``told`` are the
-    communities of which the ledger of posts knows already."""
+    """``is_as_approved``: what is sent and to whom is what was approved, and says nothing that was
+    forbidden since. ``told`` are the communities of which the ledger of posts knows already."""
 
     run_id: int
     broadcast_id: int
@@ -79,4 +80,4 @@ def _is_as_approved(broadcast: Broadcast, run: Run) -> bool:
     """Approved before there were digests, or being cancelled: nothing to compare."""
     if not broadcast.content_digest or run.status == RunStatus.CANCELLING:
         return True
-    return digest_of(broadcast) == broadcast.content_digest
+    return digest_of(broadcast) == broadcast.content_digest and not newly_blocked(broadcast)

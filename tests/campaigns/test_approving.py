@@ -13,6 +13,7 @@ from campaigns.rules.ad_law import SHIPPED_VERSION
 from campaigns.rules.guarding import Decision
 from campaigns.rules.status import BroadcastStatus, FreezeAt, RunStatus
 from campaigns.selectors.contents import digest_of
+from campaigns.selectors.texts import newly_blocked
 from campaigns.services.approving import (
     approve_broadcast,
     return_broadcast_to_draft,
@@ -21,6 +22,7 @@ from campaigns.services.approving import (
 )
 from campaigns.services.composing import edit_broadcast
 from campaigns.services.controlling import cancel_broadcast
+from campaigns.services.lexicon_terms import create_term
 from communities.models import Community
 from members.models import Member, Membership
 from scrm.accounts.models import AuditEvent, OperatorTask
@@ -205,6 +207,18 @@ def test_the_approver_has_to_accept_the_reason_in_so_many_words():
 
     shown = Approval.objects.get().shown
     assert (shown["override_reason"], shown["accepts_override"]) == ("有比价公证书", True)
+
+
+def test_a_word_that_is_forbidden_after_the_approval_is_noticed_before_it_is_sent():
+    broadcast = in_review(**BLOCKED, override_reason="有比价公证书")
+    approved = approve_broadcast(broadcast.pk, actor=reviewer_of(broadcast), accepts_override=True)
+    manager = colleague_of(broadcast.author)
+
+    create_term(actor=manager, term="随便", severity="block")
+    assert newly_blocked(approved) == []  # what was accepted stays accepted
+
+    create_term(actor=manager, term="快来", severity="block")
+    assert newly_blocked(approved) == ["快来"]
 
 
 def test_what_no_reason_lets_pass_is_refused_at_once():

@@ -100,7 +100,7 @@ def word_of(approval: Approval, *, counts: bool) -> Word:
         }
     return Word(
         who=approval.user.username if approval.user else _("系统"),
-        decision=Decision(approval.decision).label,
+        decision=str(Decision(approval.decision).label),
         tone=TONES[Decision(approval.decision)],
         note=approval.note,
         when=approval.decided_at,

@@ -30,7 +30,9 @@ COUNTED = frozenset(
     {"body", "communities", "criterion", "chat_criterion", "channel_account", "target"}
 )
 
-CONTENT = (
+type Fieldset = tuple[Any, Any]
+
+CONTENT: Fieldset = (
     _("① 内容"),
     {
         "fields": (
@@ -43,7 +45,7 @@ CONTENT = (
         )
     },
 )
-AUDIENCE = (
+AUDIENCE: Fieldset = (
     _("② 人群"),
     {
         "fields": (
@@ -57,11 +59,11 @@ AUDIENCE = (
         )
     },
 )
-TIMES = (
+TIMES: Fieldset = (
     _("③ 时间"),
     {"fields": (*TIME_FIELDS, ("misfire_policy", "misfire_grace_minutes"))},
 )
-GUARDS = (
+GUARDS: Fieldset = (
     _("④ 防护与成本"),
     {
         "fields": (
@@ -116,7 +118,7 @@ class BroadcastForm(TimeFields, EnterpriseForm):
             return  # a page that is only read
         kept = self.instance if self.instance.pk else None
         if kept is not None and kept.target == BroadcastTarget.CHATS:
-            self.initial |= {"chat_criterion": kept.criterion, "criterion": {}}
+            self.initial.update(chat_criterion=kept.criterion, criterion={})
         self.fields["error_budget_percent"].required = False
         offer_times(self, user=self.user, schedule=schedule_of(kept) if kept else None)
         fields: dict[str, Any] = self.fields

@@ -139,13 +139,13 @@ def fragment_of(request: HttpRequest, run: Run, *, user: User) -> HttpResponse |
     """When the status has moved, so must the buttons: the whole page is loaded again."""
     match request.GET.get("fragment"):
         case "progress" if request.GET.get("was") == run.status:
-            context = {"panels": panels_of(run, user=user)}
-            return render(request, f"{PLACE}/progress.html", context)
+            panels = panels_of(run, user=user)
+            return render(request, f"{PLACE}/progress.html", {"panels": panels})
         case "progress":
             return HttpResponse(headers={"HX-Refresh": "true"})
         case "reasons":
-            context = {"reasons": reason_rows(run, user=user)}
-            return render(request, f"{PLACE}/reasons.html", context)
+            reasons = reason_rows(run, user=user)
+            return render(request, f"{PLACE}/reasons.html", {"reasons": reasons})
     return None
 
 
@@ -190,7 +190,6 @@ def results_of(request: HttpRequest, run: Run, progress: Progress) -> dict[str, 
     named = with_recipient_name(deliveries, target=run.broadcast.target)
     rows = list(named.order_by("run_id", "recipient_id")[: PAGE_SIZE + 1])
     last = rows[PAGE_SIZE - 1].recipient_id if len(rows) > PAGE_SIZE else None
-    asked = {"state": state, "reason": reason}
     return {
         "progress": progress,
         "state": state,
@@ -198,8 +197,12 @@ def results_of(request: HttpRequest, run: Run, progress: Progress) -> dict[str, 
         "states": states_of(progress),
         "has_reasons": bool(progress.settled - progress.delivered),
         "rows": [row_of(delivery) for delivery in rows[:PAGE_SIZE]],
-        "next": f"?{urlencode({**asked, 'after': last})}" if last else "",
+        "next": following(state, reason, last) if last else "",
     }
+
+
+def following(state: str, reason: str, after: int) -> str:
+    return f"?{urlencode({'state': state, 'reason': reason, 'after': str(after)})}"
 
 
 def states_of(progress: Progress) -> list[tuple[str, str, int]]:

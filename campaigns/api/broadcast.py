@@ -106,7 +106,7 @@ class BroadcastSerializer(StrictModelSerializer[Broadcast]):
             "available_actions",
         )
 
-    attachments = AttachmentSerializer(many=True, read_only=True)  # type: ignore[call-arg]
+    attachments = AttachmentSerializer(many=True, read_only=True)
 
     @extend_schema_field(
         serializers.ListField(child=serializers.ChoiceField(choices=["edit", *VERBS]))
@@ -179,7 +179,7 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
     def get_queryset(self) -> models.QuerySet[Broadcast]:
         latest = Run.objects.filter(broadcast=models.OuterRef("pk")).order_by("-pk")
         chosen = Broadcast.chats.through.objects.filter(broadcast=models.OuterRef("pk"))
-        counted = chosen.order_by().values("broadcast").annotate(n=models.Count("pk"))
+        counted: Any = chosen.order_by().values("broadcast").annotate(n=models.Count("pk"))
         visible = Broadcast.objects.visible_to(acting_user(self.request))
         broadcasts = with_given_approvals(visible).annotate(
             latest_run=models.Subquery(latest.values("pk")[:1]),

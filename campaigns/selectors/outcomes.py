@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from campaigns.models import Dispatch, Experiment, Run
@@ -29,20 +29,24 @@ from scrm.shared.sql import Sql, sql
 CURRENCY = "CNY"
 BEFORE = timedelta(days=28)
 
-# Everybody that the runs put into an arm, with the first time that they did.
-UNITS = """
-SELECT unit, min(start.arm) AS arm, min(start.since) AS since
-FROM unnest({}::bigint[], {}::smallint[], {}::timestamptz[]) AS start (run_id, arm, since)
-JOIN campaigns_dispatch dispatch
-  ON dispatch.run_id = start.run_id AND dispatch.arm = start.arm
-CROSS JOIN unnest(dispatch.recipient_ids) AS unit
-GROUP BY unit
+# A table of its own, because only then does the planner know how many there are.
+PEOPLE = """
+CREATE TEMPORARY TABLE experiment_people ON COMMIT DROP AS
+WITH unit AS (
+    SELECT unit, min(start.arm) AS arm, min(start.since) AS since
+    FROM unnest({{}}::bigint[], {{}}::smallint[], {{}}::timestamptz[]) AS start (run_id, arm, since)
+    JOIN campaigns_dispatch dispatch
+      ON dispatch.run_id = start.run_id AND dispatch.arm = start.arm
+    CROSS JOIN unnest(dispatch.recipient_ids) AS unit
+    GROUP BY unit
+)
+{people}
 """
 
 MEMBERS = "SELECT unit, unit AS member_id, 0::bigint AS community_id, arm, since FROM unit"
 
 # Whoever was in the chat when it was written to.
-PEOPLE_IN_CHATS = """
+IN_CHATS = """
 SELECT DISTINCT unit.unit, stay.member_id, chat.community_id, unit.arm, unit.since
 FROM unit
 JOIN communities_groupchat chat ON chat.id = unit.unit
@@ -76,31 +80,30 @@ WHERE community_id = ANY({}) AND leave_reason = {} AND left_at >= {} AND left_at
 
 LEFT_CHAT = """
 SELECT stay.member_id, stay.chat_id, stay.left_at
-FROM members_stay stay JOIN unit ON unit.unit = stay.chat_id
-WHERE stay.leave_reason = {} AND stay.left_at >= {} AND stay.left_at < {}
+FROM members_stay stay
+WHERE stay.chat_id IN (SELECT unit FROM experiment_people)
+  AND stay.leave_reason = {} AND stay.left_at >= {} AND stay.left_at < {}
 """
 
 OUTCOMES = """
-WITH unit AS MATERIALIZED ({units}),
-people AS MATERIALIZED ({people}),
-span (arm, since, until) AS MATERIALIZED (
+WITH span (arm, since, until) AS MATERIALIZED (
     SELECT * FROM unnest({{}}::smallint[], {{}}::timestamptz[], {{}}::timestamptz[])
 ),
 after AS (
     SELECT people.unit, people.member_id, {figure} AS y
-    FROM people JOIN span ON span.arm = people.arm
+    FROM experiment_people people JOIN span ON span.arm = people.arm
     JOIN ({{}}) fact ON fact.member_id = people.member_id {there}
       AND fact.happened_at >= greatest(span.since, people.since) AND fact.happened_at < span.until
     GROUP BY people.unit, people.member_id
 ),
 before AS (
     SELECT people.unit, people.member_id, {figure} AS x
-    FROM people JOIN ({{}}) fact ON fact.member_id = people.member_id {there}
+    FROM experiment_people people JOIN ({{}}) fact ON fact.member_id = people.member_id {there}
     GROUP BY people.unit, people.member_id
 ),
 gone AS (
     SELECT DISTINCT people.unit, people.member_id
-    FROM people JOIN span ON span.arm = people.arm
+    FROM experiment_people people JOIN span ON span.arm = people.arm
     JOIN ({{}}) leaver ON leaver.member_id = people.member_id {gone_from}
       AND leaver.left_at >= greatest(span.since, people.since) AND leaver.left_at < span.until
 ),
@@ -115,7 +118,7 @@ SELECT people.arm, count(*), count(reached.unit), count(gone.unit),
        coalesce(sum(y), 0)::float8, coalesce(sum(y::float8 * y), 0),
        coalesce(sum(x), 0)::float8, coalesce(sum(x::float8 * x), 0),
        coalesce(sum(x::float8 * y), 0)
-FROM people
+FROM experiment_people people
 LEFT JOIN after USING (unit, member_id)
 LEFT JOIN before USING (unit, member_id)
 LEFT JOIN gone USING (unit, member_id)
@@ -126,7 +129,7 @@ GROUP BY people.arm ORDER BY people.arm
 PER_CHAT = """
 SELECT people.unit, people.arm, count(*), count(reached.unit) > 0, count(gone.unit),
        coalesce(sum(y), 0)::float8, coalesce(sum(x), 0)::float8
-FROM people
+FROM experiment_people people
 LEFT JOIN after USING (unit, member_id)
 LEFT JOIN before USING (unit, member_id)
 LEFT JOIN gone USING (unit, member_id)
@@ -174,10 +177,10 @@ def is_measured(experiment: Experiment, starts: Sequence[Start]) -> bool:
 def member_arms(experiment: Experiment, starts: Sequence[Start]) -> list[Arm]:
     """Of an experiment with members: sums over the people of each arm, the hold-out with them."""
     counts_amount = experiment.metric == ExperimentMetric.SPENT
-    statement = _outcomes(experiment, starts, per=PER_ARM, looks_back=counts_amount)
+    rows = _outcomes(experiment, starts, per=PER_ARM, looks_back=counts_amount)
     return [
         Arm(number, n, reached, left, Moments(n, y, yy, x, xx, xy))
-        for number, n, reached, left, y, yy, x, xx, xy in _rows(statement)
+        for number, n, reached, left, y, yy, x, xx, xy in rows
     ]
 
 
@@ -185,8 +188,8 @@ def chat_arms(experiment: Experiment, starts: Sequence[Start]) -> list[Arm]:
     """Of an experiment with chats: each chat with the rate of its people."""
     units: dict[int, list[Unit]] = {}
     reached: dict[int, int] = {}
-    statement = _outcomes(experiment, starts, per=PER_CHAT, looks_back=True)
-    for _chat, arm, people, was_reached, left, y, x in _rows(statement):
+    rows = _outcomes(experiment, starts, per=PER_CHAT, looks_back=True)
+    for _chat, arm, people, was_reached, left, y, x in rows:
         units.setdefault(arm, []).append(Unit(people, y / people, x / people, left))
         reached[arm] = reached.get(arm, 0) + was_reached * people
     return [Arm.of_units(arm, units[arm], reached=reached[arm]) for arm in sorted(units)]
@@ -200,7 +203,7 @@ def day_arms(experiment: Experiment, runs: Sequence[Sequence[Start]]) -> list[Ar
     for starts in runs:
         (start,) = starts
         weekday = start.since.astimezone(zone).weekday()
-        rows = _rows(_outcomes(experiment, starts, per=PER_CHAT, looks_back=False))
+        rows = _outcomes(experiment, starts, per=PER_CHAT, looks_back=False)
         people = sum(row[2] for row in rows)
         if not people:
             continue
@@ -235,26 +238,38 @@ def _starts(experiment: Experiment, run: Run, *, ahead: timedelta, now: datetime
 
 def _outcomes(
     experiment: Experiment, starts: Sequence[Start], *, per: str, looks_back: bool
+) -> list[tuple[Any, ...]]:
+    people = MEMBERS if experiment.unit == ExperimentUnit.MEMBER else IN_CHATS
+    assigned = sql(
+        PEOPLE.format(people=people),
+        [one.run_id for one in starts],
+        [one.arm for one in starts],
+        [one.since for one in starts],
+    )
+    statement = _statement(experiment, starts, per=per, looks_back=looks_back)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(assigned.text, assigned.params)
+        cursor.execute("ANALYZE experiment_people")
+        cursor.execute(statement.text, statement.params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        cursor.execute("DROP TABLE experiment_people")
+    return rows
+
+
+def _statement(
+    experiment: Experiment, starts: Sequence[Start], *, per: str, looks_back: bool
 ) -> Sql:
     to_members = experiment.unit == ExperimentUnit.MEMBER
     since, until = min(one.since for one in starts), max(one.until for one in starts)
     spans = spans_of(starts)
-    amount = experiment.metric == ExperimentMetric.SPENT
-    is_activity = experiment.metric in KINDS
+    there = experiment.metric in KINDS and not to_members
     template = OUTCOMES.format(
-        units=UNITS,
-        people=MEMBERS if to_members else PEOPLE_IN_CHATS,
-        figure="sum(fact.amount)" if amount else "1",
-        there="AND fact.community_id = people.community_id"
-        if is_activity and not to_members
-        else "",
+        figure="sum(fact.amount)" if experiment.metric == ExperimentMetric.SPENT else "1",
+        there="AND fact.community_id = people.community_id" if there else "",
         gone_from="" if to_members else "AND leaver.chat_id = people.unit",
     )
     return sql(
         template + per,
-        [one.run_id for one in starts],
-        [one.arm for one in starts],
-        [one.since for one in starts],
         [arm for arm, _, _ in spans],
         [begin for _, begin, _ in spans],
         [end for _, _, end in spans],
@@ -295,10 +310,3 @@ def _leavers(experiment: Experiment, since: datetime, until: datetime) -> Sql:
 
 def _communities(experiment: Experiment) -> list[int]:
     return list(experiment.broadcast.communities.values_list("pk", flat=True))
-
-
-def _rows(statement: Sql) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement.text, statement.params)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows

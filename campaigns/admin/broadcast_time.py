@@ -139,7 +139,12 @@ class TimeFields(forms.Form):
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
-    time_silent_days = number(gettext_lazy("沉默几天"), low=1, high=365)
+    time_silent_days = number(
+        gettext_lazy("沉默几天"),
+        low=1,
+        high=365,
+        help_text=gettext_lazy("没有任何活跃迹象的天数；没有活跃数据的社群里，没有人算沉默。"),
+    )
     time_day_rule = forms.ChoiceField(
         label=gettext_lazy("遇到休息日"),
         choices=DayRule.choices,

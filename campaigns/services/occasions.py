@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connection
 
-from campaigns.models import Broadcast, Occasion, Run, Schedule
+from campaigns.models import Broadcast, Run, Schedule
 from campaigns.rules.schedules import ScheduleKind
 from campaigns.rules.status import AWAITING_TIME, BroadcastStatus
 from members.rules.standing import TierCause
@@ -206,7 +206,3 @@ def _noted(statement: str, **values: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
-
-
-def waiting_count(broadcast: Broadcast) -> int:
-    return Occasion.objects.filter(broadcast=broadcast, run=None).count()

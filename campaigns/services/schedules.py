@@ -152,7 +152,8 @@ def has_sent(broadcast: Broadcast) -> bool:
 
 def written(broadcast: Broadcast, schedule: Schedule | None, rule: ScheduleRule) -> Schedule:
     """The schedule with what is given, refused where no calendar could follow it. Not saved."""
-    schedule = schedule or Schedule(broadcast=broadcast)
+    if schedule is None:
+        schedule = Schedule(broadcast=broadcast, time_zone=broadcast.enterprise.time_zone)
     for name, value in rule.items():
         setattr(schedule, name, value)
     for kind, own in OWN.items():

@@ -1,15 +1,36 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from campaigns.models import Broadcast, Delivery, Dispatch, Run
+from campaigns.models import Broadcast, Delivery, Dispatch, Experiment, ExperimentArm, Run
+from campaigns.rules.arms import arm_of
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
-from campaigns.services.freezing import Freezing, freeze_step, runs_to_freeze
+from campaigns.selectors.arms import split_of
+from campaigns.selectors.progress import counted_deliveries, progress_of
+from campaigns.selectors.work import drains_needed
+from campaigns.services.freezing import (
+    Freezing,
+    begin_run,
+    cancel_early,
+    freeze_early,
+    freeze_step,
+    runs_to_freeze,
+)
 from campaigns.services.scheduling import start_due_broadcasts
+from communities.models import GroupChat
 from communities.rules.status import ChatState
 from members.models import Membership
-from tests.campaigns.broadcasts import BroadcastFactory, drain, due_broadcast, outbox, started
+from tests.accounts.factories import StaffFactory
+from tests.campaigns.broadcasts import (
+    BroadcastFactory,
+    drain,
+    due_broadcast,
+    outbox,
+    started,
+    states_of,
+)
 from tests.communities.factories import ChannelAccountFactory, CommunityFactory, GroupChatFactory
 from tests.members.factories import MembershipFactory, PurchaseFactory
 
@@ -214,3 +235,172 @@ def test_a_channel_that_is_not_installed_stops_no_other(channel):
     healthy.refresh_from_db()
     assert healthy.status == BroadcastStatus.COMPLETED
     assert len(runs_to_freeze()) == 1  # it waits for the channel to come back
+
+
+# --- arms, senders, and what is frozen early ---
+
+
+def compared(broadcast, *, holdout=0, times=(None, None), **values):
+    """The broadcast in two arms of the same share."""
+    experiment = Experiment.objects.create(
+        broadcast=broadcast,
+        kind="send_time" if any(times) else "text",
+        unit="member",
+        metric="interacted",
+        holdout_percent=holdout,
+        salt="salt",
+        **values,
+    )
+    for number, at in enumerate(times, 1):
+        ExperimentArm.objects.create(
+            experiment=experiment,
+            number=number,
+            name=f"{number}",
+            local_time=at,
+            body=f"第{number}版",
+        )
+    return experiment
+
+
+def test_a_dispatch_has_one_arm_and_who_is_held_out_has_a_result_at_once(channel):
+    broadcast = due_broadcast(members=40, channel_account__kind="fake")
+    compared(broadcast, holdout=25)
+    run = started(broadcast)
+
+    freeze()
+
+    split = split_of(broadcast.experiment)
+    for dispatch in Dispatch.objects.all():
+        assert {arm_of(split, pk) for pk in dispatch.recipient_ids} == {dispatch.arm}
+    assert set(Dispatch.objects.values_list("arm", flat=True)) == {0, 1, 2}
+    held = Dispatch.objects.get(arm=0)
+    assert (held.status, held.suppressed_count) == ("done", len(held.recipient_ids))
+    states = states_of(run)
+    assert {states[pk] for pk in held.recipient_ids} == {("suppressed", "hold_out")}
+    assert counted_deliveries(run.pk)["suppressed"] == progress_of(run.pk).suppressed
+    drain()
+    texts = {m.body for envelope in channel.sent for m in envelope.messages}
+    assert texts == {"第1版", "第2版"}
+    assert progress_of(run.pk).delivered == 40 - len(held.recipient_ids)
+
+
+def test_an_arm_with_a_later_time_waits_for_it(channel):
+    broadcast = due_broadcast(members=20, channel_account__kind="fake")
+    soon = (timezone.localtime(timezone=broadcast.enterprise.zone) + timedelta(minutes=5)).time()
+    compared(broadcast, times=(None, soon.replace(microsecond=0)))
+    started(broadcast)
+
+    drain()
+
+    assert {m.body for envelope in channel.sent for m in envelope.messages} == {"第1版"}
+    waiting = Dispatch.objects.open()
+    assert {dispatch.arm for dispatch in waiting} == {2}
+    assert min(dispatch.due_at for dispatch in waiting) > timezone.now()
+
+
+def test_a_dispatch_has_one_sender_over_all_communities():
+    account = ChannelAccountFactory(kind="wecom")
+    communities = [CommunityFactory(enterprise=account.enterprise) for _ in range(2)]
+    owners = [
+        StaffFactory(enterprise=account.enterprise, external_id=f"owner-{n}") for n in range(2)
+    ]
+    for n in range(8):
+        GroupChatFactory(
+            community=communities[n % 2],
+            channel_account=account,
+            owner=owners[n // 4],
+            owner_userid=owners[n // 4].external_id,
+        )
+    orphan = GroupChatFactory(community=communities[0], channel_account=account)
+    GroupChat.objects.filter(pk=orphan.pk).update(owner=None, owner_userid="")
+    broadcast = due_broadcast(
+        members=0,
+        community=communities[0],
+        channel_account=account,
+        target=BroadcastTarget.CHATS,
+        body="周六见",
+    )
+    broadcast.communities.add(communities[1])
+    run = started(broadcast)
+
+    freeze()
+
+    run.refresh_from_db()
+    sizes = {d.sender: len(d.recipient_ids) for d in Dispatch.objects.all()}
+    assert sizes == {owners[0].external_id: 4, owners[1].external_id: 4, "": 1}
+    assert (run.recipient_count, run.dispatch_count) == (9, 3)
+
+
+@pytest.fixture
+def early(channel):
+    """Approved, its audience frozen and its time not come."""
+    broadcast = due_broadcast(
+        members=3, channel_account__kind="fake", scheduled_at=timezone.now() + timedelta(hours=1)
+    )
+    with transaction.atomic():
+        run = freeze_early(broadcast)
+    drain()
+    return run
+
+
+def test_what_is_frozen_early_lies_still(early, channel):
+    early.refresh_from_db()
+    assert (early.status, early.recipient_count) == (RunStatus.SENDING, 3)
+    assert channel.sent == []
+    assert drains_needed(2) == 0
+
+
+def test_what_is_frozen_early_is_taken_over_by_the_first_occurrence(early, channel):
+    broadcast = early.broadcast
+    MembershipFactory(community=broadcast.communities.get())  # came too late
+    due = timezone.now() - SECOND
+    Broadcast.objects.filter(pk=broadcast.pk).update(scheduled_at=due)
+
+    run = started(broadcast)
+    drain()
+
+    assert (run.pk, run.planned_for) == (early.pk, due)
+    assert sum(len(envelope.messages) for envelope in channel.sent) == 3
+    broadcast.refresh_from_db()
+    assert broadcast.status == BroadcastStatus.COMPLETED
+
+
+def test_the_next_occurrence_is_frozen_anew(early, channel):
+    broadcast = early.broadcast
+    with transaction.atomic():
+        first = begin_run(broadcast, planned_for=timezone.now())
+        second = begin_run(broadcast, planned_for=timezone.now())
+
+    assert first.pk == early.pk
+    assert second.pk != early.pk
+    assert not second.is_prefrozen
+
+
+def test_what_was_frozen_at_an_approval_that_is_void_is_cancelled(early, channel):
+    with transaction.atomic():
+        cancel_early(early.broadcast)
+    drain()
+
+    early.refresh_from_db()
+    assert early.status == RunStatus.CANCELLED
+    assert set(states_of(early).values()) == {("cancelled", "")}
+    assert Broadcast.objects.get().status == BroadcastStatus.SCHEDULED
+
+
+def test_arms_of_what_was_frozen_early_get_the_times_of_the_day_it_begins(channel):
+    broadcast = due_broadcast(
+        members=20, channel_account__kind="fake", scheduled_at=timezone.now() + timedelta(hours=1)
+    )
+    at = timezone.localtime(timezone=broadcast.enterprise.zone).time().replace(microsecond=0)
+    compared(broadcast, times=(None, at))
+    with transaction.atomic():
+        freeze_early(broadcast)
+    drain()
+    tomorrow = timezone.now() + timedelta(days=1, minutes=-5)
+
+    with transaction.atomic():
+        begin_run(broadcast, planned_for=tomorrow)
+
+    due = {d.arm: d.due_at for d in Dispatch.objects.all()}
+    assert abs(due[2] - tomorrow - timedelta(minutes=5)) <= SECOND
+    assert due[1] <= timezone.now()

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -12,28 +13,38 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from campaigns.models import Segment, SegmentMember
+from campaigns.api.criterion import AudienceCriterionField
+from campaigns.models import Segment, SegmentChat, SegmentMember
+from campaigns.rules.status import BroadcastTarget
+from campaigns.selectors.audience import registry_of
 from campaigns.services.segmenting import create_segment, draw_segment, edit_segment
-from communities.api.fields import CriterionField
-from communities.api.serializers import DescribedCriterion
+from communities.models import GroupChat
 from members.models import Member
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
 from scrm.shared.criteria import Criterion
+from scrm.shared.criterion_words import describe_stored
 
 VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS
 EVERYBODY: Any = Criterion()
 
 
-class SegmentSerializer(DescribedCriterion, StrictModelSerializer[Segment]):
+class SegmentSerializer(StrictModelSerializer[Segment]):
+    criterion = AudienceCriterionField(read_only=True)
+    criterion_text = serializers.SerializerMethodField(help_text=_("用一句话写出的条件，给人看。"))
+    member_count = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text=_("名单上有多少成员，或多少个群。")
+    )
+
     class Meta:
         model = Segment
         fields = (
             "id",
             "code",
             "name",
+            "target",
             "criterion",
             "criterion_text",
             "member_count",
@@ -43,15 +54,23 @@ class SegmentSerializer(DescribedCriterion, StrictModelSerializer[Segment]):
             "created_at",
         )
 
+    def get_criterion_text(self, segment: Segment) -> str:
+        return describe_stored(segment.criterion, registry=registry_of(segment.target))
+
 
 class EditSegmentSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
-    criterion: Any = CriterionField(required=False)
+    criterion: Any = AudienceCriterionField(required=False)
 
 
 class SegmentBodySerializer(EditSegmentSerializer):
     code = serializers.SlugField(max_length=40)
-    criterion: Any = CriterionField(default=EVERYBODY)
+    target = serializers.ChoiceField(
+        choices=BroadcastTarget.choices,
+        default=BroadcastTarget.MEMBERS,
+        help_text=_("挑成员还是挑客户群，之后不能改。"),
+    )
+    criterion: Any = AudienceCriterionField(default=EVERYBODY)
 
 
 class SegmentMemberSerializer(StrictModelSerializer[Member]):
@@ -60,8 +79,15 @@ class SegmentMemberSerializer(StrictModelSerializer[Member]):
         fields = ("id", "external_id", "nickname")
 
 
+class SegmentChatSerializer(StrictModelSerializer[GroupChat]):
+    class Meta:
+        model = GroupChat
+        fields = ("id", "external_id", "name", "community", "owner", "member_count", "state")
+
+
 class SegmentFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     code = filters.CharFilter()
+    target = filters.ChoiceFilter(choices=BroadcastTarget.choices)
     name = filters.CharFilter(lookup_expr="icontains")
     is_drawn = filters.BooleanFilter(field_name="drawn_at", lookup_expr="isnull", exclude=True)
 
@@ -127,3 +153,26 @@ class SegmentMemberViewSet(mixins.ListModelMixin, GenericViewSet[Member]):
             return members.none()
         drawn = SegmentMember.objects.filter(segment=segment).values("member_id")
         return members.filter(pk__in=drawn).fetch_mode(models.FETCH_RAISE)
+
+
+@extend_schema_view(
+    list=extend_schema(
+        parameters=[OpenApiParameter("pk", OpenApiTypes.INT64, OpenApiParameter.PATH)]
+    )
+)
+class SegmentChatViewSet(mixins.ListModelMixin, GenericViewSet[GroupChat]):
+    """挑客户群的人群包最近一次的名单，只含当前用户可见的群。"""
+
+    queryset = GroupChat.objects.none()
+    serializer_class = SegmentChatSerializer
+    ordering = ("id",)
+    required_capabilities: ClassVar[dict[str, Required]] = {"list": Capability.VIEW_COMMUNITIES}
+
+    def get_queryset(self) -> models.QuerySet[GroupChat]:
+        user = acting_user(self.request)
+        segment = get_object_or_404(Segment.objects.visible_to(user), pk=self.kwargs["pk"])
+        chats = GroupChat.objects.visible_to(user)
+        if segment.drawn_at is None:
+            return chats.none()
+        drawn = SegmentChat.objects.filter(segment=segment).values("chat_id")
+        return chats.filter(pk__in=drawn).fetch_mode(models.FETCH_RAISE)

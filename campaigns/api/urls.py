@@ -18,8 +18,9 @@ from campaigns.api.run_report import (
 )
 from campaigns.api.sandbox import SandboxMessageViewSet
 from campaigns.api.schedule import BroadcastScheduleViewSet
-from campaigns.api.segment import SegmentMemberViewSet, SegmentViewSet
+from campaigns.api.segment import SegmentChatViewSet, SegmentMemberViewSet, SegmentViewSet
 from campaigns.api.send_policy import FrequencyCapViewSet, SendPolicyViewSet
+from campaigns.api.sop import SopEnrolmentViewSet, SopPlanViewSet, SopTaskViewSet
 from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
 from scrm.shared.api.routers import RowRouter
 
@@ -41,6 +42,9 @@ router.register("frequency-caps", FrequencyCapViewSet, basename="frequency-cap")
 router.register("lexicon-terms", LexiconTermViewSet, basename="lexicon-term")
 router.register("contents", ContentViewSet, basename="content")
 router.register("media-assets", MediaAssetViewSet, basename="media-asset")
+router.register("sop-plans", SopPlanViewSet, basename="sop-plan")
+router.register("sop-enrolments", SopEnrolmentViewSet, basename="sop-enrolment")
+router.register("sop-tasks", SopTaskViewSet, basename="sop-task")
 router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
 
 urlpatterns = [
@@ -52,6 +56,11 @@ urlpatterns = [
         "segments/<int:pk>/members/",
         SegmentMemberViewSet.as_view({"get": "list"}),
         name="segment-members",
+    ),
+    path(
+        "segments/<int:pk>/chats/",
+        SegmentChatViewSet.as_view({"get": "list"}),
+        name="segment-chats",
     ),
     *router.urls,
 ]

@@ -61,6 +61,10 @@ class Segment(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_of_chats(self) -> bool:
+        return self.target == BroadcastTarget.CHATS
+
 
 class SegmentMember(models.Model):
     """One member of the list of a segment, as of ``drawn_at``."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from campaigns.models import Broadcast, Segment
-from campaigns.rules.status import BroadcastStatus
+from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from communities.models import ClassificationRule, EntryPolicy, Tier
 from scrm.shared.criteria import METRICS, Criterion, ValueType, parse_criterion
 from scrm.shared.criterion_references import transitive_clauses
@@ -38,7 +38,10 @@ def holders_naming(segment: Segment) -> Iterator[Holder]:
     """Segments, tiers, rules and policies in force that would measure this segment."""
     enterprise = segment.enterprise_id
     for rows, words in (
-        (Segment.objects.filter(enterprise=enterprise), _("人群包“%(row)s”")),
+        (
+            Segment.objects.filter(enterprise=enterprise, target=BroadcastTarget.MEMBERS),
+            _("人群包“%(row)s”"),
+        ),
         (Tier.objects.filter(scheme__enterprise=enterprise), _("层级“%(row)s”")),
         (
             ClassificationRule.objects.filter(value__axis__enterprise=enterprise).select_related(
@@ -64,11 +67,13 @@ def broadcasts_relying_on(segment: Segment) -> list[Broadcast]:
     broadcasts = Broadcast.objects.filter(
         enterprise=segment.enterprise_id, status__in=APPROVED_AND_DUE
     )
-    return [
-        broadcast
-        for broadcast in _speaking_of_segments(broadcasts)
-        if _names(segment, parse_criterion(broadcast.criterion))
-    ]
+    chosen = Q(segments=segment) | Q(excluded_segments=segment)
+    relying = {broadcast.pk: broadcast for broadcast in broadcasts.filter(chosen)}
+    of_members = broadcasts.filter(target=BroadcastTarget.MEMBERS)
+    for broadcast in _speaking_of_segments(of_members):
+        if _names(segment, parse_criterion(broadcast.criterion)):
+            relying[broadcast.pk] = broadcast
+    return [relying[pk] for pk in sorted(relying)]
 
 
 def _speaking_of_segments(rows: QuerySet[Any]) -> QuerySet[Any]:

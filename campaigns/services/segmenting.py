@@ -9,37 +9,41 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campaigns.errors import CodeTaken, SegmentInUse, SegmentTooLong
-from campaigns.models import Segment, SegmentMember
+from campaigns.models import Segment, SegmentChat, SegmentMember
+from campaigns.rules.status import BroadcastTarget
+from campaigns.selectors.audience import registry_of
 from campaigns.selectors.segments import broadcasts_relying_on, holders_naming
 from campaigns.signals import segment_draw_asked
 from communities.errors import CriterionTooLong
 from communities.rules.circles import DefinedBy, Thing
 from communities.services.circularity import refuse_circle, refuse_length
 from communities.services.gatekeeping import refuse_unknown_references
-from members.criteria import matching_ids
+from members.criteria import matching_chat_ids, matching_ids
 from members.metrics import Moment
 from members.models import Member
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.criteria import Criterion, parse_criterion
 from scrm.shared.errors import refusing
-from scrm.shared.sql import sql
+from scrm.shared.sql import Sql, sql
 
 AT_ONCE = 20_000  # members an enterprise may have for its segments to be drawn while one waits
 
-TABLE = SegmentMember._meta.db_table
-DRAW = f"""
-WITH met (member_id) AS MATERIALIZED ({{}}),
+# {0} is the table of the list, {1} its column.
+DRAW = """
+WITH met ({1}) AS MATERIALIZED ({{}}),
 gone AS (
-    DELETE FROM {TABLE} old WHERE segment_id = {{}}
-    AND NOT EXISTS (SELECT FROM met WHERE met.member_id = old.member_id)
+    DELETE FROM {0} old WHERE segment_id = {{}}
+    AND NOT EXISTS (SELECT FROM met WHERE met.{1} = old.{1})
 ),
 come AS (
-    INSERT INTO {TABLE} (segment_id, member_id) SELECT {{}}, member_id FROM met
+    INSERT INTO {0} (segment_id, {1}) SELECT {{}}, {1} FROM met
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM met
-"""  # noqa: S608 - a table name
+"""
+DRAW_MEMBERS = DRAW.format(SegmentMember._meta.db_table, "member_id")
+DRAW_CHATS = DRAW.format(SegmentChat._meta.db_table, "chat_id")
 
 
 class SegmentChanges(TypedDict, total=False):
@@ -48,13 +52,22 @@ class SegmentChanges(TypedDict, total=False):
 
 
 @transaction.atomic
-def create_segment(*, code: str, name: str, criterion: Criterion, actor: User) -> Segment:
-    """Give a criterion a name by which other criteria can speak of it. The code stays."""
-    refuse_unknown_references(criterion, enterprise_id=actor.enterprise_id)
+def create_segment(
+    *,
+    code: str,
+    name: str,
+    criterion: Criterion,
+    actor: User,
+    target: str = BroadcastTarget.MEMBERS,
+) -> Segment:
+    """Give a criterion a name, by which criteria over members can speak of one over members. The
+    code and what it chooses stay."""
+    _refuse_unfit(criterion, target, enterprise_id=actor.enterprise_id)
     segment = Segment(
         enterprise=actor.enterprise,
         code=code,
         name=name,
+        target=target,
         criterion=criterion.as_json(),
         created_by=actor,
     )
@@ -62,7 +75,7 @@ def create_segment(*, code: str, name: str, criterion: Criterion, actor: User) -
     with refusing(taken, constraint="segment_code_is_unique"):
         segment.save(force_insert=True)
     _refuse_entanglement(segment)
-    after = snapshot(segment, ["code", "name", "criterion"])
+    after = snapshot(segment, ["code", "name", "target", "criterion"])
     record_audit(actor, verb="create_segment", subject=segment, after=after)
     return segment
 
@@ -91,7 +104,8 @@ def edit_segment(segment_id: int, *, actor: User, **changes: Unpack[SegmentChang
 def draw_segment(segment_id: int, *, actor: User) -> Segment:
     """Draw up the list anew: at once, or with very many members in the background."""
     segment = Segment.objects.select_for_update(no_key=True).get(pk=segment_id)
-    is_large = Member.objects.filter(enterprise=segment.enterprise_id)[AT_ONCE:].exists()
+    everybody = Member.objects.filter(enterprise=segment.enterprise_id)
+    is_large = not segment.is_of_chats and everybody[AT_ONCE:].exists()
     if is_large:
         segment.draw_asked_at = timezone.now()
         segment.save(update_fields=["draw_asked_at"])
@@ -126,8 +140,14 @@ def segments_to_draw() -> list[int]:
 def _draw(segment: Segment) -> None:
     """One statement: who came, who went, and how many there are now."""
     now = timezone.now()
-    met = matching_ids(parse_criterion(segment.criterion), moment=Moment(segment.enterprise, now))
-    statement = sql(DRAW, met, segment.pk, segment.pk)
+    moment = Moment(segment.enterprise, now)
+    criterion = parse_criterion(segment.criterion, registry=registry_of(segment.target))
+    if segment.is_of_chats:
+        met = matching_chat_ids(criterion, moment=moment) + Sql(" AND chat.state <> 'dissolved'")
+    else:
+        met = matching_ids(criterion, moment=moment)
+    template = DRAW_CHATS if segment.is_of_chats else DRAW_MEMBERS
+    statement = sql(template, met, segment.pk, segment.pk)
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
         (segment.member_count,) = cursor.fetchone()
@@ -137,7 +157,7 @@ def _draw(segment: Segment) -> None:
 
 
 def _redefine(segment: Segment, criterion: Criterion) -> None:
-    refuse_unknown_references(criterion, enterprise_id=segment.enterprise_id)
+    _refuse_unfit(criterion, segment.target, enterprise_id=segment.enterprise_id)
     relying = broadcasts_relying_on(segment)
     if relying:
         raise SegmentInUse(
@@ -150,8 +170,17 @@ def _redefine(segment: Segment, criterion: Criterion) -> None:
     segment.drawn_at = None
 
 
+def _refuse_unfit(criterion: Criterion, target: str, *, enterprise_id: int) -> None:
+    """A criterion over members does not choose chats, and the other way round."""
+    parse_criterion(criterion.as_json(), registry=registry_of(target))
+    refuse_unknown_references(criterion, enterprise_id=enterprise_id)
+
+
 def _refuse_entanglement(segment: Segment) -> None:
-    """Written, but not yet kept: nothing may need itself, or grow too long by it."""
+    """Written, but not yet kept: nothing may need itself, or grow too long by it. No criterion
+    speaks of a segment of chats."""
+    if segment.is_of_chats:
+        return
     thing = Thing(DefinedBy.SEGMENT, segment.code)
     refuse_circle(thing, enterprise_id=segment.enterprise_id)
     refuse_length(parse_criterion(segment.criterion), enterprise_id=segment.enterprise_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -9,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campaigns.models import Experiment
-from campaigns.rules.experiments import HOLD_OUT, ExperimentStatus
+from campaigns.rules.experiments import HOLD_OUT, ExperimentKind, ExperimentStatus, ExperimentUnit
 from campaigns.rules.verdict_words import Subject, sentences_of, value_words
 
 
@@ -56,3 +57,24 @@ def figures_of(experiment: Experiment) -> list[dict[str, Any]]:
         }
         for arm in experiment.result["arms"]
     ]
+
+
+def design_in_words(facts: Mapping[str, Any] | None) -> str:
+    """The part of an approval that is about the experiment: what is compared, and every arm."""
+    if not facts:
+        return _("没有实验")
+    lines = [_("%(kind)s，分组单位：%(unit)s") % _labels(facts)]
+    for arm in facts["arms"]:
+        said = arm["body"] or arm["local_time"] or _("群发的原文")
+        words = _("第 %(number)d 组（份额 %(weight)d）：%(said)s")
+        lines.append(words % {"number": arm["number"], "weight": arm["weight"], "said": said})
+    if facts["holdout_percent"]:
+        words = _("不发送的对照组 %(percent)d%%")
+        lines.append(words % {"percent": facts["holdout_percent"]})
+    lines.append(_("计划 %(days)d 天") % {"days": facts["planned_days"]})
+    return "\n".join(lines)
+
+
+def _labels(facts: Mapping[str, Any]) -> dict[str, str]:
+    kind, unit = ExperimentKind(facts["kind"]), ExperimentUnit(facts["unit"])
+    return {"kind": str(kind.label), "unit": str(unit.label)}

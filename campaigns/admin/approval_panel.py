@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from campaigns.experiment_words import design_in_words
 from campaigns.models import Approval, Broadcast
 from campaigns.rules.guarding import Decision
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, FreezeAt
@@ -159,7 +160,9 @@ def in_words(name: str, value: Any, facts: Mapping[str, Any]) -> str:
             )
         case "attachments":
             return "、".join(str(one.get("title") or one.get("kind")) for one in value or [])
-        case "schedule" | "experiment":
+        case "experiment":
+            return design_in_words(value)
+        case "schedule":
             return "；".join(f"{key} {one}" for key, one in (value or {}).items() if one)
     if isinstance(value, list):
         return "、".join(map(str, value)) or "—"

@@ -29,10 +29,12 @@ from campaigns.admin.broadcast_panels import (
     attachment_words,
     estimate_of_form,
     estimate_of_row,
+    links_of,
     panels_of,
     progress_page,
 )
 from campaigns.admin.broadcast_planned import planned_page
+from campaigns.admin.experiment_panel import experiment_context
 from campaigns.models import Broadcast
 from campaigns.progress_words import NOTHING, STATUS_COLOURS, progress_bar
 from campaigns.rules.status import BroadcastStatus
@@ -278,7 +280,10 @@ class BroadcastAdmin(BroadcastButtons, EnterpriseModelAdmin[Broadcast]):
             return part
         context = {**(extra_context or {}), "panels": panels_of(broadcast)}
         if broadcast is not None:
-            context["approval"] = approval_context(broadcast, user=admin_user(request))
+            user = admin_user(request)
+            context["approval"] = approval_context(broadcast, user=user)
+            context["experiment"] = experiment_context(broadcast, user=user)
+            context["links"] = links_of(broadcast, user=user)
         return super().changeform_view(request, object_id, form_url, context)
 
     def fragment_of(self, request: HttpRequest, broadcast: Broadcast | None) -> Any:

@@ -6,8 +6,10 @@ import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
+from campaigns.experiment_words import design_in_words
 from campaigns.models import Broadcast, Experiment
 from campaigns.rules.experiments import ExperimentStatus
+from campaigns.selectors.arms import experiment_facts
 from scrm.accounts.models import AuditEvent
 from tests.accounts.factories import UserFactory
 from tests.campaigns.broadcasts import BroadcastFactory
@@ -209,3 +211,29 @@ def test_nobody_who_only_serves_pages_loads_scipy():
     found = {path.name for path in sources if loading.search(path.read_text())}
 
     assert found == {"distributions.py", "comparing.py", "verdicts.py"}
+
+
+def test_the_page_of_a_broadcast_offers_an_experiment_and_shows_its_arms(browser, broadcast):
+    page = reverse("admin:campaigns_broadcast_change", args=[broadcast.pk])
+    add = reverse("admin:campaigns_experiment_add")
+    assert f"{add}?broadcast={broadcast.pk}" in browser.get(page).content.decode()
+    assert browser.get(f"{add}?broadcast={broadcast.pk}").status_code == 200
+
+    experiment_on(broadcast, holdout_percent=5)
+    text = browser.get(page).content.decode()
+    assert "来看看，{{昵称}}" in text
+    assert "不发送的对照组 5%" in text
+
+
+def test_an_approver_reads_what_is_compared(broadcast):
+    experiment_on(broadcast, kind="send_time", arms=HOURS, holdout_percent=5)
+    words = design_in_words(experiment_facts(broadcast))
+
+    assert words.splitlines() == [
+        "比较发送时间，分组单位：成员",
+        "第 1 组（份额 1）：08:00:00",
+        "第 2 组（份额 1）：20:00:00",
+        "不发送的对照组 5%",
+        "计划 7 天",
+    ]
+    assert design_in_words(None) == "没有实验"

@@ -13,8 +13,10 @@ from campaigns.services.draining import drain_slice
 from campaigns.services.polling import poll_due_dispatches
 from campaigns.services.scheduling import start_due_broadcasts
 from campaigns.services.watching import watch_runs
+from members.models import Member, Membership
 from scrm.demo.broadcasting import MassStory
 from scrm.demo.campaigning import BlastStory, nearest_festival
+from scrm.demo.comparing import ComparisonStory
 from scrm.demo.storytelling import Stage
 from scrm.wecom.models import ReadRequest
 from scrm.wecom.services.advancing import advance_syncs
@@ -22,6 +24,8 @@ from scrm.wecom.services.processing import process_waiting
 from scrm.wecom.services.rereading import read_waiting
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.campaigns.wecom_world import QUICK
+from tests.communities.factories import CommunityFactory
+from tests.wecom.factories import ChannelAccountFactory
 from tests.wecom.simulated import simulated_corp
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +77,24 @@ def test_a_message_to_the_chats_of_many_owners_ends_as_the_platform_knows(stage)
     assert "5 个任务，没有重复" in report
     assert "两人都已批准" in report
     assert "系统自动叫停" in report
+
+
+def test_the_evening_wins_against_the_morning(stage):
+    told, lines = stage
+    enterprise = told.connection.enterprise
+    ChannelAccountFactory(enterprise=enterprise)
+    community = CommunityFactory(enterprise=enterprise)
+    members = Member.objects.bulk_create(
+        Member(enterprise=enterprise, external_id=f"wm{n}", nickname=f"{n}") for n in range(500)
+    )
+    Membership.objects.bulk_create(
+        Membership(enterprise=enterprise, community=community, member=member, source="api")
+        for member in members
+    )
+
+    ComparisonStory(told, community).tell()
+
+    assert "采用晚八点。" in lines
 
 
 @pytest.mark.parametrize("today", [date(2026, 11, 23), date(2027, 3, 15), date(2027, 8, 20)])

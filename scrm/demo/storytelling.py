@@ -77,10 +77,11 @@ class Stage:
     def approve(self, broadcast: Broadcast) -> Broadcast:
         """Submitted by who wrote it, approved by as many others as it needs."""
         submit_broadcast(broadcast.pk, actor=self.operator)
+        accepts = bool(broadcast.override_reason)
         for approver in self.approvers:
             broadcast.refresh_from_db()
             if broadcast.status == BroadcastStatus.IN_REVIEW:
-                approve_broadcast(broadcast.pk, actor=approver)
+                approve_broadcast(broadcast.pk, actor=approver, accepts_override=accepts)
                 self.say(f"    {approver} 批准了“{broadcast.name}”。")
         broadcast.refresh_from_db()
         if broadcast.status != BroadcastStatus.APPROVED:

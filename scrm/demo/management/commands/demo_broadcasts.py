@@ -1,11 +1,12 @@
 """On the running demonstration (make up): broadcasts, from the owners' taps to the quit breaker.
 
-python -m django demo_broadcasts [--chats 2000] [--owners 40] [--only mass|festival|blast]
+python -m django demo_broadcasts [--chats 2000] [--owners 40] [--only mass|festival|compare|blast]
 
 A message to many chats whose owners confirm, are reminded, stopped, or never answer; a greeting
-that comes again with its festival; a message to everybody that two approve and the breaker stops.
-Moves the simulated clock by a month. Compares every chat with what the platform knows, and ends
-with 1 if something does not fit. "blast" goes on where "mass" ends.
+that comes again with its festival; eight in the morning against eight in the evening; a message to
+everybody that two approve and the breaker stops. Moves the simulated clock by a month. Compares
+every chat with what the platform knows, and ends with 1 if something does not fit. "compare" and
+"blast" go on where "mass" ends.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scrm.demo import world
 from scrm.demo.broadcasting import MassStory
 from scrm.demo.campaigning import BlastStory, FestivalStory
 from scrm.demo.company import NotSimulated
+from scrm.demo.comparing import ComparisonStory
 from scrm.demo.management.commands.demo_resignation import (
     LOOKS_EVERY,
     OPERATOR,
@@ -29,7 +31,7 @@ from scrm.demo.management.commands.demo_resignation import (
 from scrm.demo.storytelling import Stage, StoryBroke
 
 SECOND_APPROVER = "shenhe"
-PARTS = ("mass", "festival", "blast")
+PARTS = ("mass", "festival", "compare", "blast")
 
 
 class Command(BaseCommand):
@@ -66,8 +68,10 @@ class Command(BaseCommand):
         try:
             if only in {None, "festival"}:
                 FestivalStory(stage).tell()
-            if only in {None, "mass", "blast"}:
+            if only != "festival":
                 mass.tell()
+            if only in {None, "compare"}:
+                ComparisonStory(stage, mass.community).tell()
             if only in {None, "blast"}:
                 BlastStory(stage, mass).tell()
         except (StoryBroke, NotSimulated) as error:

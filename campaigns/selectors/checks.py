@@ -18,15 +18,17 @@ from campaigns.rules.attachments import kinds_of_assets
 from campaigns.rules.contents import USABLE_CONTENT
 from campaigns.rules.full_blast import REPEATED_WITHIN, approvals_needed
 from campaigns.rules.guarding import Severity
+from campaigns.rules.guards import advert_would_be_too_much
 from campaigns.rules.reach import REHEARSAL
 from campaigns.rules.reasons import reason_words
 from campaigns.rules.status import BroadcastTarget
 from campaigns.rules.templates import MAX_BYTES, Variable, parse_template, refuse_differing
 from campaigns.selectors.estimates import Estimate
 from campaigns.selectors.experiment_concerns import concerns_of
-from campaigns.selectors.guards import Guards
+from campaigns.selectors.guards import Guards, policy_of, posts_of
 from campaigns.selectors.texts import Judged, Text, judged, texts_in
 from communities.models import Community, GroupChat
+from communities.rules.kinds import ContentCategory
 from members.models import Member
 from scrm.shared.clock import database_now
 
@@ -245,6 +247,7 @@ def _guards(
             },
             {"communities": refused},
         )
+    yield from _advert_share(broadcast, communities, refused=set(guards.refused), now=at)
     if not guards.refused:
         words = _("这些社群都允许这类内容，广告占比没有超过上限。")
         yield Check("communities", Level.OK, _("社群规则"), words)
@@ -257,6 +260,41 @@ def _guards(
             _("免打扰"),
             words % {"until": until.strftime("%m-%d %H:%M")},
             {"until": until.isoformat()},
+        )
+
+
+def _advert_share(
+    broadcast: Broadcast, communities: Sequence[Community], *, refused: set[int], now: datetime
+) -> Iterator[Check]:
+    """Communities in which adverts become too many, though not so many that one is refused."""
+    if broadcast.category != ContentCategory.ADVERT:
+        return
+    policy = policy_of(broadcast.enterprise_id)
+    posts = posts_of(broadcast, policy, [one.pk for one in communities], now=now)
+    warned = [
+        one
+        for one in communities
+        if one.pk not in refused
+        and advert_would_be_too_much(
+            adverts=posts.get(one.pk, (0, 0))[0],
+            posts=posts.get(one.pk, (0, 0))[1],
+            limit_percent=policy.advert_warn_percent,
+            minimum_posts=policy.advert_minimum_posts,
+        )
+    ]
+    if warned:
+        yield Check(
+            "advert_share_near",
+            Level.HINT,
+            _("广告占比"),
+            _("%(count)d 个社群近 %(days)d 天的广告会超过 %(percent)d%%（%(names)s）")
+            % {
+                "count": len(warned),
+                "days": policy.advert_window_days,
+                "percent": policy.advert_warn_percent,
+                "names": "、".join(one.name for one in warned[:5]),
+            },
+            {"communities": [one.pk for one in warned]},
         )
 
 

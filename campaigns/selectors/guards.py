@@ -221,7 +221,7 @@ def _refused(
     }
     if broadcast.category != ContentCategory.ADVERT:
         return refused
-    posts = _posts(broadcast, policy, community_ids, now=now)
+    posts = posts_of(broadcast, policy, community_ids, now=now)
     told = set()
     if run is not None:
         told = set(CommunityPost.objects.filter(run=run).values_list("community", flat=True))
@@ -241,7 +241,7 @@ def _refused(
     return refused
 
 
-def _posts(
+def posts_of(
     broadcast: Broadcast, policy: SendPolicy, community_ids: Sequence[int], *, now: datetime
 ) -> dict[int, tuple[int, int]]:
     """Per community, the adverts among its messages of the last days, and all of them."""

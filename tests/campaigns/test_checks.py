@@ -1,6 +1,6 @@
 import pytest
 
-from campaigns.models import Broadcast, SendPolicy
+from campaigns.models import Broadcast, CommunityPost, SendPolicy
 from campaigns.rules.contents import ContentStatus
 from campaigns.rules.designs import ArmDraft
 from campaigns.selectors.checks import Level, checks_of, needs_override, standing_blocks
@@ -98,6 +98,22 @@ def test_communities_that_do_not_allow_it_are_named_and_block_it_only_together()
     assert some["category_not_allowed"].level is Level.HINT
     assert "严格群" in some["category_not_allowed"].words
     assert every["category_not_allowed"].level is Level.BLOCK
+
+
+def test_many_adverts_are_told_before_they_are_too_many():
+    community = CommunityFactory(name="猫友会")
+    home = {"enterprise": community.enterprise, "communities": [community]}
+    for number in range(5):
+        other = BroadcastFactory(**home)
+        run = other.runs.create(planned_for=f"2026-01-0{number + 1}T00:00Z")
+        category = "advert" if number < 2 else "service"
+        CommunityPost.objects.create(community=community, run=run, category=category)
+
+    found = looked_at(BroadcastFactory(**home, category="advert"))
+
+    assert "advert_share" not in found  # 3 of 6 are not over 60 %
+    assert "猫友会" in found["advert_share_near"].words
+    assert "advert_share_near" not in looked_at(BroadcastFactory(**home, category="event"))
 
 
 def test_quiet_hours_and_who_is_left_out_are_told():

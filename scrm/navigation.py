@@ -130,7 +130,6 @@ GROUPS = (
             Entry("campaigns.dispatch", "splitscreen"),
             Entry("campaigns.runreport", "insights"),
             Entry("campaigns.experiment", "science"),
-            Entry("campaigns.experiment", "science"),
             Entry("campaigns.content", "library_books"),
             Entry("campaigns.mediaasset", "perm_media"),
             Entry("campaigns.sopplan", "format_list_numbered"),

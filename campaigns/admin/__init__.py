@@ -16,6 +16,7 @@ from campaigns.admin import (
     schedule,
     segment,
     send_policy,
+    sop,
     welcome,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "schedule",
     "segment",
     "send_policy",
+    "sop",
     "welcome",
 ]

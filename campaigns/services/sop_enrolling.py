@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from django.db import transaction
@@ -19,7 +19,7 @@ from campaigns.rules.sop import (
     SopTaskStatus,
     due_at,
 )
-from communities.models import GroupChat
+from communities.models import Community, GroupChat
 from scrm.accounts.models import User
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit
@@ -66,6 +66,22 @@ def enrol_chats(
         after={"chats": [row.chat_id for row in enrolments], "begins_on": begins_on or today},
     )
     return plan
+
+
+@transaction.atomic
+def enrol_communities(
+    plan_id: int,
+    *,
+    communities: Iterable[Community],
+    actor: User,
+    begins_on: date | None = None,
+) -> SopPlan:
+    """All chats of these communities that the plan's account reaches."""
+    plan = SopPlan.objects.visible_to(actor).select_related("channel_account").get(pk=plan_id)
+    chats = GroupChat.objects.visible_to(actor).live().filter(community__in=list(communities))
+    if not reaches_every_chat(plan.channel_account.kind):
+        chats = chats.filter(channel_account=plan.channel_account)
+    return enrol_chats(plan_id, chats=list(chats.only("pk")), actor=actor, begins_on=begins_on)
 
 
 def _fit_chats(plan: SopPlan, chats: Sequence[GroupChat], actor: User) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import time
 from typing import Any, TypedDict, Unpack
 
@@ -26,6 +27,7 @@ from campaigns.errors import (
 from campaigns.models import ContentVersion, SopEnrolment, SopPlan, SopStep
 from campaigns.rules.contents import USABLE_CONTENT
 from campaigns.rules.guarding import Severity
+from campaigns.rules.lexicon import Finding
 from campaigns.rules.sop import (
     ITEM_LENGTH,
     ITEM_LIMIT,
@@ -279,18 +281,35 @@ def clean_items(items: Sequence[str]) -> list[str]:
     return cleaned
 
 
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    step: SopStep
+    finding: Finding
+
+
+def forbidden_words(steps: Sequence[SopStep], *, enterprise_id: int) -> list[Forbidden]:
+    """What the ad law, or the enterprise's own lexicon, blocks in these messages now."""
+    lexicon = lexicon_of(enterprise_id)
+    return [
+        Forbidden(step, finding)
+        for step in steps
+        for finding in lexicon.find(step.body)
+        if finding.term.severity is Severity.BLOCK
+    ]
+
+
 def _refuse_words(plan: SopPlan, steps: Sequence[SopStep]) -> None:
     """A plan is sent again and again: what the ad law forbids has no override here."""
-    lexicon = lexicon_of(plan.enterprise_id)
-    for step in steps:
-        for finding in lexicon.find(step.body):
-            if finding.term.severity is Severity.BLOCK:
-                raise ContentBlocked(
-                    _("“%(title)s”里有“%(quote)s”（%(article)s），请修改。")
-                    % {
-                        "title": step.title,
-                        "quote": finding.quote,
-                        "article": finding.term.article or finding.term.kind.label,
-                    },
-                    details=[{"step": step.pk, "term": finding.term.text}],
-                )
+    forbidden = forbidden_words(steps, enterprise_id=plan.enterprise_id)
+    if not forbidden:
+        return
+    step, finding = forbidden[0].step, forbidden[0].finding
+    raise ContentBlocked(
+        _("“%(title)s”里有“%(quote)s”（%(article)s），请修改。")
+        % {
+            "title": step.title,
+            "quote": finding.quote,
+            "article": finding.term.article or finding.term.kind.label,
+        },
+        details=[{"step": one.step.pk, "term": one.finding.term.text} for one in forbidden],
+    )

@@ -19,8 +19,10 @@ from campaigns.rules.guarding import Decision
 from campaigns.rules.sop import MESSAGE_GRACE, EnrolmentStatus, SopStatus, SopTaskStatus, StepKind
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from campaigns.selectors.contents import digest_of
+from campaigns.selectors.lexicon import lexicon_of
 from campaigns.services.scheduling import start_broadcast
 from campaigns.services.sop_enrolling import end_enrolments
+from campaigns.services.sop_plans import forbidden_words
 from communities.models import GroupChat
 from communities.rules.status import ChatState
 from scrm.accounts.rules.operator_tasks import TaskKind
@@ -137,6 +139,11 @@ def _send_next(plan_id: int) -> bool:
         return False
     together = messages.filter(step=first.step_id, due_at=first.due_at).order_by("pk")
     tasks = list(together.values_list("pk", "enrolment__chat_id")[:CHATS_AT_ONCE])
+    forbidden = forbidden_words([first.step], enterprise_id=plan.enterprise_id)
+    if forbidden:
+        words = _("批准之后词库变了，不能再发“%(quote)s”") % {"quote": forbidden[0].finding.quote}
+        together.update(status=SopTaskStatus.FAILED, reason=words)
+        return True
     run = _begin(plan, first.step, [chat for _task, chat in tasks], due_at=first.due_at)
     ids = SopTask.objects.filter(pk__in=[pk for pk, _chat in tasks])
     if run is None:
@@ -164,7 +171,11 @@ def _begin(
         user_id=plan.approved_by_id,
         decision=Decision.APPROVED,
         content_digest=broadcast.content_digest,
-        shown={"recipient_count": len(homes)},
+        shown={
+            "will_send_count": len(homes),
+            "lexicon": lexicon_of(plan.enterprise_id).version,
+            "checks": [],
+        },
         note=_("随群 SOP“%(name)s”批准") % {"name": plan.name},
     )
     run = start_broadcast(broadcast.pk)

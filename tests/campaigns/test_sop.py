@@ -18,7 +18,8 @@ from campaigns.errors import (
     ContentBlocked,
     SopNeedsSteps,
 )
-from campaigns.models import Broadcast, SandboxMessage, SopEnrolment, SopTask
+from campaigns.models import Broadcast, LexiconTerm, SandboxMessage, SopEnrolment, SopTask
+from campaigns.rules.guarding import Severity
 from campaigns.rules.sop import EnrolmentStatus, SopStatus, SopTaskStatus, StepKind
 from campaigns.rules.status import BroadcastStatus
 from campaigns.services.controlling import cancel_broadcast
@@ -226,6 +227,17 @@ def test_a_message_whose_time_has_long_gone_is_not_sent():
     SopTask.objects.update(due_at=database_now() - timedelta(hours=7))
     advance_sop()
     assert statuses() == ["skipped"]
+    assert not Broadcast.objects.exists()
+
+
+def test_words_that_were_forbidden_after_the_approval_are_not_sent():
+    plan = active_plan(steps=[HELLO])
+    enrolled(plan, chats_for(plan, 1))
+    LexiconTerm.objects.create(enterprise=plan.enterprise, term="欢迎", severity=Severity.BLOCK)
+    due_now()
+    advance_sop()
+    assert statuses() == ["failed"]
+    assert "欢迎" in SopTask.objects.get().reason
     assert not Broadcast.objects.exists()
 
 

@@ -15,7 +15,7 @@ from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
-from tests.isolation_cases import experiments, library, reports, schedules, sending
+from tests.isolation_cases import experiments, library, reports, schedules, sending, sop
 from tests.members.factories import FollowFactory, MemberFactory
 
 
@@ -28,6 +28,7 @@ def build(world):
     reports.build(world)
     schedules.build(world)
     sending.build(world)
+    sop.build(world)
     community, stay = world.rows["community"], world.rows["stay"]
     policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
     world.rows["welcome policy"] = policy
@@ -118,6 +119,7 @@ API = {
     **experiments.API,
     **library.API,
     **reports.API,
+    **sop.API,
     **schedules.API,
     **sending.API,
     "broadcast-list": {"get": Call(), "post": Call(body=new_broadcast, answers=(201,))},
@@ -175,6 +177,7 @@ API = {
 ADMIN: dict[str, str | None] = {
     **library.ADMIN,
     **reports.ADMIN,
+    **sop.ADMIN,
     **schedules.ADMIN,
     **sending.ADMIN,
     "campaigns.segment": "segment",
@@ -191,6 +194,7 @@ ADMIN_URLS = {
     **experiments.ADMIN_URLS,
     **library.ADMIN_URLS,
     **reports.ADMIN_URLS,
+    **sop.ADMIN_URLS,
     **schedules.ADMIN_URLS,
     **sending.ADMIN_URLS,
     "campaigns_segment_draw": Call(row="segment"),

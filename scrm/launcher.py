@@ -38,7 +38,7 @@ STOP_PATIENCE = 30.0
 STEADY_AFTER = 60.0  # a process that ran this long and dies starts again at once
 LONGEST_PAUSE = 30.0
 STEPS = 6
-HEARTBEATS = 4  # of each of two workers, of beat, and of a task that beat sent
+HEARTBEATS = 5  # of each of three workers, of beat, and of a task that beat sent
 LOG_LIMIT = 10_000_000
 
 DJANGO = (sys.executable, "-m", "django")  # unlike manage.py it leaves the engines to us
@@ -96,8 +96,12 @@ def services() -> list[Service]:
                 "-Q", "callbacks,welcome,sweep", "-n", "quick@%h",
                 "--without-gossip", "--without-mingle", pid_option="--pidfile",
                 death_signal=signal.SIGKILL),
+        service("worker-drain", *celery, "worker", "-P", "prefork",
+                "-c", str(settings.DRAIN_WORKERS), "-Q", "drain", "-n", "drain@%h",
+                "--without-gossip", "--without-mingle", pid_option="--pidfile",
+                death_signal=signal.SIGKILL),
         service("worker-bulk", *celery, "worker", "-P", "prefork", "-c", "2",
-                "-Q", "drain,bulk", "-n", "bulk@%h",
+                "-Q", "bulk", "-n", "bulk@%h",
                 "--without-gossip", "--without-mingle", pid_option="--pidfile",
                 death_signal=signal.SIGKILL),
         service("beat", *celery, "beat", "-S", "scrm.beat.BeatingScheduler",

@@ -31,7 +31,7 @@ from campaigns.rules.status import DeliveryStatus, DispatchStatus
 CLAIM = """
 WITH runs AS MATERIALIZED (
     SELECT run.id, run.status, account.id AS account_id, first.due_at,
-        run.status = 'sending' AND account.rate_per_second IS NOT NULL AS is_limited,
+        run.status = 'sending' AND coalesce(account.rate_per_second, 0) > 0 AS is_limited,
         account.kind = ANY(%(one_at_a_time)s) AS is_one_at_a_time,
         account.kind = ANY(%(whole)s) AS is_whole,
         account.rate_per_second::float8 AS rate, full_one.bucket,

@@ -138,7 +138,7 @@ def _send(claim: Claim, sending: Sending, prepared: Prepared) -> None:
         return
     unused = prepared.count - len(prepared.envelope.messages)
     account = prepared.envelope.account
-    if unused and account.rate_per_second is not None:
+    if unused and account.rate_per_second:
         return_tokens(account.pk, unused)
     if not prepared.envelope.messages and not claim.may_have_arrived:
         record(claim, sending, prepared, prepared.results)
@@ -169,7 +169,7 @@ def _must_wait(claim: Claim, sending: Sending) -> bool:
             sending.broadcast_id,
             actor=None,
             code="contents_changed",
-            reason=_("批准之后内容或人群有变，已停止发送。请退回草稿，重新提交审批。"),
+            reason=_("批准之后内容、人群或违禁词有变，已停止发送。请重新写一条并提交审批。"),
         )
     except CannotMove:
         logger.info("A broadcast stopped by itself.", extra={"run_id": claim.run_id})
@@ -180,7 +180,7 @@ def _is_cut(claim: Claim, sending: Sending) -> bool:
     """Whether the dispatch was cut: too large for its account, or one of it silences workers."""
     count = len(claim.recipient_ids)
     account = sending.mailing.account
-    if claim.is_oversized and account.rate_per_second is not None:
+    if claim.is_oversized and account.rate_per_second:
         size = portion_size(account.rate_per_second, account.rate_burst)
         return count > size and cut_dispatch(claim, size=size, code="")
     if not claim.was_lost or claim.lost_count < LOST_BEFORE_CUTTING or count == 1:

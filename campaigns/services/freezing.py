@@ -167,7 +167,7 @@ def dispatch_size_of(broadcast: Broadcast) -> int:
     channel = channel_for(account.kind)
     most = channel.batch_limit_of(RECIPIENT_KIND[BroadcastTarget(broadcast.target)].value)
     size = most if channel.one_sender else min(DISPATCH_SIZE, most)
-    if account.rate_per_second is None or channel.confirms:
+    if not account.rate_per_second or channel.confirms:
         return size
     return min(size, portion_size(account.rate_per_second, account.rate_burst))
 

@@ -21,7 +21,7 @@ JOIN campaigns_broadcast broadcast ON broadcast.id = run.broadcast_id
 JOIN wecom_channelaccount account ON account.id = broadcast.channel_account_id
 LEFT JOIN campaigns_channelrate kept ON kept.account_id = account.id
 WHERE run.status = 'sending' AND broadcast.status = 'running' AND account.is_active
-  AND account.rate_per_second IS NOT NULL
+  AND account.rate_per_second > 0
   AND (run.held_until IS NULL OR run.held_until <= statement_timestamp())
   AND EXISTS (
       SELECT FROM campaigns_dispatch
@@ -41,7 +41,7 @@ RETURN = """
 UPDATE campaigns_channelrate rate SET
     next_at = rate.next_at - make_interval(secs => %s / account.rate_per_second::float8)
 FROM wecom_channelaccount account
-WHERE account.id = rate.account_id AND account.id = %s AND account.rate_per_second IS NOT NULL
+WHERE account.id = rate.account_id AND account.id = %s AND account.rate_per_second > 0
 """
 
 

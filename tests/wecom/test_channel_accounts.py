@@ -128,6 +128,21 @@ def test_an_empty_secret_in_the_form_keeps_the_old_one(boss):
     assert account.secret == "another"
 
 
+def test_a_limit_is_set_and_taken_away(boss):
+    client = APIClient()
+    client.force_authenticate(boss)
+    account = ChannelAccountFactory(enterprise=boss.enterprise)
+    page = f"/api/v1/channel-accounts/{account.pk}/"
+
+    limited = client.patch(page, {"rate_per_second": 80, "rate_burst": 20}, format="json").json()
+    refused = client.patch(page, {"rate_per_second": 0}, format="json")
+    free = client.patch(page, {"rate_per_second": None}, format="json").json()
+
+    assert (limited["rate_per_second"], limited["rate_burst"]) == (80, 20)
+    assert refused.status_code == 400
+    assert (free["rate_per_second"], free["rate_burst"]) == (None, 20)
+
+
 def test_a_list_costs_the_same_for_one_row_and_for_three(boss, django_assert_num_queries):
     client = APIClient()
     client.force_authenticate(boss)

@@ -24,6 +24,10 @@ from scrm.wecom.services.channel_accounts import (
 )
 
 
+REHEARSED = ("delay_ms", "failure_percent")
+LIMIT = ("rate_per_second", "rate_burst")
+
+
 class ChannelAccountForm(EnterpriseForm):
     kind = forms.ChoiceField(label=_("类型"), choices=channel_kinds, widget=UnfoldAdminSelectWidget)
     secret = forms.CharField(
@@ -37,6 +41,8 @@ class ChannelAccountForm(EnterpriseForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "rate_burst" in self.fields:
+            self.fields["rate_burst"].required = False
         if self.instance.pk is not None:
             self.fields.pop("kind")  # rows already sent refer to it
 
@@ -68,7 +74,7 @@ class ChannelAccountAdmin(EnterpriseModelAdmin[ChannelAccount]):
         """The kind of an account that exists is a fact; its secret is shown to nobody."""
         kind = "kind" if obj is None else "kind_name"
         secret = ("secret",) if self.has_change_permission(request, obj) else ()
-        return ("name", kind, "endpoint", *secret, "delay_ms", "failure_percent")
+        return ("name", kind, "endpoint", *secret, *REHEARSED, *LIMIT)
 
     @display(description=_("类型"), ordering="kind")
     def kind_name(self, account: ChannelAccount) -> str:

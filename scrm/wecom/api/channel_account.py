@@ -17,6 +17,8 @@ from scrm.shared.api.verbs import VerbViewSet, command
 from scrm.wecom.models import ChannelAccount
 from scrm.wecom.services import channel_accounts
 
+MAX_RATE = 1_000_000
+
 VIEW, MANAGE = Capability.VIEW_ACCOUNTS, Capability.MANAGE_ACCOUNTS
 
 
@@ -34,6 +36,8 @@ class ChannelAccountSerializer(StrictModelSerializer[ChannelAccount]):
             "has_secret",
             "delay_ms",
             "failure_percent",
+            "rate_per_second",
+            "rate_burst",
             "created_at",
         )
 
@@ -54,6 +58,19 @@ class EditChannelAccountSerializer(StrictSerializer):
     )
     delay_ms = serializers.IntegerField(min_value=0, max_value=60_000, required=False)
     failure_percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
+    rate_per_second = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_RATE,
+        required=False,
+        allow_null=True,
+        help_text=_("每秒最多发给多少收件人；null 表示不限。"),
+    )
+    rate_burst = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_RATE,
+        required=False,
+        help_text=_("空闲之后可以一次多发多少；0 表示和每秒一样。"),
+    )
 
 
 class CreateChannelAccountSerializer(EditChannelAccountSerializer):

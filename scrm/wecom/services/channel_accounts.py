@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -16,7 +18,15 @@ from scrm.wecom.errors import (
 from scrm.wecom.models import ChannelAccount, ChannelKind, WecomConnection
 from scrm.wecom.rules.status import ConnectionState
 
-FIELDS = ("name", "endpoint", "secret", "delay_ms", "failure_percent")
+FIELDS = (
+    "name",
+    "endpoint",
+    "secret",
+    "delay_ms",
+    "failure_percent",
+    "rate_per_second",
+    "rate_burst",
+)
 
 
 def channel_kinds() -> list[tuple[str, str]]:
@@ -36,9 +46,7 @@ def create_channel_account(
     if kind not in settings.CHANNELS:
         raise UnknownChannelKind(_("没有“%(kind)s”这种渠道。") % {"kind": kind})
     account = ChannelAccount(enterprise_id=actor.enterprise_id, name=name, kind=kind)
-    for field in FIELDS:
-        if field in values:
-            setattr(account, field, values[field])
+    describe(account, values)
     refuse_without_endpoint(account)
     with refusing(taken(name), constraint="channel_account_name_is_unique"):
         account.save(force_insert=True)
@@ -52,9 +60,7 @@ def edit_channel_account(account_id: int, *, actor: User, **changes: object) -> 
     """Change the description or the way in. The kind stays: rows already sent refer to it."""
     account = locked(account_id, actor)
     before = snapshot(account, FIELDS)
-    for field in FIELDS:
-        if field in changes:
-            setattr(account, field, changes[field])
+    describe(account, changes)
     refuse_without_endpoint(account)
     with refusing(taken(account.name), constraint="channel_account_name_is_unique"):
         account.save(update_fields=FIELDS)
@@ -91,6 +97,14 @@ def switch(account: ChannelAccount, *, actor: User, active: bool) -> ChannelAcco
         after={"is_active": active},
     )
     return account
+
+
+def describe(account: ChannelAccount, values: Mapping[str, object]) -> None:
+    for field in FIELDS:
+        if field in values:
+            setattr(account, field, values[field])
+    account.rate_per_second = account.rate_per_second or None  # nothing a second is no limit at all
+    account.rate_burst = account.rate_burst or 0
 
 
 def locked(account_id: int, actor: User) -> ChannelAccount:

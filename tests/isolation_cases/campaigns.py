@@ -15,7 +15,15 @@ from scrm.accounts.rules.roles import Role
 from tests.campaigns.broadcasts import BroadcastFactory, WelcomePolicyFactory
 from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
-from tests.isolation_cases import experiments, library, reports, schedules, sending, sop
+from tests.isolation_cases import (
+    experiments,
+    library,
+    policies,
+    reports,
+    schedules,
+    sending,
+    sop,
+)
 from tests.members.factories import FollowFactory, MemberFactory
 
 
@@ -25,6 +33,7 @@ def build(world):
     build_segments(world)
     experiments.build(world)
     library.build(world)
+    policies.build(world)
     reports.build(world)
     schedules.build(world)
     sending.build(world)
@@ -118,6 +127,7 @@ def new_broadcast(world):
 API = {
     **experiments.API,
     **library.API,
+    **policies.API,
     **reports.API,
     **sop.API,
     **schedules.API,
@@ -175,7 +185,9 @@ API = {
 }
 
 ADMIN: dict[str, str | None] = {
+    **experiments.ADMIN,
     **library.ADMIN,
+    **policies.ADMIN,
     **reports.ADMIN,
     **sop.ADMIN,
     **schedules.ADMIN,

@@ -7,7 +7,7 @@ from django.utils import timezone
 from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
-from tests.isolation_cases import splits
+from tests.isolation_cases import policies, splits
 from tests.members.entry_factories import BlocklistEntryFactory
 from tests.members.factories import (
     ActivityCoverageFactory,
@@ -172,6 +172,7 @@ API = {
         "get": Call(row="member"),
         "patch": Call(row="member", body=lambda w: {"nickname": "改名"}),
     },
+    **policies.MEMBERS_API,
     "member-classification-list": {
         "get": Call(),
         "post": Call(
@@ -296,6 +297,7 @@ ADMIN_URLS = {
         },
     ),
     **splits.ADMIN_URLS,
+    **policies.MEMBERS_ADMIN_URLS,
     "members_member_lock_tier": Call(
         row="unranked member", body=lambda w: {"tier": w["tier"].pk, "reason": "创始会员"}
     ),

@@ -94,6 +94,7 @@ def hurry_one_drain(**_: object) -> None:
 @receiver(clock_heard)
 def look_at_another_time(*, connection_id: int, **_: object) -> None:
     hurry_account(connection_id)
+    transaction.on_commit(partial(wake, tasks.poll_dispatches), robust=True)
 
 
 @receiver([broadcast_cancelled, broadcast_halted, look_asked])

@@ -10,7 +10,7 @@ from campaigns.errors import CannotRemind, CannotStop, TooManyReminders
 from campaigns.models import Delivery, Dispatch
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
 from campaigns.services.controlling import cancel_broadcast, halt_broadcast
-from campaigns.services.polled_results import Look, record_look
+from campaigns.services.polled_results import Look, claim_awaiting, record_look
 from campaigns.services.polling import poll_due_dispatches
 from campaigns.services.reminding import remind_dispatch, remind_run
 from campaigns.services.retrying import retry_failed
@@ -346,6 +346,22 @@ def test_what_was_handed_over_while_it_was_halted_is_withdrawn_too(world):
     world.look()
 
     assert states_of(run, lins) == [("cancelled", "halted")] * 2
+
+
+def test_a_stop_during_a_look_is_carried_out_at_the_next(world):
+    lins = world.owner("lin")
+    run = world.sent()
+    Dispatch.objects.filter(run=run).update(due_at=Now())
+    looked_at = claim_awaiting()
+    stop_dispatch(looked_at.pk, actor=UserFactory())
+
+    assert record_look(looked_at, Look(timedelta(hours=1))) is False
+
+    assert dispatch_of(run, "lin").status == "stopping"
+    while poll_due_dispatches():
+        pass
+    assert states_of(run, lins) == [("cancelled", "stopped")] * 2
+    assert dispatch_of(run, "lin").status == "cancelled"
 
 
 def test_what_an_owner_sent_before_the_stop_but_is_not_told_yet_is_waited_for(world):

@@ -17,6 +17,7 @@ from scrm.shared.errors import DomainError
 
 FEWEST_CHATS, FEW_CHATS = 2, 10
 TYPICAL_SHARE = 0.1
+OPEN = frozenset({ExperimentStatus.DRAFT, ExperimentStatus.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,18 @@ class Concern:
 
 def concerns_of(broadcast: Broadcast, *, recipient_count: int | None = None) -> list[Concern]:
     """Nothing for a broadcast without an experiment. Sizes are judged only when they are known."""
-    if broadcast.pk is None:
+    if broadcast._state.adding:
         return []
     experiment = (
-        Experiment.objects.filter(broadcast=broadcast, status=ExperimentStatus.DRAFT)
+        Experiment.objects.filter(broadcast=broadcast, status__in=OPEN)
         .prefetch_related("arms")
         .first()
     )
     if experiment is None:
         return []
+    if experiment.status == ExperimentStatus.RUNNING:
+        words = _("实验正在进行：改了内容或人群，前后就不能比较。要改，请先放弃实验。")
+        return [Concern("hint", words)]
     arms = sorted(experiment.arms.all(), key=lambda arm: arm.number)
     found = [*_design(experiment, arms, broadcast), *_schedule(experiment, arms)]
     if recipient_count is not None:

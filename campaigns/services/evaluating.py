@@ -61,7 +61,16 @@ def evaluate_due_experiments() -> list[int]:
         | Q(status=ExperimentStatus.ENDED, result_at=None)
     )
     ids = due.order_by(F("result_at").asc(nulls_first=True)).values_list("pk", flat=True)
-    return [_look(_with_all(pk)).pk for pk in ids[:SWEEP_LIMIT]]
+    return [pk for pk in ids[:SWEEP_LIMIT] if _looked_at(pk)]
+
+
+def _looked_at(experiment_id: int) -> bool:
+    try:
+        _look(_with_all(experiment_id))
+    except Exception:  # one that cannot be judged must not keep the others waiting
+        logger.exception("An experiment cannot be judged.", extra={"experiment_id": experiment_id})
+        return False
+    return True
 
 
 def end_experiment(experiment_id: int, *, actor: User) -> Experiment:

@@ -31,6 +31,7 @@ from campaigns.rules.sop import (
 from campaigns.services import sop_enrolling, sop_plans, sop_tasks
 from communities.models import Community
 from scrm.accounts.admin_scope import (
+    EnterpriseForm,
     EnterpriseModelAdmin,
     EnterpriseStackedInline,
     HistoryModelAdmin,
@@ -73,7 +74,7 @@ class LinesField(forms.CharField):
         return bool((initial or []) != self.to_python(data))
 
 
-class StepForm(forms.ModelForm[SopStep]):
+class StepForm(EnterpriseForm):
     items = LinesField(
         label=_("清单"),
         required=False,

@@ -103,7 +103,7 @@ class SopPlanSerializer(StrictModelSerializer[SopPlan]):
 class PlanBodySerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
     channel_account: Any = VisibleRelatedField(queryset=ChannelAccount.objects.all())
-    steps = StepBodySerializer(
+    steps = StepBodySerializer(  # type: ignore[call-arg]  # what many=True takes besides
         many=True, required=False, max_length=STEP_LIMIT, help_text=_("给出时替换全部步骤。")
     )
 

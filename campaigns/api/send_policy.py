@@ -35,6 +35,14 @@ class SendPolicySerializer(StrictModelSerializer[SendPolicy]):
         fields = ("id", *FIELDS, "changed_by", "changed_at")
 
 
+class PolicyInForceSerializer(StrictModelSerializer[SendPolicy]):
+    id = serializers.IntegerField(allow_null=True, help_text=_("null 表示从没定过，都是默认值。"))
+
+    class Meta:
+        model = SendPolicy
+        fields = ("id", *FIELDS)
+
+
 def _percentage(least: int = 0) -> Any:
     return serializers.IntegerField(min_value=least, max_value=100, required=False)
 
@@ -90,12 +98,12 @@ class SendPolicyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
         """修改发送规则，立即生效，正在发送的也一样。"""
         return self.run_verb(edit_send_policy, body=SendPolicyBodySerializer, partial=True)
 
-    @extend_schema(responses=SendPolicySerializer)
+    @extend_schema(responses=PolicyInForceSerializer)
     @action(detail=False, url_path="in-force", pagination_class=None)
     def in_force(self, request: Request) -> Response:
         """现在按什么规则执行。从没定过的，id 是 null，其余是默认值。"""
         policy = policy_of(acting_user(request).enterprise_id)
-        return Response(self.get_serializer(policy).data)
+        return Response(PolicyInForceSerializer(policy).data)
 
 
 class FrequencyCapSerializer(StrictModelSerializer[FrequencyCap]):

@@ -1,12 +1,16 @@
+from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.utils import timezone
 
 from campaigns.channels.protocol import OutcomeUnknown
 from campaigns.errors import CannotMove
-from campaigns.models import Broadcast, Dispatch
+from campaigns.models import Broadcast, Dispatch, SendPolicy
 from campaigns.rules.status import VERB_BEGINS, BroadcastStatus, RunStatus
+from campaigns.selectors.contents import digest_of
 from campaigns.selectors.progress import counted_deliveries, progress_of
+from campaigns.selectors.work import drains_needed
 from campaigns.services.approving import (
     approve_broadcast,
     return_broadcast_to_draft,
@@ -175,6 +179,43 @@ def test_every_verb_begins_where_it_may_and_nowhere_else(name, status):
     broadcast.refresh_from_db()
     assert moved == (status in VERB_BEGINS[name])
     assert (broadcast.status != status) == moved
+
+
+def test_what_changed_after_its_approval_is_halted_before_anybody_gets_it(channel):
+    run = sending()
+    broadcast = run.broadcast
+    digest = digest_of(broadcast)
+    Broadcast.objects.update(content_digest=digest, body="别的内容")
+
+    drain()
+
+    assert channel.sent == []
+    assert Broadcast.objects.get().status == BroadcastStatus.HALTED
+    assert "批准之后" in Broadcast.objects.get().status_reason
+    Broadcast.objects.update(body=broadcast.body)
+    resume_broadcast(broadcast.pk, actor=broadcast.author, reason="改回去了")
+    drain()
+    assert set(states_of(run).values()) == {("delivered", "")}
+
+
+def test_in_quiet_hours_a_run_waits_until_they_end(channel):
+    run = sending(category="promotion")
+    enterprise = run.broadcast.enterprise
+    now = timezone.localtime(timezone=enterprise.zone)
+    SendPolicy.objects.create(
+        enterprise=enterprise,
+        quiet_from=(now - timedelta(minutes=5)).time(),
+        quiet_until=(now + timedelta(minutes=5)).time(),
+    )
+
+    drain()
+
+    run.refresh_from_db()
+    assert channel.sent == []
+    assert run.held_reason == "quiet_hours"
+    assert timedelta(minutes=4) < run.held_until - timezone.now() < timedelta(minutes=6)
+    assert Dispatch.objects.get().attempt_count == 0
+    assert drains_needed(2) == 0
 
 
 def test_cancelling_twice_is_refused():

@@ -23,7 +23,6 @@ from scrm.wecom.services.channel_accounts import (
     edit_channel_account,
 )
 
-
 REHEARSED = ("delay_ms", "failure_percent")
 LIMIT = ("rate_per_second", "rate_burst")
 

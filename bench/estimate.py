@@ -101,7 +101,7 @@ def broadcast_of(size: int) -> Broadcast:
         Community.objects.create(enterprise=enterprise, code=f"{slug}-{n}", name=f"{n} 群")
         for n in range(COMMUNITIES)
     ]
-    values = {"enterprise": enterprise.pk, "size": size}
+    values: dict[str, Any] = {"enterprise": enterprise.pk, "size": size}
     values["communities"] = [community.pk for community in communities]
     with connection.cursor() as cursor:
         cursor.execute(CREATE, values)

@@ -42,7 +42,7 @@ class SegmentForm(CriterionForm):
         super().__init__(*args, **kwargs)
         kept = self.instance
         if kept.pk and kept.is_of_chats:
-            self.initial |= {"chat_criterion": kept.criterion, "criterion": {}}
+            self.initial.update({"chat_criterion": kept.criterion, "criterion": {}})
 
     def clean_chat_criterion(self) -> Criterion:
         criterion: Criterion = self.cleaned_data["chat_criterion"]

@@ -83,7 +83,8 @@ class Audience:
             rows = rows.filter(**{f"{self.key}__in": _raw(self.meeting(self.wanted, among))})
         if self.unwanted is not None:
             rows = rows.exclude(**{f"{self.key}__in": _raw(self.meeting(self.unwanted, among))})
-        return rows.values_list(self.key, flat=True)
+        ids: Ids = rows.values_list(self.key, flat=True)
+        return ids
 
     def present_in(self, *community_ids: int) -> Ids:
         """Everybody there, wanted or not."""
@@ -134,7 +135,7 @@ def audience_of(
     saved yet. With the ``run`` of a broadcast that facts begin, only those whom its occasions are
     about."""
     if choice is None:
-        choice = Choice(communities or ()) if broadcast.pk is None else Choice.of(broadcast)
+        choice = Choice.of(broadcast) if broadcast.pk else Choice(communities or ())
     chosen = choice.communities if communities is None else communities
     registry = registry_of(broadcast.target)
     wanted = [

@@ -115,7 +115,7 @@ class _Group(NamedTuple):
 
     community_id: int
     reason: str
-    count: int
+    recipients: int
     places: int
     first: int
     last: int
@@ -131,21 +131,21 @@ def estimate_audience(
     """Counts and three real texts; no list of people is ever read. ``choice``, or at least
     ``communities``, is what a form says. Raises ``CriterionTooCostly``."""
     if choice is None:
-        choice = Choice(communities or ()) if broadcast.pk is None else Choice.of(broadcast)
+        choice = Choice.of(broadcast) if broadcast.pk else Choice(communities or ())
     chosen = choice.communities if communities is None else communities
     audience = audience_of(broadcast, as_of=as_of, communities=chosen, choice=choice)
     guards = Guards.of(broadcast, now=as_of, communities=audience.community_ids)
     groups = _groups(audience, guards)
     inside = [group for group in groups if group.reason not in OUTSIDE]
-    recipients = sum(group.count for group in inside)
-    present = sum(group.count for group in groups)
+    recipients = sum(group.recipients for group in inside)
+    present = sum(group.recipients for group in groups)
     eligible = _eligible_count(audience, present=present)
     per_community: Counter[int] = Counter()
     for group in inside:
-        per_community[group.community_id] += group.count
+        per_community[group.community_id] += group.recipients
     return Estimate(
         recipient_count=recipients,
-        will_send_count=sum(group.count for group in inside if not group.reason),
+        will_send_count=sum(group.recipients for group in inside if not group.reason),
         eligible_count=eligible,
         share=recipients / eligible if eligible else 0.0,
         is_full_blast=is_full_blast(
@@ -156,7 +156,7 @@ def estimate_audience(
             limit_percent=policy_of(broadcast.enterprise_id).full_blast_percent,
         ),
         communities=[CommunityShare(one.pk, one.name, per_community[one.pk]) for one in chosen],
-        excluded=_excluded(groups, repeated=sum(one.places - one.count for one in inside)),
+        excluded=_excluded(groups, repeated=sum(one.places - one.recipients for one in inside)),
         samples=_samples(audience, guards, groups, names={one.pk: one.name for one in chosen}),
         hold_until=guards.hold_until,
     )
@@ -235,7 +235,7 @@ def _excluded(groups: list[_Group], *, repeated: int) -> list[Excluded]:
     """The reasons, the commonest first."""
     counts: Counter[str] = Counter({"in_several_communities": repeated})
     for group in groups:
-        counts[group.reason] += group.count
+        counts[group.reason] += group.recipients
     return [
         Excluded(reason, count) for reason, count in counts.most_common() if reason and count > 0
     ]
@@ -264,7 +264,7 @@ def _samples(
     inside = [group for group in groups if group.reason not in OUTSIDE]
     written = [group for group in inside if not group.reason] or inside
     ids = {pk for group in written for pk in (group.first, group.last)}
-    if not audience.is_filtered or sum(group.count for group in groups) <= SMALL:
+    if not audience.is_filtered or sum(group.recipients for group in groups) <= SMALL:
         first = audience.ids_in(*audience.community_ids).order_by(audience.key)
         ids |= set(first[: 10 * SAMPLE_SIZE])
     mailing = Mailing.of(audience.broadcast, communities=names)

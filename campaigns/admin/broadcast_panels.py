@@ -10,21 +10,24 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from campaigns.admin.broadcast_form import BroadcastForm
 from campaigns.admin.broadcast_time import NextTimes, next_times_of, times_in_words
-from campaigns.models import Broadcast, Run
+from campaigns.models import Broadcast, Experiment, Run
 from campaigns.progress_words import duration_in_words, reason_in_words
 from campaigns.rules.contents import AttachmentKind
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
 from campaigns.selectors.calendar import schedule_of, unknown_years, upcoming_times
 from campaigns.selectors.checks import Check, Level, checks_of
+from campaigns.selectors.choices import COMPOSE
 from campaigns.selectors.estimates import Estimate, estimate_audience
 from campaigns.selectors.progress import Progress, progress_of
 from campaigns.services.rehearsing import rehearsed
+from scrm.accounts.models import User
 from scrm.shared.clock import database_now
 from scrm.shared.errors import DomainError
 
@@ -101,6 +104,7 @@ def look_at(broadcast: Broadcast) -> dict[str, Any]:
     return {
         "reach": Reach.of(estimate, broadcast),
         "checks": sorted_checks(checks),
+        "block_count": sum(check.level is Level.BLOCK for check in checks),
         "attachments": attachment_words(broadcast),
     }
 
@@ -167,9 +171,10 @@ class Pace:
     remaining: str = ""
 
 
-def pace_of(progress: Progress, *, now: datetime) -> Pace:
-    """From what has a result since it began. A run that waits for people has no pace."""
-    if progress.run_status != RunStatus.SENDING or progress.held_until is not None:
+def pace_of(progress: Progress, broadcast: Broadcast, *, now: datetime) -> Pace:
+    """From what has a result since it began. A run that waits has no pace."""
+    is_sending = progress.run_status == RunStatus.SENDING and progress.held_until is None
+    if not is_sending or broadcast.status != BroadcastStatus.RUNNING:
         return Pace()
     seconds = (now - progress.started_at).total_seconds()
     done = progress.settled + progress.awaiting_owner
@@ -201,11 +206,27 @@ def progress_context(broadcast: Broadcast | None) -> dict[str, Any]:
         "broadcast": broadcast,
         "run": run,
         "progress": progress,
-        "pace": pace_of(progress, now=database_now()) if progress else Pace(),
+        "pace": pace_of(progress, broadcast, now=database_now()) if progress else Pace(),
         "held": reason_in_words(run.held_reason) if run and run.held_reason else "",
         "still_moves": broadcast.status in STILL_MOVES,
         "starts": starts_in_words(broadcast),
     }
+
+
+def links_of(broadcast: Broadcast, *, user: User) -> list[tuple[str, str]]:
+    """Where the rest about it stands."""
+    links = []
+    experiment = Experiment.objects.filter(broadcast=broadcast).values_list("pk", flat=True).first()
+    if experiment is not None:
+        page = reverse("admin:campaigns_experiment_change", args=[experiment])
+        links.append((_("实验"), page))
+    elif broadcast.status == BroadcastStatus.DRAFT and user.can(COMPOSE):
+        page = reverse("admin:campaigns_experiment_add")
+        links.append((_("做成实验"), f"{page}?broadcast={broadcast.pk}"))
+    if Run.objects.filter(broadcast=broadcast).exists():
+        page = reverse("admin:campaigns_run_changelist")
+        links.append((_("历次执行"), f"{page}?broadcast__id__exact={broadcast.pk}"))
+    return links
 
 
 def starts_in_words(broadcast: Broadcast) -> str:

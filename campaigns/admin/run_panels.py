@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from campaigns.admin.broadcast_panels import Pace, pace_of
-from campaigns.models import Delivery, Dispatch, Run
+from campaigns.models import Delivery, Dispatch, Run, RunReport
 from campaigns.progress_words import DISPATCH_COLOURS, NOTHING, reason_in_words
 from campaigns.rules.status import OPEN_RUN, DeliveryStatus, DispatchStatus
 from campaigns.selectors.choices import actions_of_dispatch, actions_of_run
@@ -79,6 +79,7 @@ class RunPanels:
     confirmations: Confirmations
     senders: list[SenderRow]
     more_senders: int
+    report: str
     every: int  # seconds until the page asks again; 0: it does not
 
 
@@ -95,13 +96,20 @@ def panels_of(run: Run, *, user: User) -> RunPanels:
     return RunPanels(
         run=run,
         progress=progress,
-        pace=pace_of(progress, now=database_now()),
+        pace=pace_of(progress, run.broadcast, now=database_now()),
         held=reason_in_words(run.held_reason) if run.held_reason else "",
         confirmations=confirmations,
         senders=[sender_row(dispatch, user=user) for dispatch in senders],
         more_senders=max(0, confirmations.total - len(senders)),
+        report=report_of(run),
         every=every,
     )
+
+
+def report_of(run: Run) -> str:
+    """Where its report is read, once there is one."""
+    pk = RunReport.objects.filter(run=run).values_list("pk", flat=True).first()
+    return reverse("admin:campaigns_runreport_change", args=[pk]) if pk else ""
 
 
 def sender_row(dispatch: Dispatch, *, user: User) -> SenderRow:

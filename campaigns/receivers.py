@@ -9,7 +9,7 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from campaigns import tasks
-from campaigns.services.approving import settle_approval_task
+from campaigns.services.approving import settle_tasks_of
 from campaigns.services.contact_welcoming import plan_contact_welcome
 from campaigns.services.contents import note_measured
 from campaigns.services.experimenting import note_start
@@ -120,7 +120,7 @@ def end_the_alarm(*, broadcast_id: int, **_: object) -> None:
 
 @receiver(broadcast_cancelled)
 def forget_the_approval(*, broadcast_id: int, **_: object) -> None:
-    settle_approval_task(broadcast_id)
+    settle_tasks_of(broadcast_id)
 
 
 @receiver(broadcast_cancelled)

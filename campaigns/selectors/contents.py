@@ -12,6 +12,7 @@ from campaigns.rules.attachments import Attachment, assets_named
 from campaigns.rules.digests import digest
 from campaigns.rules.schedules import schedule_facts
 from campaigns.selectors.arms import experiment_facts
+from campaigns.selectors.texts import newly_blocked
 
 
 def facts_of(broadcast: Broadcast) -> dict[str, Any]:
@@ -43,6 +44,14 @@ def facts_of(broadcast: Broadcast) -> dict[str, Any]:
 def digest_of(broadcast: Broadcast) -> str:
     """One string for all of it: two broadcasts with the same digest send the same."""
     return digest(facts_of(broadcast))
+
+
+def is_as_approved(broadcast: Broadcast) -> bool:
+    """Whether it still says what was approved to whom it was approved for, and nothing that was
+    forbidden since. Of one approved before there were digests nothing is known."""
+    if not broadcast.content_digest:
+        return True
+    return digest_of(broadcast) == broadcast.content_digest and not newly_blocked(broadcast)
 
 
 def attachment_facts(attachments: Iterable[Attachment]) -> list[Attachment]:

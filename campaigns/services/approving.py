@@ -28,7 +28,7 @@ from campaigns.selectors.checks import (
     needs_override,
     standing_blocks,
 )
-from campaigns.selectors.contents import digest_of, facts_of
+from campaigns.selectors.contents import digest_of, facts_of, is_as_approved
 from campaigns.selectors.estimates import Estimate, estimate_audience
 from campaigns.selectors.lexicon import lexicon_of
 from campaigns.services.composing import refuse_what_cannot_be_sent, sets_of
@@ -104,6 +104,7 @@ def submit_broadcast(broadcast_id: int, *, actor: User) -> Broadcast:
     submitted = move_broadcast(
         broadcast, BroadcastStatus.IN_REVIEW, verb="submit_broadcast", actor=actor
     )
+    settle_task(TaskKind.BROADCAST_MISSED, subject=submitted)
     _ask_for_approval(submitted, look, given=0)
     return submitted
 
@@ -176,11 +177,33 @@ def void_approval(broadcast: Broadcast, *, reason: str) -> Broadcast:
     )
 
 
-def settle_approval_task(broadcast_id: int) -> None:
-    """Nobody has to look at it any more."""
+def void_if_changed(broadcast: Broadcast) -> bool:
+    """Of a locked broadcast whose time has come: one that is not what was approved does not begin,
+    goes back to draft, and somebody is told."""
+    if broadcast.status != BroadcastStatus.SCHEDULED or is_as_approved(broadcast):
+        return False
+    void_approval(broadcast, reason=_("批准之后内容、人群或违禁词有变，到时间没有发送。"))
+    open_task(
+        TaskKind.BROADCAST_MISSED,
+        subject=broadcast,
+        title=_("群发“%(name)s”没有发送：批准之后有变，请重新送审") % {"name": broadcast.name},
+    )
+    return True
+
+
+def refuse_changed(broadcast: Broadcast) -> None:
+    """The same said to somebody who is just about to give it a time."""
+    if not is_as_approved(broadcast):
+        raise ContentsChanged(_("批准之后内容、人群或违禁词有变，请退回草稿，重新送审。"))
+
+
+def settle_tasks_of(broadcast_id: int) -> None:
+    """It was taken back: nobody has to look at it any more."""
     broadcast = Broadcast.objects.get(pk=broadcast_id)
     if broadcast.status != BroadcastStatus.IN_REVIEW:
         settle_task(TaskKind.BROADCAST_APPROVAL, subject=broadcast)
+    if broadcast.status == BroadcastStatus.CANCELLED:
+        settle_task(TaskKind.BROADCAST_MISSED, subject=broadcast)
 
 
 # --- Refusals -----------------------------------------------------------------------------------

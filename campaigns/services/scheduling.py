@@ -16,6 +16,7 @@ from campaigns.rules.schedules import BY_FACT, DayRule
 from campaigns.rules.status import BroadcastStatus, MisfirePolicy
 from campaigns.selectors.audience import is_empty
 from campaigns.selectors.calendar import schedule_of, times_after
+from campaigns.services.approving import refuse_changed, void_if_changed
 from campaigns.services.freezing import begin_run, cancel_early
 from campaigns.services.missed import ask_about, note_skipped
 from campaigns.services.moving import locked_broadcast, move_broadcast
@@ -48,6 +49,7 @@ def schedule_broadcast(
     if not broadcast.channel_account.is_active:
         name = broadcast.channel_account.name
         raise ChannelIsOff(_("渠道账号“%(name)s”已停用。") % {"name": name})
+    refuse_changed(broadcast)
     schedule = schedule_of(broadcast)
     if schedule is not None:
         scheduled_at = _first_time(broadcast, schedule, now, asked_for=scheduled_at)
@@ -119,6 +121,8 @@ def start_broadcast(broadcast_id: int) -> Run | None:
     )
     if broadcast is None or broadcast.scheduled_at is None:
         return None  # somebody else has begun it, or it was taken back
+    if void_if_changed(broadcast):
+        return None
     schedule = schedule_of(broadcast)
     slots = _due_slots(broadcast, schedule, now)
     judged = judge_slots(

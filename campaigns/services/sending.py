@@ -13,10 +13,9 @@ from campaigns.models import Broadcast, Run
 from campaigns.rules.status import RunStatus
 from campaigns.rules.templates import VARIABLES_OF, parse_template
 from campaigns.selectors.arms import Arms, arms_of
-from campaigns.selectors.contents import digest_of
+from campaigns.selectors.contents import is_as_approved
 from campaigns.selectors.guards import Guards
 from campaigns.selectors.recipients import Mailing
-from campaigns.selectors.texts import newly_blocked
 from scrm.shared.clock import database_now
 
 
@@ -77,7 +76,5 @@ def saying(mailing: Mailing, body: str) -> Mailing:
 
 
 def _is_as_approved(broadcast: Broadcast, run: Run) -> bool:
-    """Approved before there were digests, or being cancelled: nothing to compare."""
-    if not broadcast.content_digest or run.status == RunStatus.CANCELLING:
-        return True
-    return digest_of(broadcast) == broadcast.content_digest and not newly_blocked(broadcast)
+    """What is being cancelled need not be."""
+    return run.status == RunStatus.CANCELLING or is_as_approved(broadcast)

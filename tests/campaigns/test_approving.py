@@ -23,6 +23,7 @@ from campaigns.services.approving import (
 from campaigns.services.composing import edit_broadcast
 from campaigns.services.controlling import cancel_broadcast
 from campaigns.services.lexicon_terms import create_term
+from campaigns.services.scheduling import schedule_broadcast, start_due_broadcasts
 from communities.models import Community
 from members.models import Member, Membership
 from scrm.accounts.models import AuditEvent, OperatorTask
@@ -338,6 +339,36 @@ def test_an_approval_of_other_contents_is_void_and_says_why():
     void = Approval.objects.get(decision=Decision.VOID)
     assert (void.user, void.note) == (None, "人群包改了")
     assert back.runs.get().status == RunStatus.CANCELLING
+
+
+def test_what_changed_after_its_approval_gets_no_time():
+    broadcast = in_review()
+    MembershipFactory(community=broadcast.communities.get())
+    approve_broadcast(broadcast.pk, actor=reviewer_of(broadcast))
+    Broadcast.objects.filter(pk=broadcast.pk).update(body="换了")
+
+    with pytest.raises(ContentsChanged):
+        schedule_broadcast(broadcast.pk, actor=broadcast.author)
+
+
+def test_what_changed_while_it_waited_for_its_time_does_not_begin():
+    broadcast = in_review()
+    MembershipFactory(community=broadcast.communities.get())
+    approve_broadcast(broadcast.pk, actor=reviewer_of(broadcast))
+    schedule_broadcast(broadcast.pk, actor=broadcast.author)
+    Broadcast.objects.filter(pk=broadcast.pk).update(body="换了")
+
+    assert start_due_broadcasts() == []
+
+    broadcast.refresh_from_db()
+    assert broadcast.status == BroadcastStatus.DRAFT
+    assert "没有发送" in broadcast.status_reason
+    assert not broadcast.runs.exists()
+    missed = OperatorTask.objects.get(kind=TaskKind.BROADCAST_MISSED)
+    assert (missed.status, missed.object_id) == (TaskStatus.OPEN, broadcast.pk)
+    submit_broadcast(broadcast.pk, actor=broadcast.author)
+    missed.refresh_from_db()
+    assert missed.status == TaskStatus.DONE
 
 
 def test_approving_is_refused_before_anything_is_counted():

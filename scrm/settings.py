@@ -455,7 +455,8 @@ VERIFICATION = env.choice(
     default="webhook" if VERIFICATION_URL else "sandbox" if EMBEDDED else "none",
     among=("sandbox", "webhook", "none"),
 )
-LEASE_SECONDS = env.integer("SCRM_LEASE_SECONDS", default=60, minimum=3, maximum=3600)
+# A call to WeCom may take 45 seconds, and what it led to is written down within the lease.
+LEASE_SECONDS = env.integer("SCRM_LEASE_SECONDS", default=60, minimum=50, maximum=3600)
 DRAIN_WORKERS = env.integer("SCRM_DRAIN_WORKERS", default=2, minimum=1, maximum=256)
 
 # --- WeCom: the platform, and the simulator that stands in for it on this machine ----------------

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from campaigns import tasks
 from campaigns.errors import CannotRemind, CannotStop, TooManyReminders
 from campaigns.models import Delivery, Dispatch
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
@@ -106,6 +107,24 @@ def test_while_nobody_taps_a_look_costs_one_call(world):
 
     counts = {api: window.count for api, window in world.corp.limiter.minutes.items()}
     assert counts == {TASKS: 1}
+    assert dispatch_of(run, "lin").poll_count == 1
+
+
+def test_a_look_is_asked_for_only_when_one_is_due(world, monkeypatch):
+    world.owner("lin")
+    woken = []
+    monkeypatch.setattr(tasks.poll_dispatches, "apply_async", lambda *_, **__: woken.append(1))
+    tasks.sweep_polls()
+    run = world.sent()
+    tasks.sweep_polls()
+    assert woken == []  # the first look comes some minutes after the message
+
+    Dispatch.objects.filter(run=run).update(due_at=Now())
+    tasks.sweep_polls()
+    assert woken == [1]
+
+    tasks.poll_dispatches()
+    assert woken == [1]
     assert dispatch_of(run, "lin").poll_count == 1
 
 

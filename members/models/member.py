@@ -79,6 +79,12 @@ class Member(models.Model):
                 condition=models.Q(birthday__isnull=False),
                 name="birthdays",
             ),
+            # who is not written to any more: few
+            models.Index(
+                fields=["id"],
+                condition=models.Q(erased_at__isnull=False),
+                name="erased_members",
+            ),
         ]
 
     def __str__(self) -> str:

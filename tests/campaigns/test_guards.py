@@ -14,6 +14,7 @@ from campaigns.models import (
     SendPolicy,
 )
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
+from campaigns.selectors import estimates
 from campaigns.selectors.estimates import estimate_audience
 from campaigns.selectors.guards import Guards
 from campaigns.services.draining import drain_slice
@@ -494,3 +495,18 @@ def test_consents_of_another_enterprise_say_nothing_here(community):
     ConsentFactory(member=stranger, purpose="broadcast")
 
     assert sent(community, category=BENEFIT) == {member.pk: ("suppressed", "no_consent")}
+
+
+def test_a_large_audience_is_counted_range_by_range(community, monkeypatch):
+    members = [somebody(community, "granted") for _ in range(5)]
+    members += [somebody(community), somebody(community, "denied")]
+    other = CommunityFactory(enterprise=community.enterprise)
+    MembershipFactory(community=other, member=members[0])
+    broadcast = due_broadcast(members=0, community=community, category=BENEFIT)
+    broadcast.communities.add(other)
+    whole = estimate_audience(broadcast, as_of=timezone.now())
+
+    monkeypatch.setattr(estimates, "SPAN", 2)
+
+    assert estimate_audience(broadcast, as_of=timezone.now()) == whole
+    assert (whole.recipient_count, whole.will_send_count) == (7, 5)

@@ -112,12 +112,15 @@ class ComparisonStory:
 
     def be_judged(self) -> None:
         experiment = evaluate_experiment(self.experiment.pk, actor=self.stage.operator)
+        result = experiment.result
+        if not result:
+            raise StoryBroke("实验还没有结果。")
         names = dict(experiment.arms.values_list("number", "name"))
         subject = Subject(experiment.metric, experiment.unit, names, "")
-        for sentence in sentences_of(experiment.result, subject):
+        for sentence in sentences_of(result, subject):
             self.stage.say(f"    {sentence}")
-        if experiment.result["winner"] != EVENING:
-            raise StoryBroke(f"结论不对：{experiment.result['code']}")
+        if result["winner"] != EVENING:
+            raise StoryBroke(f"结论不对：{result['code']}")
         apply_winner(experiment.pk, actor=self.stage.approvers[0])
         self.stage.say("采用晚八点。")
 

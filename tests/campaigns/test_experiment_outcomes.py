@@ -119,12 +119,12 @@ def buys(ids, at, amount=10_000):
 
 
 def test_the_better_text_wins_and_the_sentence_says_by_how_much():
-    experiment, _run, arms = sent(1000, metric=ExperimentMetric.ORDERED)
+    experiment, _run, arms = sent(400, metric=ExperimentMetric.ORDERED)
     moment = is_over(experiment)
-    buys(arms[1][:40], moment + HOUR)
-    buys(arms[2][:90], moment + HOUR)
-    buys(arms[1][40:200], moment - HOUR)  # before
-    buys(arms[1][40:200], moment + 73 * HOUR)  # after the window
+    buys(arms[1][:15], moment + HOUR)
+    buys(arms[2][:50], moment + HOUR)
+    buys(arms[1][15:80], moment - HOUR)  # before
+    buys(arms[1][15:80], moment + 73 * HOUR)  # after the window
 
     assert evaluate_due_experiments() == [experiment.pk]
     experiment.refresh_from_db()
@@ -133,12 +133,12 @@ def test_the_better_text_wins_and_the_sentence_says_by_how_much():
     assert experiment.status == ExperimentStatus.ENDED
     assert (result["code"], result["winner"]) == ("better", 2)
     assert [(arm["successes"], arm["units"]) for arm in result["arms"]] == [
-        (40, len(arms[1])),
-        (90, len(arms[2])),
+        (15, len(arms[1])),
+        (50, len(arms[2])),
     ]
     said = sentences_of(result, subject_of(experiment))
     assert said[0] == "可以下结论：「短文案」的下单率更高。"
-    assert f"（90/{len(arms[2])}）" in said[1]
+    assert f"（50/{len(arms[2])}）" in said[1]
     assert "好的可能性是 99.9% 以上" in said[1]
 
 
@@ -148,23 +148,23 @@ def subject_of(experiment):
 
 
 def test_who_was_never_reached_still_counts_in_his_arm():
-    experiment, run, arms = sent(400)
+    experiment, run, arms = sent(100)
     is_over(experiment)
-    Delivery.objects.filter(run=run, recipient_id__in=arms[2][:50]).update(status="failed")
+    Delivery.objects.filter(run=run, recipient_id__in=arms[2][:10]).update(status="failed")
     evaluate_due_experiments()
     experiment.refresh_from_db()
     second = experiment.result["arms"][1]
 
     assert second["units"] == len(arms[2])
-    assert second["reached"] == len(arms[2]) - 50
+    assert second["reached"] == len(arms[2]) - 10
     assert experiment.result["code"] == "no_difference"
 
 
 def test_arms_of_another_size_than_planned_have_no_verdict():
-    experiment, run, arms = sent(600)
+    experiment, run, arms = sent(200)
     moment = is_over(experiment)
     buys(arms[2], moment + HOUR)
-    Dispatch.objects.filter(run=run, arm=1).update(recipient_ids=arms[1][:150])
+    Dispatch.objects.filter(run=run, arm=1).update(recipient_ids=arms[1][:40])
     evaluate_due_experiments()
     experiment.refresh_from_db()
 
@@ -174,12 +174,12 @@ def test_arms_of_another_size_than_planned_have_no_verdict():
 
 
 def test_before_the_end_there_is_no_figure_but_the_sequence():
-    experiment, _run, arms = sent(800)
+    experiment, _run, arms = sent(240)
     moment = timezone.now() - 12 * HOUR
     Run.objects.update(started_at=moment, planned_for=moment)
     Experiment.objects.update(starts_on=moment.astimezone(SHANGHAI).date())
-    buys(arms[1][:20], moment + HOUR)
-    buys(arms[2][:28], moment + HOUR)
+    buys(arms[1][:8], moment + HOUR)
+    buys(arms[2][:11], moment + HOUR)
     evaluate_experiment(experiment.pk, actor=experiment.broadcast.author)
     experiment.refresh_from_db()
     result = experiment.result
@@ -199,11 +199,11 @@ def test_before_the_end_there_is_no_figure_but_the_sequence():
 
 
 def test_it_may_be_ended_early_only_where_the_sequence_is_clear():
-    experiment, _run, arms = sent(800)
+    experiment, _run, arms = sent(240)
     moment = timezone.now() - 12 * HOUR
     Run.objects.update(started_at=moment, planned_for=moment)
     Experiment.objects.update(starts_on=moment.astimezone(SHANGHAI).date())
-    buys(arms[2][:200], moment + HOUR)
+    buys(arms[2][:60], moment + HOUR)
     experiment = end_experiment(experiment.pk, actor=experiment.broadcast.author)
 
     assert (experiment.status, experiment.result["winner"]) == (ExperimentStatus.ENDED, 2)
@@ -213,7 +213,7 @@ def test_it_may_be_ended_early_only_where_the_sequence_is_clear():
 
 
 def test_money_is_compared_without_what_was_so_before():
-    experiment, _run, arms = sent(600, metric=ExperimentMetric.SPENT)
+    experiment, _run, arms = sent(210, metric=ExperimentMetric.SPENT)
     moment = is_over(experiment)
     for number, more in ((1, 0), (2, 1000)):
         for kind in range(21):
@@ -231,10 +231,10 @@ def test_money_is_compared_without_what_was_so_before():
 
 
 def test_a_text_that_drives_people_away_is_not_to_be_applied():
-    experiment, _run, arms = sent(600)
+    experiment, _run, arms = sent(240)
     moment = is_over(experiment)
-    buys(arms[2][:120], moment + HOUR)
-    Membership.objects.filter(member__in=arms[2][120:200]).update(
+    buys(arms[2][:60], moment + HOUR)
+    Membership.objects.filter(member__in=arms[2][60:100]).update(
         left_at=moment + HOUR, leave_reason="self"
     )
     evaluate_due_experiments()
@@ -247,7 +247,7 @@ def test_a_text_that_drives_people_away_is_not_to_be_applied():
 
 
 def test_without_measured_activity_there_is_no_verdict_about_it():
-    experiment, _run, arms = sent(200, metric=ExperimentMetric.INTERACTED)
+    experiment, _run, arms = sent(100, metric=ExperimentMetric.INTERACTED)
     moment = is_over(experiment)
     evaluate_due_experiments()
     experiment.refresh_from_db()
@@ -257,22 +257,22 @@ def test_without_measured_activity_there_is_no_verdict_about_it():
     ActivityCoverageFactory(
         community=community, covered_from=moment - HOUR, covered_to=moment + 80 * HOUR
     )
-    for pk in arms[2][:40]:
+    for pk in arms[2][:25]:
         ActivityEventFactory(
             community=community, member_id=pk, occurred_at=moment + HOUR, kind="comment"
         )
     ActivityEvent.objects.update(enterprise=community.enterprise)
     evaluate_experiment(experiment.pk, actor=experiment.broadcast.author)
     experiment.refresh_from_db()
-    assert (experiment.result["code"], experiment.result["arms"][1]["successes"]) == ("better", 40)
+    assert (experiment.result["code"], experiment.result["arms"][1]["successes"]) == ("better", 25)
 
 
 def test_the_hold_out_tells_what_a_message_brings_at_all():
-    experiment, _run, arms = sent(900, holdout_percent=30)
+    experiment, _run, arms = sent(300, holdout_percent=30)
     moment = is_over(experiment)
-    buys(arms[0][:10], moment + HOUR)
-    buys(arms[1][:60], moment + HOUR)
-    buys(arms[2][:60], moment + HOUR)
+    buys(arms[0][:2], moment + HOUR)
+    buys(arms[1][:30], moment + HOUR)
+    buys(arms[2][:30], moment + HOUR)
     evaluate_due_experiments()
     experiment.refresh_from_db()
     result = experiment.result
@@ -284,7 +284,7 @@ def test_the_hold_out_tells_what_a_message_brings_at_all():
 
 def test_each_hour_is_watched_for_as_long():
     """Eight in the morning has no twelve hours more than eight in the evening."""
-    experiment, _run, arms = sent(400, kind=ExperimentKind.SEND_TIME, arms=HOURS, window_hours=12)
+    experiment, _run, arms = sent(120, kind=ExperimentKind.SEND_TIME, arms=HOURS, window_hours=12)
     day = timezone.now().astimezone(SHANGHAI).date() - timedelta(days=3)
     morning = datetime.combine(day, time(8), SHANGHAI)
     Run.objects.update(planned_for=morning - HOUR, started_at=morning - HOUR)
@@ -383,10 +383,10 @@ def test_days_of_one_chat_are_compared_within_their_weekday():
 
 
 def test_the_rest_of_a_recurring_broadcast_uses_the_winner():
-    experiment, run, arms = sent(1000)
+    experiment, run, arms = sent(200)
     author = experiment.broadcast.author
     moment = is_over(experiment)
-    buys(arms[2][:120], moment + HOUR)
+    buys(arms[2][:60], moment + HOUR)
     evaluate_due_experiments()
     experiment.refresh_from_db()
     assert arms_of(later(run)).numbers == ()

@@ -7,6 +7,7 @@ from math import inf, sqrt
 import numpy as np
 import pytest
 
+from campaigns.errors import BadEffect
 from campaigns.rules.distributions import (
     SRM_ALPHA,
     fisher,
@@ -17,6 +18,7 @@ from campaigns.rules.distributions import (
     switchback,
     welch,
 )
+from campaigns.rules.sizes import size_needed
 from campaigns.rules.statistics import (
     Moments,
     Sample,
@@ -99,6 +101,23 @@ def test_how_many_are_needed():
     assert sample_size_of_mean(10, 1) == 1570
     with pytest.raises(ValueError, match="between 0 and 1"):
         sample_size(0.98, 0.05)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"effect": 0.1},
+        {"baseline": 0.2, "deviation": 1, "effect": 0.1},
+        {"baseline": 0.2, "effect": 0},
+        {"baseline": 0.9, "effect": 0.2},
+        {"baseline": 0.2, "effect": 1e-300},
+        {"baseline": 0.2, "effect": inf},
+        {"deviation": 1e300, "effect": 1e-300},
+    ],
+)
+def test_an_effect_that_nobody_could_see_is_refused(question):
+    with pytest.raises(BadEffect):
+        size_needed(**question)
 
 
 def test_two_means_are_compared_as_growthbook_does():

@@ -61,7 +61,7 @@ def stage(settings):
         approvers=(UserFactory(**people, staff=staff), UserFactory(**people)),
         say=lines.append,
         work=partial(work_for, simulated),
-        patience=20,
+        patience=120,
     ), lines
 
 

@@ -15,7 +15,9 @@ def file_answer(asset: MediaAsset) -> HttpResponse:
     with asset.file.open("rb") as file:
         response = HttpResponse(file.read(), content_type=kind)
     is_shown = kind.startswith(("image/", "video/"))
-    response["Content-Disposition"] = content_disposition_header(not is_shown, asset.name)
+    response["Content-Disposition"] = (
+        content_disposition_header(not is_shown, asset.name) or "inline"
+    )
     response["Cache-Control"] = "private, no-store"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"

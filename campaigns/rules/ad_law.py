@@ -113,6 +113,9 @@ def _absolute() -> Iterator[Term]:
             "国家级": ("国家级非遗", "国家级非物质文化遗产", "国家级自然保护区", "国家级贫困县"),
         },
     )
+
+
+def _doubtful() -> Iterator[Term]:
     yield from _terms(
         ABSOLUTE,
         HINT,
@@ -164,6 +167,9 @@ def _authority() -> Iterator[Term]:
         _("只说自己的商品，不比较别家"),
         "吊打同行 秒杀同行 碾压同行 吊打一切 完爆同行 比某宝便宜 别家都是假的 同行都是",
     )
+
+
+def _superstition() -> Iterator[Term]:
     yield from _terms(
         SUPERSTITION,
         BLOCK,
@@ -206,6 +212,9 @@ def _medical() -> Iterator[Term]:
             "处方药": ("非处方药品分类",),
         },
     )
+
+
+def _food_and_drink() -> Iterator[Term]:
     yield from _terms(
         MEDICAL,
         HINT,
@@ -261,6 +270,9 @@ def _promises() -> Iterator[Term]:
     yield from _terms(
         FINANCIAL, BLOCK, PROPERTY, NO_PROMISE, "升值无限 稳定升值 升值空间巨大 投资回报率 坐等升值"
     )
+
+
+def _offers() -> Iterator[Term]:
     yield from _terms(
         FINANCIAL,
         BLOCK,
@@ -311,8 +323,12 @@ def _inducements() -> Iterator[Term]:
 
 SHIPPED: tuple[Term, ...] = (
     *_absolute(),
+    *_doubtful(),
     *_authority(),
+    *_superstition(),
     *_medical(),
+    *_food_and_drink(),
     *_promises(),
+    *_offers(),
     *_inducements(),
 )

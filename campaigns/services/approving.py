@@ -130,12 +130,8 @@ def approve_broadcast(
     look = Look.at(broadcast)
     _refuse_other_contents(broadcast, look, shown=digest)
     _refuse_blocks(broadcast, look)
-    if needs_override(look.checks) and not accepts_override:
-        raise OverrideNotAccepted(
-            _("有拦截项，作者的理由是“%(reason)s”。认可的话请明确勾选，否则请退回。")
-            % {"reason": broadcast.override_reason},
-            details=_blocks(look.checks),
-        )
+    if not accepts_override:
+        _refuse_override(broadcast, look)
     broadcast.content_digest = look.digest
     broadcast.required_approvals = max(broadcast.required_approvals, look.required)
     broadcast.save(update_fields=["content_digest", "required_approvals"])
@@ -247,6 +243,15 @@ def _refuse_blocks(broadcast: Broadcast, look: Look) -> None:
         raise ContentBlocked(
             _("%(finding)s。请修改，或写明坚持使用的理由，由审批人决定。")
             % {"finding": first.words.rstrip("。")},
+            details=_blocks(look.checks),
+        )
+
+
+def _refuse_override(broadcast: Broadcast, look: Look) -> None:
+    if needs_override(look.checks):
+        raise OverrideNotAccepted(
+            _("有拦截项，作者的理由是“%(reason)s”。认可的话请明确勾选，否则请退回。")
+            % {"reason": broadcast.override_reason},
             details=_blocks(look.checks),
         )
 

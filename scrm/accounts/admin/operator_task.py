@@ -43,6 +43,8 @@ KIND_COLOURS = {
     TaskKind.TRANSFER_APPROVAL: "warning",
     TaskKind.TRANSFER_TROUBLE: "danger",
     TaskKind.RESIGNATION_DUE: "danger",
+    TaskKind.BROADCAST_HALTED: "danger",
+    TaskKind.SOP_CHECKLIST: "info",
 }
 
 

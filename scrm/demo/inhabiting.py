@@ -47,6 +47,7 @@ def register_people(founded: Founded, people: Iterable[Person]) -> dict[int, Mem
                 external_id=person.external_id,
                 nickname=person.nickname,
                 phone=person.phone,
+                birthday=person.birthday,
                 created_at=founded.now - timedelta(days=person.known, hours=2),
             )
             for person in people

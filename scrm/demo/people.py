@@ -13,6 +13,7 @@ from random import Random
 from scrm.demo.world import BREEDS, COMMUNITIES, GIVEN, PETS, REGIONS, SURNAMES, CommunitySpec
 
 HISTORY_DAYS = 420
+TOLD_BIRTHDAY = 0.6
 NAME_OF = {value.code: value.name for value in (*REGIONS, *BREEDS)}
 PARENT_OF = {value.code: value.parent for value in (*REGIONS, *BREEDS)}
 CITIES = {
@@ -74,6 +75,14 @@ class Person:
     @property
     def phone(self) -> str:
         return f"100{self.number:08d}"  # no number begins like this
+
+    @property
+    def birthday(self) -> int | None:
+        """Month and day as one number, as the product keeps it; many have not told us."""
+        random = Random(f"birthday:{self.number}")
+        if random.random() >= TOLD_BIRTHDAY:
+            return None
+        return random.randint(1, 12) * 100 + random.randint(1, 28)
 
     @property
     def labels(self) -> set[str]:

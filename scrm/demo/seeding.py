@@ -21,7 +21,7 @@ from scrm.demo.growing import hang_up_codes, look_at_sizes
 from scrm.demo.handing_over import let_people_leave, name_policies
 from scrm.demo.happening import let_it_happen
 from scrm.demo.inhabiting import register_people, settle_people
-from scrm.demo.living import record_activity, record_orders, talk_to_people, watch_for_churn
+from scrm.demo.living import record_activity, record_orders, watch_for_churn
 from scrm.demo.moving_in import move_in
 from scrm.demo.people import people
 from scrm.demo.simulating import simulated_wecom
@@ -32,6 +32,7 @@ from scrm.demo.standing import (
     rank_people,
     tag_people,
 )
+from scrm.demo.talking import talk_to_people
 from scrm.wecom.simulator.corp import Corp
 
 SEED = 20260101
@@ -83,7 +84,7 @@ def seed_history(members: int, *, now: datetime, corp: Corp | None, report: Repo
     report(f"{watch_for_churn(founded)} 条流失预警")
     let_people_in(founded, report)
     report(f"{hang_up_codes(founded, seed=SEED)} 个群活码 · {look_at_sizes(founded)} 个并群建议")
-    report(f"{talk_to_people(founded)} 个群发")
+    talk_to_people(founded, report, seed=SEED)
     return founded
 
 

@@ -65,7 +65,7 @@ class Word:
     counts: bool
 
 
-TONES = {Decision.APPROVED: "good", Decision.REJECTED: "danger", Decision.VOID: "warning"}
+TONES = {Decision.APPROVED: "good", Decision.REJECTED: "danger", Decision.VOID: "hint"}
 
 
 def approval_context(broadcast: Broadcast, *, user: User) -> dict[str, Any]:

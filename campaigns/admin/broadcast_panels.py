@@ -165,23 +165,27 @@ def times_of(broadcast: Broadcast) -> NextTimes | None:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a run goes, and when it may be done; empty where nobody can tell."""
+    """How far a run is in percent, how fast it goes, and when it may be done; empty where nobody
+    can tell. What waits for somebody's word is not done."""
 
+    percent: int = 0
     speed: str = ""
     remaining: str = ""
 
 
 def pace_of(progress: Progress, broadcast: Broadcast, *, now: datetime) -> Pace:
     """From what has a result since it began. A run that waits has no pace."""
+    percent = 100 * progress.settled // progress.total if progress.total else 0
     is_sending = progress.run_status == RunStatus.SENDING and progress.held_until is None
     if not is_sending or broadcast.status != BroadcastStatus.RUNNING:
-        return Pace()
+        return Pace(percent)
     seconds = (now - progress.started_at).total_seconds()
     done = progress.settled + progress.awaiting_owner
     if seconds < TOO_SOON or not done or not progress.planned:
-        return Pace()
+        return Pace(percent)
     rate = done / seconds
     return Pace(
+        percent,
         speed=_("%(rate)s 位/秒") % {"rate": f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"},
         remaining=duration_in_words(progress.planned / rate),
     )

@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -135,3 +136,11 @@ class DispatchAdmin(HistoryModelAdmin[Dispatch]):
     )
     def stop(self, request: HttpRequest, form: object, object_id: str) -> Any:
         return self.run_on_row(request, object_id, stop_dispatch, done=gettext("正在停止。"))
+
+    def back_to(self, request: HttpRequest, row: models.Model | None = None) -> HttpResponse:
+        """Who acts from the page of the run stays on it: the next owner is already there."""
+        if isinstance(row, Dispatch):
+            run = reverse("admin:campaigns_run_change", args=[row.run_id])
+            if run in request.headers.get("HX-Current-URL", ""):
+                return HttpResponse(headers={"HX-Redirect": run})
+        return super().back_to(request, row)

@@ -284,9 +284,8 @@ def _excluded(groups: list[_Group], *, repeated: int) -> list[Excluded]:
     counts: Counter[str] = Counter({"in_several_communities": repeated})
     for group in groups:
         counts[group.reason] += group.recipients
-    return [
-        Excluded(reason, count) for reason, count in counts.most_common() if reason and count > 0
-    ]
+    found = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [Excluded(reason, count) for reason, count in found if reason and count > 0]
 
 
 def _eligible_count(audience: Audience, *, present: int) -> int:

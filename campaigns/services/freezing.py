@@ -30,15 +30,31 @@ logger = logging.getLogger(__name__)
 STEP_SIZE = 50_000
 DISPATCH_SIZE = 1000
 
-# The next recipients come from the query in {recipients}: one column, ascending, limited. Somebody
-# can be in several communities, and is added {once}; in a single one the key alone sees to that.
+# The next recipients come from the query in {recipients}: one column, ascending, limited. Of a
+# single community everybody is new, and the list itself is cut.
 STEP = """
 WITH next (recipient_id) AS MATERIALIZED (
     {recipients}
 ), added AS (
-    INSERT INTO campaigns_delivery (run_id, recipient_id)
-    SELECT {run}, recipient_id FROM next
-    {once}
+    INSERT INTO campaigns_delivery (run_id, recipient_id) SELECT {run}, recipient_id FROM next
+), numbered AS (
+    SELECT recipient_id, (row_number() OVER (ORDER BY recipient_id) - 1) / {size} AS batch
+    FROM next
+), cut AS (
+    INSERT INTO campaigns_dispatch (run_id, sequence, recipient_ids)
+    SELECT {run}, {sequence} + batch, array_agg(recipient_id ORDER BY recipient_id)
+    FROM numbered GROUP BY batch ORDER BY batch
+    RETURNING cardinality(recipient_ids) AS size
+)
+"""
+
+# Somebody can be in several communities, and is added once: only who is new is cut.
+STEP_OF_SEVERAL = """
+WITH next (recipient_id) AS MATERIALIZED (
+    {recipients}
+), added AS (
+    INSERT INTO campaigns_delivery (run_id, recipient_id) SELECT {run}, recipient_id FROM next
+    ON CONFLICT DO NOTHING
     RETURNING recipient_id
 ), numbered AS (
     SELECT recipient_id, (row_number() OVER (ORDER BY recipient_id) - 1) / {size} AS batch
@@ -66,7 +82,7 @@ WITH next (recipient_id) AS MATERIALIZED (
         CASE WHEN arm = 0 THEN 'hold_out' ELSE '' END,
         CASE WHEN arm = 0 THEN statement_timestamp() END
     FROM placed
-    {once}
+    ON CONFLICT DO NOTHING
     RETURNING recipient_id
 ), numbered AS (
     SELECT recipient_id, arm, sender, (row_number() OVER (
@@ -275,21 +291,20 @@ def freeze_step(freezing: Freezing, *, step_size: int = STEP_SIZE) -> bool:
 
 
 def _take_step(run: Run, freezing: Freezing, *, community_id: int, step_size: int) -> int:
-    is_once = len(freezing.audience.community_ids) > 1 and not freezing.is_whole
     parts = {
         "recipients": freezing.recipients_after(
             run.frozen_through, community_id=community_id, limit=step_size
         ),
         "run": run.pk,
-        "once": Sql("ON CONFLICT DO NOTHING" if is_once else ""),
         "size": freezing.dispatch_size,
         "sequence": run.dispatch_count,
         "community": community_id,
     }
-    if freezing.arms is None and freezing.senders is None:
-        statement = named_sql(STEP + MOVE_CURSOR, **parts)
-    else:
+    if freezing.arms is not None or freezing.senders is not None:
         statement = named_sql(PLACED_STEP + MOVE_CURSOR, **parts, **_places(freezing))
+    else:
+        step = STEP_OF_SEVERAL if len(freezing.audience.community_ids) > 1 else STEP
+        statement = named_sql(step + MOVE_CURSOR, **parts)
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
         (taken,) = cursor.fetchone()

@@ -283,7 +283,7 @@ class BroadcastAdmin(BroadcastButtons, EnterpriseModelAdmin[Broadcast]):
             user = admin_user(request)
             context["approval"] = approval_context(broadcast, user=user)
             context["experiment"] = experiment_context(broadcast, user=user)
-            context["links"] = links_of(broadcast, user=user)
+            context["links"] = links_of(broadcast)
         return super().changeform_view(request, object_id, form_url, context)
 
     def fragment_of(self, request: HttpRequest, broadcast: Broadcast | None) -> Any:
@@ -292,11 +292,14 @@ class BroadcastAdmin(BroadcastButtons, EnterpriseModelAdmin[Broadcast]):
             return None
         if not self.has_view_permission(request, broadcast):
             return HttpResponse(status=403)
-        is_draft = broadcast is None or broadcast.status == BroadcastStatus.DRAFT
+        if broadcast is None:
+            may_write = self.has_add_permission(request)
+        else:
+            may_write = self.has_change_permission(request, broadcast)
         match asked:
-            case "content" if is_draft:
+            case "content" if may_write:
                 return self.content_of(request, broadcast)
-            case "estimate" if is_draft and request.method == "POST":
+            case "estimate" if may_write and request.method == "POST":
                 form = self.get_form(request, broadcast)
                 kept = None if broadcast is None else Broadcast.objects.get(pk=broadcast.pk)
                 return estimate_of_form(request, form(request.POST, instance=kept))

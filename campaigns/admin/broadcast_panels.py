@@ -17,17 +17,15 @@ from django.utils.translation import gettext as _
 
 from campaigns.admin.broadcast_form import BroadcastForm
 from campaigns.admin.broadcast_time import NextTimes, next_times_of, times_in_words
-from campaigns.models import Broadcast, Experiment, Run
+from campaigns.models import Broadcast, Run
 from campaigns.progress_words import duration_in_words, reason_in_words
 from campaigns.rules.contents import AttachmentKind
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget, RunStatus
 from campaigns.selectors.calendar import schedule_of, unknown_years, upcoming_times
 from campaigns.selectors.checks import Check, Level, checks_of
-from campaigns.selectors.choices import COMPOSE
 from campaigns.selectors.estimates import Estimate, estimate_audience
 from campaigns.selectors.progress import Progress, progress_of
 from campaigns.services.rehearsing import rehearsed
-from scrm.accounts.models import User
 from scrm.shared.clock import database_now
 from scrm.shared.errors import DomainError
 
@@ -217,20 +215,12 @@ def progress_context(broadcast: Broadcast | None) -> dict[str, Any]:
     }
 
 
-def links_of(broadcast: Broadcast, *, user: User) -> list[tuple[str, str]]:
+def links_of(broadcast: Broadcast) -> list[tuple[str, str]]:
     """Where the rest about it stands."""
-    links = []
-    experiment = Experiment.objects.filter(broadcast=broadcast).values_list("pk", flat=True).first()
-    if experiment is not None:
-        page = reverse("admin:campaigns_experiment_change", args=[experiment])
-        links.append((_("实验"), page))
-    elif broadcast.status == BroadcastStatus.DRAFT and user.can(COMPOSE):
-        page = reverse("admin:campaigns_experiment_add")
-        links.append((_("做成实验"), f"{page}?broadcast={broadcast.pk}"))
-    if Run.objects.filter(broadcast=broadcast).exists():
-        page = reverse("admin:campaigns_run_changelist")
-        links.append((_("历次执行"), f"{page}?broadcast__id__exact={broadcast.pk}"))
-    return links
+    if not Run.objects.filter(broadcast=broadcast).exists():
+        return []
+    page = reverse("admin:campaigns_run_changelist")
+    return [(_("历次执行"), f"{page}?broadcast__id__exact={broadcast.pk}")]
 
 
 def starts_in_words(broadcast: Broadcast) -> str:

@@ -216,6 +216,23 @@ def test_findings_and_what_is_left_out_are_shown_while_typing(client, operator, 
     assert not Broadcast.objects.exists()
 
 
+def test_who_may_only_look_sees_the_draft_as_it_is_kept(operator, community, account):
+    draft = BroadcastFactory(
+        author=operator, communities=[community], channel_account=account, body="周六见"
+    )
+    reader = client_of(colleague_of(operator, role=Role.READ_ONLY))
+    url = page("broadcast_change", draft.pk)
+
+    shown = text_of(reader.get(url))
+    counted = reader.post(f"{url}?fragment=estimate", {"body": "别的"})
+    add = reader.post(page("broadcast_add") + "?fragment=estimate", typed(community, account))
+
+    assert 'name="body"' not in shown
+    assert "周六见" in text_of(counted)
+    assert add.status_code == 403
+    assert reader.get(f"{url}?fragment=content&version=1").status_code == 200  # the plain page
+
+
 def test_a_published_version_of_the_library_fills_the_form(client, operator):
     content = Content.objects.create(
         enterprise=operator.enterprise,

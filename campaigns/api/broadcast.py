@@ -15,10 +15,10 @@ from campaigns.api.broadcast_bodies import (
     ApprovalSerializer,
     ApproveSerializer,
     AttachmentSerializer,
+    BroadcastReasonSerializer,
     CheckSerializer,
     EditBroadcastSerializer,
     EstimateSerializer,
-    ReasonSerializer,
     ReturnToDraftSerializer,
     ScheduleSerializer,
 )
@@ -27,7 +27,7 @@ from campaigns.rules.schedules import ScheduleKind
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
 from campaigns.selectors.approvals import with_given_approvals
 from campaigns.selectors.checks import checks_of
-from campaigns.selectors.choices import VERBS, available_actions
+from campaigns.selectors.choices import ACTIONS, available_actions
 from campaigns.selectors.contents import digest_of
 from campaigns.selectors.estimates import estimate_audience
 from campaigns.services import approving, composing, controlling, halting, scheduling
@@ -108,9 +108,7 @@ class BroadcastSerializer(StrictModelSerializer[Broadcast]):
 
     attachments = AttachmentSerializer(many=True, read_only=True)
 
-    @extend_schema_field(
-        serializers.ListField(child=serializers.ChoiceField(choices=["edit", *VERBS]))
-    )
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=ACTIONS)))
     def get_available_actions(self, broadcast: Broadcast) -> list[str]:
         given = broadcast.given_approvals  # type: ignore[attr-defined]  # with_given_approvals()
         return available_actions(broadcast, self.context["request"].user, approved_by=given)
@@ -241,10 +239,10 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         """退回草稿以便修改；之前的批准作废。"""
         return self.run_verb(approving.return_broadcast_to_draft, body=ReturnToDraftSerializer)
 
-    @command(body=ReasonSerializer)
+    @command(body=BroadcastReasonSerializer)
     def reject(self, request: Request, pk: str) -> Response:
         """审批人退回草稿，写明要改什么。"""
-        return self.run_verb(approving.return_broadcast_to_draft, body=ReasonSerializer)
+        return self.run_verb(approving.return_broadcast_to_draft, body=BroadcastReasonSerializer)
 
     @command(body=ApproveSerializer)
     def approve(self, request: Request, pk: str) -> Response:
@@ -271,15 +269,15 @@ class BroadcastViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         """从停下的地方继续，已有结果的不会重发。被叫停的要审批权限和理由，用 release。"""
         return self.run_verb(controlling.resume_broadcast)
 
-    @command(body=ReasonSerializer)
+    @command(body=BroadcastReasonSerializer)
     def halt(self, request: Request, pk: str) -> Response:
         """叫停：不再开始新的调用，等在平台上的也停止；恢复要审批权限。"""
-        return self.run_verb(halting.halt_by_hand, body=ReasonSerializer)
+        return self.run_verb(halting.halt_by_hand, body=BroadcastReasonSerializer)
 
-    @command(body=ReasonSerializer)
+    @command(body=BroadcastReasonSerializer)
     def release(self, request: Request, pk: str) -> Response:
         """恢复被叫停的群发：由有审批权限的同事写明理由。"""
-        return self.run_verb(halting.release_broadcast, body=ReasonSerializer)
+        return self.run_verb(halting.release_broadcast, body=BroadcastReasonSerializer)
 
     @command()
     def cancel(self, request: Request, pk: str) -> Response:

@@ -135,7 +135,7 @@ class ScheduleSerializer(StrictSerializer):
     )
 
 
-class ReasonSerializer(StrictSerializer):
+class BroadcastReasonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=300, help_text=_("为什么；留档。"))
 
 

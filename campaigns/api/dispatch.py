@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from campaigns.models import Dispatch, Run
 from campaigns.progress_words import reason_in_words
 from campaigns.rules.status import DispatchStatus
-from campaigns.selectors.choices import DISPATCH_VERBS, actions_of_dispatch
+from campaigns.selectors.choices import DISPATCH_ACTIONS, actions_of_dispatch
 from campaigns.selectors.confirmations import with_sender_name
 from campaigns.services.reminding import remind_dispatch
 from campaigns.services.stopping import stop_dispatch
@@ -69,7 +69,7 @@ class DispatchSerializer(StrictModelSerializer[Dispatch]):
     def get_last_error_words(self, dispatch: Dispatch) -> str:
         return reason_in_words(dispatch.last_error) if dispatch.last_error else ""
 
-    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField([*DISPATCH_VERBS])))
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(DISPATCH_ACTIONS)))
     def get_available_actions(self, dispatch: Dispatch) -> list[str]:
         return actions_of_dispatch(dispatch, self.context["request"].user)
 

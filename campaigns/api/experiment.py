@@ -153,7 +153,7 @@ class AbandonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
-class ApplySerializer(StrictSerializer):
+class ApplyWinnerSerializer(StrictSerializer):
     arm = serializers.IntegerField(
         min_value=1, max_value=MOST, required=False, help_text=_("不填就是结果里的胜者。")
     )
@@ -248,10 +248,10 @@ class ExperimentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
         """放弃，不下结论；之后的发送不再分组。"""
         return self.run_verb(abandon_experiment, body=AbandonSerializer)
 
-    @command(body=ApplySerializer)
+    @command(body=ApplyWinnerSerializer)
     def apply(self, request: Request, pk: str) -> Response:
         """采用胜者：重复的群发从下一次起都按这一组发；只发一次的群发记下决定。"""
-        return self.run_verb(apply_winner, body=ApplySerializer)
+        return self.run_verb(apply_winner, body=ApplyWinnerSerializer)
 
     @extend_schema(request=SizeQuestionSerializer, responses=SizeSerializer)
     @action(

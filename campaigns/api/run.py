@@ -23,7 +23,7 @@ from campaigns.models import Broadcast, ContentVersion, Delivery, Run
 from campaigns.progress_words import reason_in_words
 from campaigns.rules.reasons import ReasonKind, reason_kind
 from campaigns.rules.status import BroadcastTarget, DeliveryStatus, RunStatus
-from campaigns.selectors.choices import RUN_VERBS, actions_of_run
+from campaigns.selectors.choices import RUN_ACTIONS, actions_of_run
 from campaigns.selectors.progress import failure_reasons, progress_of
 from campaigns.selectors.recipients import with_recipient_name
 from campaigns.services.missed import run_missed, skip_missed
@@ -37,6 +37,11 @@ from scrm.shared.api.verbs import VerbViewSet, command
 
 VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS
 MOST_REASONS = 50
+REASON_KINDS = [
+    (ReasonKind.SUPPRESSED.value, _("规则拦下")),
+    (ReasonKind.TRANSIENT.value, _("可以重试")),
+    (ReasonKind.PERMANENT.value, _("重试也一样")),
+]
 
 
 class RunSerializer(StrictModelSerializer[Run]):
@@ -64,7 +69,7 @@ class RunSerializer(StrictModelSerializer[Run]):
             "available_actions",
         )
 
-    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField([*RUN_VERBS])))
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(RUN_ACTIONS)))
     def get_available_actions(self, run: Run) -> list[str]:
         return actions_of_run(run, self.context["request"].user)
 
@@ -91,20 +96,14 @@ class ProgressSerializer(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
-class ReasonCountSerializer(serializers.Serializer[Any]):
+class FailureReasonSerializer(serializers.Serializer[Any]):
     """一种没有送达的原因：多少人，能不能重发。"""
 
     status = serializers.ChoiceField(choices=DeliveryStatus.choices)
     reason = serializers.CharField()
     words = serializers.CharField()
     count = serializers.IntegerField()
-    kind = serializers.ChoiceField(
-        choices=[
-            (ReasonKind.SUPPRESSED, _("规则拦下")),
-            (ReasonKind.TRANSIENT, _("可以重试")),
-            (ReasonKind.PERMANENT, _("重试也一样")),
-        ]
-    )
+    kind = serializers.ChoiceField(choices=REASON_KINDS)
 
 
 class RetrySerializer(StrictSerializer):
@@ -116,7 +115,7 @@ class RetrySerializer(StrictSerializer):
     )
 
 
-class CountSerializer(serializers.Serializer[Any]):
+class RecipientCountSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
@@ -184,7 +183,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[R
         """读批次的计数，收件人再多代价也不变。"""
         return Response(ProgressSerializer(progress_of(self.get_object().pk)).data)
 
-    @extend_schema(responses=ReasonCountSerializer(many=True))
+    @extend_schema(responses=FailureReasonSerializer(many=True))
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
     def reasons(self, request: Request, pk: str) -> Response:
         """没有送达的按原因分开，最多的在前。要读每个收件人的结果，不要轮询。"""
@@ -198,21 +197,21 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[R
             }
             for status, reason, count in failure_reasons(self.get_object().pk)
         ]
-        return Response(ReasonCountSerializer(found, many=True).data)
+        return Response(FailureReasonSerializer(found, many=True).data)
 
-    @command(body=RetrySerializer, answer=CountSerializer)
+    @command(body=RetrySerializer, answer=RecipientCountSerializer)
     def retry(self, request: Request, pk: str) -> Response:
         """只重发因这些原因失败的收件人；返回多少位。"""
         run = self.get_object()
         count = retry_failed(run.pk, actor=acting_user(request), **self.body(RetrySerializer))
-        return Response(CountSerializer({"count": count}).data)
+        return Response(RecipientCountSerializer({"count": count}).data)
 
-    @command(answer=CountSerializer)
+    @command(answer=RecipientCountSerializer)
     def remind(self, request: Request, pk: str) -> Response:
         """提醒还没确认的群主，平台每 24 小时最多 3 次；返回提醒了多少个批次。"""
         run = self.get_object()
         count = remind_run(run.pk, actor=acting_user(request))
-        return Response(CountSerializer({"count": count}).data)
+        return Response(RecipientCountSerializer({"count": count}).data)
 
     @command(url_path="run-missed")
     def run_missed(self, request: Request, pk: str) -> Response:

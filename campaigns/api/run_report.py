@@ -100,7 +100,7 @@ class RecipientStatesSerializer(serializers.Serializer[Any]):
     planned = serializers.IntegerField()
 
 
-class FiguresSerializer(serializers.Serializer[Any]):
+class ReportFiguresSerializer(serializers.Serializer[Any]):
     """金额单位是分。没有对照组时增量、净收益和 ROI 未知（null），不用销售额代替。"""
 
     window_hours = serializers.IntegerField()
@@ -133,7 +133,7 @@ class RunReportSerializer(serializers.Serializer[Any]):
     run = serializers.IntegerField(source="run_id")
     computed_at = serializers.DateTimeField()
     is_final = serializers.BooleanField()
-    figures = FiguresSerializer()
+    figures = ReportFiguresSerializer()
 
 
 class ReportSummarySerializer(StrictModelSerializer[RunReport]):

@@ -53,14 +53,17 @@ DISPATCH_VERBS: dict[str, frozenset[DispatchStatus]] = {
 }
 
 
+ACTIONS = ["edit", *VERBS]
+RUN_ACTIONS = [*RUN_VERBS]
+DISPATCH_ACTIONS = [*DISPATCH_VERBS]
+
+
 def available_actions(
     broadcast: Broadcast, user: User, *, approved_by: Collection[int] = ()
 ) -> list[str]:
     """``approved_by``: who has approved these contents already; nobody does so twice."""
     return [
-        name
-        for name in ("edit", *VERBS)
-        if is_available(name, broadcast, user, approved_by=approved_by)
+        name for name in ACTIONS if is_available(name, broadcast, user, approved_by=approved_by)
     ]
 
 

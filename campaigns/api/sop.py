@@ -108,7 +108,7 @@ class PlanBodySerializer(StrictSerializer):
     )
 
 
-class ReasonSerializer(StrictSerializer):
+class SopReasonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=300)
 
 
@@ -174,10 +174,10 @@ class SopPlanViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewS
         """由作者之外的人批准；其中的消息以后不再逐条审批。"""
         return self.run_verb(approve_sop_plan)
 
-    @command(body=ReasonSerializer, url_path="return-to-draft")
+    @command(body=SopReasonSerializer, url_path="return-to-draft")
     def return_to_draft(self, request: Request, pk: str) -> Response:
         """退回草稿以便修改。"""
-        return self.run_verb(return_sop_plan, body=ReasonSerializer)
+        return self.run_verb(return_sop_plan, body=SopReasonSerializer)
 
     @command()
     def retire(self, request: Request, pk: str) -> Response:
@@ -332,7 +332,7 @@ class SopTaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewS
         """勾选清单；全部勾选后任务完成，待办也随之结束。"""
         return self.run_verb(tick_sop_items, body=TickSerializer)
 
-    @command(body=ReasonSerializer)
+    @command(body=SopReasonSerializer)
     def skip(self, request: Request, pk: str) -> Response:
         """这个群不做这一步，写明原因。"""
-        return self.run_verb(skip_sop_task, body=ReasonSerializer)
+        return self.run_verb(skip_sop_task, body=SopReasonSerializer)

@@ -4,21 +4,20 @@ import os
 import signal
 import time
 
-import psutil
 import pytest
 
 from campaigns.rules.status import BroadcastStatus
 from campaigns.selectors.progress import counted_deliveries, progress_of
 from campaigns.services.controlling import cancel_broadcast, pause_broadcast, resume_broadcast
 from campaigns.services.scheduling import start_due_broadcasts
-from tests.chaos.scale import of
+from tests.chaos.scale import LONG, of
 from tests.chaos.site import is_over, say, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
-RECIPIENTS = of(600, 20_000)
+RECIPIENTS = of(400, 20_000)
 CYCLES = of(3, 20)
-FREEZES = of(2, 6)
+FREEZES = of(1, 6)
 FROZEN_SECONDS = 4.5  # longer than a lease of these sites, which is three seconds
 QUIET_AFTER = 2.0  # seconds after a pause from which no call may begin
 
@@ -100,6 +99,7 @@ def test_twin_a_claim_that_does_not_look_goes_on_after_the_pause(site, audience)
         assert pause_and_look(running, broadcast)
 
 
+@pytest.mark.skipif(not LONG, reason="make torture")
 def test_a_cancelled_broadcast_calls_nobody_any_more_and_says_who_was_reached(site, audience):
     broadcast = audience(RECIPIENTS)
     with site("LedgerChannel", broadcast, delay=0.5) as running:
@@ -117,17 +117,3 @@ def test_a_cancelled_broadcast_calls_nobody_any_more_and_says_who_was_reached(si
         progress = progress_of(run.pk)
         assert progress.delivered == reached < RECIPIENTS
         assert progress.delivered + progress.cancelled == RECIPIENTS
-
-
-def test_the_frozen_are_really_stopped(site, audience):
-    """Of the freezing itself: a stopped process makes no calls."""
-    broadcast = audience(60)
-    with site("LedgerChannel", broadcast, delay=0.5) as running:
-        worker = start(running)
-        frozen = wait_until(lambda: running.callers_of(worker), site=running)[0]
-        os.kill(frozen.pid, signal.SIGSTOP)
-        try:
-            assert wait_until(lambda: psutil.Process(frozen.pid).status() == psutil.STATUS_STOPPED)
-        finally:
-            os.kill(frozen.pid, signal.SIGCONT)
-        wait_until(lambda: is_over(broadcast), site=running)

@@ -398,6 +398,7 @@ SPECTACULAR_SETTINGS = {
         "ExperimentKindEnum": "campaigns.rules.experiments.ExperimentKind",
         "LexiconTermKindEnum": "campaigns.rules.guarding.TermKind",
         "SopStepKindEnum": "campaigns.rules.sop.StepKind",
+        "QuitWatchStateEnum": "campaigns.rules.guarding.WatchState",
         "FailureKindEnum": "campaigns.api.run.REASON_KINDS",
         "BroadcastActionEnum": "campaigns.selectors.choices.ACTIONS",
         "RunActionEnum": "campaigns.selectors.choices.RUN_ACTIONS",

@@ -85,7 +85,7 @@ class CommunityFiguresSerializer(ReactedSerializer):
     id = serializers.IntegerField()
 
 
-class ArmFiguresSerializer(ReactedSerializer):
+class ReportArmSerializer(ReactedSerializer):
     arm = serializers.IntegerField()
 
 
@@ -126,7 +126,7 @@ class ReportFiguresSerializer(serializers.Serializer[Any]):
     )
     roi = serializers.FloatField(allow_null=True, help_text=_("净收益除以成本。"))
     by_community = CommunityFiguresSerializer(many=True)
-    by_arm = ArmFiguresSerializer(many=True)
+    by_arm = ReportArmSerializer(many=True)
 
 
 class RunReportSerializer(serializers.Serializer[Any]):

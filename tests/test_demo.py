@@ -11,11 +11,18 @@ from campaigns.models import (
     Broadcast,
     ChurnAlert,
     ContactWelcome,
+    Content,
     Delivery,
+    Experiment,
+    QuitWatch,
     Run,
+    RunReport,
     SandboxMessage,
+    Schedule,
+    SopTask,
     WelcomeDelivery,
 )
+from campaigns.selectors.progress import counted_deliveries, progress_of
 from communities.models import (
     Community,
     GroupChat,
@@ -88,6 +95,7 @@ def demo(db, simulator):
 @pytest.mark.slow
 def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsys):
     every_state_is_there()
+    broadcasts_show_what_they_can_do()
     the_company_is_on_wecom()
     the_pet_case_is_there()
     nobody_who_left_is_forgotten()
@@ -111,6 +119,30 @@ def every_state_is_there():
     assert SandboxMessage.objects.exists()
     refused = EntryApplication.objects.filter(status="rejected", decided_by=None).first()
     assert [clause for clause in refused.clauses if not clause["passed"]]
+
+
+def broadcasts_show_what_they_can_do():
+    halted = Broadcast.objects.get(status="halted")
+    missed = Run.objects.get(status="asked")
+    tasks = set(OperatorTask.objects.open().values_list("kind", "object_id"))
+    assert {("broadcast_halted", halted.pk), ("broadcast_missed", missed.pk)} < tasks
+    assert QuitWatch.objects.filter(run__broadcast=halted, state="tripped").exists()
+    assert missed.broadcast.scheduled_at > timezone.now()
+    assert statuses(Schedule, "kind") == {"recurring", "festival", "birthday"}
+    assert not Broadcast.objects.due(timezone.now()).exists()
+    waiting = Broadcast.objects.get(status="in_review", required_approvals=2)
+    assert waiting.approvals.filter(decision="approved").count() == 1
+    assert statuses(Experiment) == {"ended", "running"}
+    report = RunReport.objects.get(run__broadcast__experiment__status="ended")
+    assert report.is_final
+    assert report.figures["roi"] is not None
+    assert report.figures["leaves"][1]["leaves"]
+    assert statuses(Content) == {
+        "topic", "drafting", "review", "published", "optimised", "retired",
+    }  # fmt: skip
+    assert statuses(SopTask) == {"done", "open", "planned"}
+    suppressed = Delivery.objects.filter(status="suppressed")
+    assert {"hold_out", "consent_denied", "consent_withdrawn"} <= statuses(suppressed, "reason")
 
 
 def the_company_is_on_wecom():
@@ -183,9 +215,14 @@ def the_books_agree():
         assert Stay.objects.open().filter(chat=chat).count() == chat.member_count, chat
     assert not Membership.objects.active().exclude(stays__left_at=None).exists()
     for run in Run.objects.all():
-        assert Delivery.objects.filter(run=run).count() == run.recipient_count
+        counted, told = counted_deliveries(run.pk), progress_of(run.pk)
+        assert sum(counted.values()) == told.total == run.recipient_count
+        for status in ("delivered", "failed", "suppressed", "cancelled"):
+            assert counted[status] == getattr(told, status), (run, status)
+        calls = [f"dispatch-{pk}" for pk in run.dispatches.values_list("pk", flat=True)]
+        assert SandboxMessage.objects.filter(key__in=calls).count() == told.delivered
     assert chats_with_gaps() == []
 
 
-def statuses(model, field="status"):
-    return set(model.objects.values_list(field, flat=True))
+def statuses(rows, field="status"):
+    return set(getattr(rows, "objects", rows).values_list(field, flat=True))

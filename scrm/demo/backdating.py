@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import F
 
 from campaigns.models import Approval, Broadcast, Experiment, Run
-from campaigns.selectors.arms import arms_of
+from campaigns.selectors.arms import arms_of, is_recurring
 from campaigns.selectors.leaves import community_ids_of
 from campaigns.services.reporting import report_run
 from campaigns.services.watching import look_at
@@ -103,9 +104,10 @@ def date_back(run: Run, at: datetime) -> None:
     """As if it had been planned for ``at``; its broadcast is as much older, if it is its first."""
     run.refresh_from_db()
     back = run.planned_for - at
+    values: dict[str, Any] = {"run": run.pk, "back": back}
     with connection.cursor() as cursor:
         for move in MOVES:
-            cursor.execute(move, {"run": run.pk, "back": back})
+            cursor.execute(move, values)
     if not Run.objects.filter(broadcast=run.broadcast_id).exclude(pk=run.pk).exists():
         Broadcast.objects.filter(pk=run.broadcast_id).update(
             approved_at=F("approved_at") - back, created_at=F("created_at") - back
@@ -113,10 +115,19 @@ def date_back(run: Run, at: datetime) -> None:
         Approval.objects.filter(broadcast=run.broadcast_id).update(
             decided_at=F("decided_at") - back
         )
-    Experiment.objects.filter(broadcast=run.broadcast_id).update(
-        starts_on=at.date(), ends_at=F("ends_at") - back
-    )
+    _date_back_experiment(run, at, back)
     run.refresh_from_db()
+
+
+def _date_back_experiment(run: Run, at: datetime, back: timedelta) -> None:
+    """One that compares several runs ends with a day."""
+    experiment = Experiment.objects.filter(broadcast=run.broadcast_id).first()
+    if experiment is None or experiment.starts_on is None or experiment.ends_at is None:
+        return
+    days = experiment.starts_on - at.date()
+    experiment.ends_at -= days if is_recurring(run.broadcast_id) else back
+    experiment.starts_on = at.date()
+    experiment.save(update_fields=["starts_on", "ends_at"])
 
 
 def reach_who_left_since(run: Run) -> None:

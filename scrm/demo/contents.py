@@ -67,7 +67,7 @@ WAITING = (
         "鲜肉粮上新",
         ContentCategory.BRAND,
         "{{昵称}}，冻干鲜肉粮到货：肉含量、钙磷比都写在包装上，店员说是今年口碑第一的一款。",
-        override_reason="“口碑第一”引自 2026 年 10 月本店会员问卷（1,204 份），问卷附在附件里。",
+        override_reason="“口碑第一”引自 2026 年 10 月本店会员问卷（1,204 份），原件存在内容部。",
     ),
 )
 #: To everybody: one colleague has approved it, another still has to.

@@ -13,7 +13,7 @@ from scrm.demo.founding import Founded
 from scrm.demo.sending import compose, finished, scheduled
 
 ANSWERED_IN = ("golden", "corgi", "british", "ragdoll")
-WEEKS = 3
+WEEKS = 2
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 TRADITIONAL = (
     Festival.LABA,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Unpack
+from typing import Any
 
 from campaigns.models import Broadcast, Run
 from campaigns.rules.status import BroadcastStatus, DispatchStatus
 from campaigns.services.approving import approve_broadcast, submit_broadcast
-from campaigns.services.composing import Draft, create_broadcast
+from campaigns.services.composing import create_broadcast
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import schedule_broadcast, start_broadcast
 from scrm.demo.backdating import date_back, reach_who_left_since, take_stock
@@ -21,9 +21,7 @@ A_MOMENT = timedelta(seconds=1)
 SLOWLY = 300  # milliseconds of a call, so that one turn sends just one batch
 
 
-def compose(
-    founded: Founded, content: Content, *communities: str, **more: Unpack[Draft]
-) -> Broadcast:
+def compose(founded: Founded, content: Content, *codes: str, **more: Any) -> Broadcast:
     return create_broadcast(
         actor=founded.users["yunying"],
         name=content.name,
@@ -34,7 +32,7 @@ def compose(
         override_reason=content.override_reason,
         cost_amount=content.cost_amount,
         misfire_policy=content.misfire_policy,
-        communities=[founded.communities[code] for code in communities],
+        communities=[founded.communities[code] for code in codes],
         channel_account=founded.sandbox,
         **more,
     )

@@ -25,15 +25,17 @@ from scrm.demo.contents import BY_WEIGHT, ENDED_TRIAL, MEASURED, OTHER_REMINDER,
 from scrm.demo.founding import Founded
 from scrm.demo.library import version_of
 from scrm.demo.living import ACTIVITY_SOURCE, ORDER_SOURCE
+from scrm.demo.quitting import quit_after
 from scrm.demo.recurring import weekly
 from scrm.demo.sending import compose, finished, scheduled, sent
 from scrm.demo.standing import TIERING_SECONDS
 
 DAYS_AGO = 9
 #: Of those who got it, so many click, by the arm; and so many order because of it.
-CLICKING = {1: 0.05, 2: 0.17}
+CLICKING = {1: 0.05, 2: 0.24}
 ORDERING = 0.07
 PRICES = (8900, 12900, 16900, 23900)
+LEAVING = 0.008  # and so many leave
 HELD_OUT = 10  # percent
 #: Who is in which arm follows from it: the same at every seeding.
 SALT = "demonstration"
@@ -56,6 +58,13 @@ def try_two_texts(founded: Founded, *, seed: int) -> None:
     at = founded.now.replace(hour=12, minute=30, second=0, microsecond=0)
     run = sent(scheduled(founded, broadcast), at=at - timedelta(days=DAYS_AGO))
     react(founded, run, Random(f"{seed}:reactions"))
+    quit_after(
+        run,
+        founded.communities["planet"],
+        share=LEAVING,
+        at_least=1,
+        within=timedelta(hours=60),
+    )
     take_stock(run)
     evaluate_experiment(experiment.pk, actor=founded.users["yunying"])
 

@@ -7,6 +7,7 @@ worker repeats the dispatch with the same key, or asks the platform first if it 
 from __future__ import annotations
 
 import logging
+import random
 import time
 from datetime import timedelta
 
@@ -65,6 +66,7 @@ def _wait_for_tokens() -> bool:
     wait = seconds_until_tokens()
     if wait is None:
         return False
+    wait *= 0.8 + 0.4 * random.random()  # not all workers at the same moment
     time.sleep(min(max(wait, LOOK_NO_SOONER_SECONDS), LOOK_AGAIN_SECONDS))
     return True
 

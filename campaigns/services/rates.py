@@ -11,6 +11,9 @@ from django.db import connection
 from campaigns.channels.registry import confirming_kinds
 from campaigns.rules.rates import bucket_size, portion_size
 
+#: A full bucket holds four, so nothing is lost by taking one or two at a look.
+PORTIONS_AT_A_LOOK = 1.5
+
 # Of the accounts with a limit: what could go on but for tokens, and how far their bucket is ahead.
 WAITING = """
 SELECT account.id, account.rate_per_second, account.rate_burst,
@@ -56,13 +59,17 @@ def seconds_until_tokens() -> float | None:
     if new := [account for account, *_bucket, ahead in rows if ahead is None]:
         open_buckets(new)
         return 0.0
-    return min(max(0.0, _until(*bucket)) for _account, *bucket in rows)
+    return min(_until(*bucket) for _account, *bucket in rows)
 
 
 def _until(rate: int, burst: int, is_whole: bool, ahead: float) -> float:
-    """What is sent whole begins with a full bucket."""
-    room = 0.0 if is_whole else bucket_size(rate, burst) - portion_size(rate, burst)
-    return ahead - room / rate
+    """What is sent whole begins with a full bucket. Otherwise the bucket may fill with more than
+    one portion meanwhile, so that several workers look less often."""
+    if is_whole:
+        return max(0.0, ahead)
+    portion = portion_size(rate, burst)
+    room = bucket_size(rate, burst) - portion
+    return max(ahead - room / rate, PORTIONS_AT_A_LOOK * portion / rate)
 
 
 def open_buckets(account_ids: list[int]) -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from campaigns.models import Schedule
 from campaigns.rules.recurrence import rrule_parts
 from campaigns.rules.schedules import DayRule, Festival, ScheduleKind
 
-WEEKDAYS = {"MO": "一", "TU": "二", "WE": "三", "TH": "四", "FR": "五", "SA": "六", "SU": "日"}
+WEEKDAYS = {
+    "MO": gettext_lazy("周一"),
+    "TU": gettext_lazy("周二"),
+    "WE": gettext_lazy("周三"),
+    "TH": gettext_lazy("周四"),
+    "FR": gettext_lazy("周五"),
+    "SA": gettext_lazy("周六"),
+    "SU": gettext_lazy("周日"),
+}
 TOLD = {"FREQ", "BYDAY", "BYMONTHDAY"}
 
 
@@ -50,7 +59,8 @@ def rrule_in_words(rrule: str) -> str:
             plain = {"DAILY": _("每天"), "WEEKLY": _("每周"), "MONTHLY": _("每月")}
             return plain.get(parts["FREQ"], rrule)
         if parts["FREQ"] == "WEEKLY" and days:
-            return _("每") + "、".join(f"周{WEEKDAYS[day]}" for day in days)
+            names = "、".join(str(WEEKDAYS[day]) for day in days)
+            return _("每%(days)s") % {"days": names}
         if parts["FREQ"] == "MONTHLY" and "BYDAY" not in parts:
             return _("每月 %(days)s") % {"days": month_days_in_words(parts["BYMONTHDAY"])}
     return rrule

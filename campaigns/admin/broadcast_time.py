@@ -23,6 +23,7 @@ from unfold.widgets import (
 from campaigns.models import Schedule
 from campaigns.rules.recurrence import rrule_parts
 from campaigns.rules.schedules import BY_FACT, DayRule, Festival, ScheduleKind
+from campaigns.schedule_words import WEEKDAYS
 from campaigns.services.schedules import preview_schedule
 from communities.models import Tier
 from scrm.accounts.models import User
@@ -47,15 +48,6 @@ PACES = [
     ("WEEKLY", gettext_lazy("周")),
     ("MONTHLY", gettext_lazy("月")),
     (OTHER, gettext_lazy("自己写规则")),
-]
-WEEKDAYS = [
-    ("MO", gettext_lazy("周一")),
-    ("TU", gettext_lazy("周二")),
-    ("WE", gettext_lazy("周三")),
-    ("TH", gettext_lazy("周四")),
-    ("FR", gettext_lazy("周五")),
-    ("SA", gettext_lazy("周六")),
-    ("SU", gettext_lazy("周日")),
 ]
 #: Parts of a rule that the fields can show.
 SHOWN_PARTS = {"FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY"}
@@ -96,7 +88,7 @@ class TimeFields(forms.Form):
     )
     time_weekdays = forms.MultipleChoiceField(
         label=gettext_lazy("周几"),
-        choices=WEEKDAYS,
+        choices=list(WEEKDAYS.items()),
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
@@ -231,7 +223,7 @@ def rrule_fields(rrule: str) -> dict[str, Any]:
         return {}
     parts = rrule_parts(rrule)
     days = [day for day in parts.get("BYDAY", "").split(",") if day]
-    known = {value for value, _label in WEEKDAYS}
+    known = set(WEEKDAYS)
     is_plain = set(parts) <= SHOWN_PARTS and known.issuperset(days)
     if not is_plain or parts.get("FREQ") not in {value for value, _label in PACES}:
         return {"time_pace": OTHER, "time_rrule": rrule}

@@ -11,18 +11,15 @@ const taskList = {
 };
 
 run({
-  connectionString: process.argv[2],
   taskList,
-  concurrentJobs: 10,
-  noHandleSignals: false,
   preset: {
     worker: {
+      connectionString: process.argv[2],
       concurrentJobs: 10,
       pollInterval: 100,
       localQueue: { size: 500 },
       completeJobBatchDelay: 0,
       failJobBatchDelay: 0,
-      logger: undefined,
     },
   },
 }).then((runner) => { console.log("ready"); return runner.promise; });

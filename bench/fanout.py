@@ -169,8 +169,7 @@ class RawLeasing:
 
     def run(self, size: int) -> int:
         for worker in self.workers:
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
+            tell(worker, "go")
         for worker in self.workers:
             assert worker.wait(PATIENCE) == 0
         return size
@@ -382,14 +381,21 @@ def graphile_process(folder: str) -> Iterator[subprocess.Popen[str]]:
 @contextmanager
 def listening(command: list[str], *, folder: str) -> Iterator[subprocess.Popen[str]]:
     """A process that has said it is ready; ended with the block."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=folder, text=True, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, text=True, stdin=pipe, stdout=pipe) as process:
         try:
+            assert process.stdout is not None
             while "ready" not in (line := process.stdout.readline()):
                 assert line, "The process ended before it was ready."
             yield process
         finally:
             process.terminate()
+
+
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
 
 
 def graphile_folder() -> str:

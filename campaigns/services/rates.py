@@ -12,7 +12,7 @@ from campaigns.channels.registry import confirming_kinds
 from campaigns.rules.rates import bucket_size, portion_size
 
 #: A full bucket holds four, so nothing is lost by taking one or two at a look.
-PORTIONS_AT_A_LOOK = 1.5
+PORTIONS_AT_A_LOOK = 1.0
 
 # Of the accounts with a limit: what could go on but for tokens, and how far their bucket is ahead.
 WAITING = """

@@ -236,7 +236,7 @@ def _count_members(audience: Audience, guards: Guards, among: Among) -> Sql:
 
 
 def _count_chats(audience: Audience, guards: Guards) -> Sql:
-    refusal = refusal_of_chats(guards, everybody)
+    refusal = refusal_of_chats(guards, everybody, chat="chat.id")
     outside, joins = _outside(audience, "chat.id")
     account = audience.broadcast.channel_account
     if not reaches_every_chat(account.kind):

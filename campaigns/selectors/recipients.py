@@ -27,35 +27,39 @@ from members.models import Member
 from scrm.shared.sql import Sql, sql
 from scrm.wecom.models import ChannelAccount
 
-# Who is no longer in any of the communities has no row. The range of ids lets the index on
+# Who is no longer in any of the communities has no community. The range of ids lets the index on
 # (community, member) be read from the first recipient to the last, whatever the table's size.
 # Somebody is reached through the first of their communities that the message may go to.
+# Everything is joined to the ids that are asked for: inner joins of the tables themselves would be
+# taken for a row or two, whatever the number, and be done in loops within loops.
 MEMBERS = """
-SELECT member.id, member.external_id, member.nickname, here.community_id, {}
-FROM members_member member
-JOIN (
+SELECT asked.id, member.external_id, member.nickname, here.community_id, {}
+FROM unnest({}::bigint[]) AS asked (id)
+LEFT JOIN members_member member ON member.id = asked.id {}
+LEFT JOIN (
     SELECT member_id, {} AS community_id
     FROM members_membership
     WHERE community_id = ANY({}) AND left_at IS NULL AND member_id BETWEEN {} AND {}
     GROUP BY member_id
-) here ON here.member_id = member.id
+) here ON here.member_id = asked.id
 {}
-WHERE member.id = ANY({})
-ORDER BY member.id
+ORDER BY asked.id
 """
 
 CHATS = """
-SELECT chat.id, chat.external_id, chat.name, here.community_id, {}
-FROM communities_groupchat chat
+SELECT asked.id, chat.external_id, chat.name, here.community_id, {}
+FROM unnest({}::bigint[]) AS asked (id)
+LEFT JOIN communities_groupchat chat ON chat.id = asked.id AND chat.community_id = ANY({})
+    AND ({} OR chat.channel_account_id = {}) AND chat.state <> {}
 CROSS JOIN LATERAL (SELECT chat.community_id) here
 {}
-WHERE chat.id = ANY({}) AND chat.community_id = ANY({})
-  AND ({} OR chat.channel_account_id = {}) AND chat.state <> {}
-ORDER BY chat.id
+ORDER BY asked.id
 """
 
 #: Where at least one of so many ids in a range is asked for, the range is read, else each id.
 SPARSE = 8
+#: The column of the community in the statements above.
+COMMUNITY = 3
 
 
 class Recipient(NamedTuple):
@@ -121,22 +125,24 @@ def load_recipients(
     statement = (_members if to_members else _chats)(mailing, list(ids), guards)
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
-        return [Recipient._make(row) for row in cursor.fetchall()]
+        return [Recipient._make(row) for row in cursor.fetchall() if row[COMMUNITY] is not None]
 
 
 def _members(mailing: Mailing, ids: list[int], guards: Guards) -> Sql:
+    among = _among(ids)
     refusal = refusal_of_members(
-        guards, _among(ids), member="member.id", is_erased="member.erased_at IS NOT NULL"
+        guards, among, member="asked.id", is_erased="member.erased_at IS NOT NULL"
     )
     return sql(
         MEMBERS,
         refusal.reason,
+        ids,
+        among("member.id"),
         first_community(guards),
         list(mailing.communities),
         ids[0],
         ids[-1],
         refusal.joins,
-        ids,
     )
 
 
@@ -151,16 +157,16 @@ def first_community(guards: Guards) -> Sql:
 
 
 def _chats(mailing: Mailing, ids: list[int], guards: Guards) -> Sql:
-    refusal = refusal_of_chats(guards, _among(ids))
+    refusal = refusal_of_chats(guards, _among(ids), chat="asked.id")
     return sql(
         CHATS,
         refusal.reason,
-        refusal.joins,
         ids,
         list(mailing.communities),
         reaches_every_chat(mailing.account.kind),
         mailing.account.pk,
         ChatState.DISSOLVED.value,
+        refusal.joins,
     )
 
 

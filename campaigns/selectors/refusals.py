@@ -1,8 +1,8 @@
 """Why a recipient may not be written to, as one SQL expression: the same at the claim, for the
 recipients of a dispatch, and in an estimate, for a whole audience.
 
-Whoever asks has the community through which a recipient is reached as ``here.community_id``, and
-chats as ``chat``. The first reason that holds is the one that is told.
+Whoever asks has the community through which a recipient is reached as ``here.community_id``. The
+first reason that holds is the one that is told.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ def refusal_of_members(guards: Guards, among: Among, *, member: str, is_erased: 
     return Refusal(joined("", sources), _case(reasons))
 
 
-def refusal_of_chats(guards: Guards, among: Among) -> Refusal:
-    """Nobody is asked in a chat: what holds is what holds of the chat."""
+def refusal_of_chats(guards: Guards, among: Among, *, chat: str) -> Refusal:
+    """``chat`` is the column of their ids. Nobody is asked in a chat: what holds is what holds of
+    the chat."""
     reasons = [*_community_reasons(guards), *_cap_reasons(guards)]
-    return Refusal(_received(guards, among, "chat.id"), _case(reasons))
+    return Refusal(_received(guards, among, chat), _case(reasons))
 
 
 def _case(reasons: list[Sql]) -> Sql:

@@ -268,6 +268,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/broadcast-schedules/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发的排期：按规则、节日、会员日重复，或由成员的事实触发。没有排期的群发只发一次。
+         *
+         *     "沉默"指某天之后没有任何活跃迹象，而且成员所在的社群里至少有一个从那天起一直有活跃数据覆盖；
+         *     没有数据的社群里，没有人算沉默。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcast_schedules_list"];
+        put?: never;
+        /**
+         * @description 给草稿定排期；已有的会改成这样。时间由批准后的“排期”开始算。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcast_schedules_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcast-schedules/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发的排期：按规则、节日、会员日重复，或由成员的事实触发。没有排期的群发只发一次。
+         *
+         *     "沉默"指某天之后没有任何活跃迹象，而且成员所在的社群里至少有一个从那天起一直有活跃数据覆盖；
+         *     没有数据的社群里，没有人算沉默。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcast_schedules_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * @description 只有草稿可以：改回只发一次。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        delete: operations["broadcast_schedules_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * @description 只有草稿的排期可以修改。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["broadcast_schedules_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/broadcast-schedules/{id}/end/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 以后不再发生；已经开始的照常发完。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcast_schedules_end_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcast-schedules/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 这样的排期接下来的五次；不写任何数据。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        post: operations["broadcast_schedules_preview_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/": {
         parameters: {
             query?: never;
@@ -320,6 +425,27 @@ export interface paths {
         patch: operations["broadcasts_partial_update"];
         trace?: never;
     };
+    "/api/v1/broadcasts/{id}/approvals/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 谁在看到什么之后批准、退回过；作废的也留着，最新的在前。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcasts_approvals_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/{id}/approve/": {
         parameters: {
             query?: never;
@@ -330,7 +456,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description 由作者和最后修改人之外的人批准。
+         * @description 由作者和最后修改人之外的人批准；全员群发要两位。
          *
          *     需要权限：`campaigns.approve`。
          */
@@ -362,6 +488,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/broadcasts/{id}/checks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 送审和批准之前的检查：广告法用语、广告占比、频次、全员群发等，逐项。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcasts_checks_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/{id}/estimate/": {
         parameters: {
             query?: never;
@@ -370,13 +517,34 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description 现在发会发给谁；不写任何数据。
+         * @description 现在发会发给谁、哪些人因为什么不发；不写任何数据。
          *
          *     需要权限：`campaigns.view`。
          */
         get: operations["broadcasts_estimate_retrieve"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/halt/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 叫停：不再开始新的调用，等在平台上的也停止；恢复要审批权限。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_halt_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -404,6 +572,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/broadcasts/{id}/reject/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 审批人退回草稿，写明要改什么。
+         *
+         *     需要权限：`campaigns.approve`。
+         */
+        post: operations["broadcasts_reject_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/broadcasts/{id}/release/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 恢复被叫停的群发：由有审批权限的同事写明理由。
+         *
+         *     需要权限：`campaigns.approve`。
+         */
+        post: operations["broadcasts_release_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/{id}/resume/": {
         parameters: {
             query?: never;
@@ -414,7 +624,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description 从停下的地方继续，已有结果的不会重发。
+         * @description 从停下的地方继续，已有结果的不会重发。被叫停的要审批权限和理由，用 release。
          *
          *     需要权限：`campaigns.compose`。
          */
@@ -1136,6 +1346,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contents/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 内容库：选题 → 撰写 → 审核 → 发布 → 反馈 → 优化，再写下一版。版本写下就不变。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["contents_list"];
+        put?: never;
+        /**
+         * @description 记一个选题。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["contents_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 内容库：选题 → 撰写 → 审核 → 发布 → 反馈 → 优化，再写下一版。版本写下就不变。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["contents_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 改选题、类别和要点；正文另写新版本。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["contents_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/collect-feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 开始收集反馈；用它发的第一份报告定稿时也会自动开始。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["contents_collect_feedback_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/optimise/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 写下从结果学到什么；之后可以写下一版。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["contents_optimise_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/publish/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 发布最新版本；撰写人不能发布自己写的。
+         *
+         *     需要权限：`campaigns.approve`。
+         */
+        post: operations["contents_publish_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/retire/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 停用，不可恢复；发过的记录都在。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["contents_retire_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/return/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 退回修改，写明原因。
+         *
+         *     需要权限：`campaigns.approve`。
+         */
+        post: operations["contents_return_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/submit/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 提交最新版本给同事审核。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["contents_submit_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/versions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 所有版本，最新的在前，带发出后的结果和用语检查。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["contents_versions_list"];
+        put?: never;
+        /**
+         * @description 写一个新版本；选题和已优化的内容由此开始撰写，审核中的要先退回。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["contents_versions_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/criteria/check/": {
         parameters: {
             query?: never;
@@ -1275,6 +1689,90 @@ export interface paths {
          *     需要权限：`accounts.manage`。
          */
         patch: operations["departments_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/dispatches/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 一次执行的每一个批次：一次渠道调用；要人确认的渠道上是一位群主的一个任务。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["dispatches_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dispatches/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 一次执行的每一个批次：一次渠道调用；要人确认的渠道上是一位群主的一个任务。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["dispatches_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dispatches/{id}/remind/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 提醒这位群主确认，平台每 24 小时最多 3 次。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["dispatches_remind_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dispatches/{id}/stop/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 停止这位群主还没确认的任务；已经发出的收不回来。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["dispatches_stop_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/enterprise/": {
@@ -1602,6 +2100,168 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发实验：几组文案或几个发送时间，按事先定好的一个指标比较。到期才下结论。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["experiments_list"];
+        put?: never;
+        /**
+         * @description 给一条草稿群发加上实验；群发第一次发出时开始。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["experiments_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群发实验：几组文案或几个发送时间，按事先定好的一个指标比较。到期才下结论。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["experiments_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * @description 取消一个还没开始的实验：群发照旧发给所有人。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        delete: operations["experiments_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * @description 群发还是草稿时可以改；开始之后改不了。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["experiments_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/abandon/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 放弃，不下结论；之后的发送不再分组。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["experiments_abandon_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/apply/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 采用胜者：重复的群发从下一次起都按这一组发；只发一次的群发记下决定。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["experiments_apply_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/end/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 提前结束：只有随时可看的区间已经分出高下时才可以。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["experiments_end_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/evaluate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 现在算一次。收件人很多时在后台进行：result_at 先变为 null，有值就是好了。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["experiments_evaluate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/sample-size/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 要看出这么大的差别，每组要多少成员（把握 80%，错判 5%）。不写任何数据。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        post: operations["experiments_sample_size_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/follows/": {
         parameters: {
             query?: never;
@@ -1642,6 +2302,63 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frequency-caps/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 频次上限：一位成员（或一个群）一天、7 天、30 天内最多收到几条。服务类不计。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["frequency_caps_list"];
+        put?: never;
+        /**
+         * @description 新增一条上限，立即生效。同一对象、类别和时间只有一条。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["frequency_caps_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frequency-caps/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 频次上限：一位成员（或一个群）一天、7 天、30 天内最多收到几条。服务类不计。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["frequency_caps_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * @description 删除一条上限；操作记录里仍看得到它。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        delete: operations["frequency_caps_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * @description 改成另一个数，立即生效，正在发送的也一样。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        patch: operations["frequency_caps_partial_update"];
         trace?: never;
     };
     "/api/v1/group-chats/": {
@@ -1715,6 +2432,67 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holiday-overrides/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 工作日调整：国家日历之外，企业自己的上班日和休息日。
+         *
+         *     系统自带已公布年份的法定节假日和调休；还没公布的年份，可以在这里先写。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["holiday_overrides_list"];
+        put?: never;
+        /**
+         * @description 新增一天；按工作日排期的群发随之改到新的时间。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["holiday_overrides_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holiday-overrides/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 工作日调整：国家日历之外，企业自己的上班日和休息日。
+         *
+         *     系统自带已公布年份的法定节假日和调休；还没公布的年份，可以在这里先写。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["holiday_overrides_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * @description 删除后，这一天按系统自带的日历。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        delete: operations["holiday_overrides_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * @description 改为上班或休息；换一天请删除后新增。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        patch: operations["holiday_overrides_partial_update"];
         trace?: never;
     };
     "/api/v1/import-runs/": {
@@ -2021,6 +2799,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lexicon-terms/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 企业自己的违禁词，以及对自带词库的改判。自带的广告法词库随版本发布，不在这里列出。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["lexicon_terms_list"];
+        put?: never;
+        /**
+         * @description 新增一个词；和自带的词相同时，以这里的判断为准。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["lexicon_terms_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lexicon-terms/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 企业自己的违禁词，以及对自带词库的改判。自带的广告法词库随版本发布，不在这里列出。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["lexicon_terms_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 修改或停用；只影响之后的检查。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        patch: operations["lexicon_terms_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/lexicon-terms/check/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 检查一段文字：命中的词、法律依据和建议；不保存任何数据。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        post: operations["lexicon_terms_check_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/": {
         parameters: {
             query?: never;
@@ -2034,6 +2885,79 @@ export interface paths {
          *     需要权限：`signed_in`。
          */
         get: operations["me_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media-assets/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 素材：群发可以带的图片、视频和文件。同一个文件只存一份；发送前才上传到平台。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["media_assets_list"];
+        put?: never;
+        /**
+         * @description 上传素材。已有相同的文件时返回那一个。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["media_assets_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media-assets/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 素材：群发可以带的图片、视频和文件。同一个文件只存一份；发送前才上传到平台。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["media_assets_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 改名称；收件人看到的文件名就是它。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["media_assets_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/media-assets/{id}/file/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 文件内容。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["media_assets_file_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2181,6 +3105,27 @@ export interface paths {
          *     需要权限：`members.manage`。
          */
         patch: operations["members_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/members/{id}/erase/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 应本人要求抹除个人信息，不能撤销。历史记录里只剩编号；以后的导入和同步也不会写回。
+         *
+         *     需要权限：`members.manage`。
+         */
+        post: operations["members_erase_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/members/{id}/retier/": {
@@ -2972,6 +3917,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/run-reports/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 所有执行的报告，新的在前；数字见 /api/v1/runs/{id}/report/。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["run_reports_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/": {
         parameters: {
             query?: never;
@@ -2980,7 +3946,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description 群发的每一次执行。
+         * @description 群发的每一次执行，错过的也在内。
          *
          *     需要权限：`campaigns.view`。
          */
@@ -3001,7 +3967,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description 群发的每一次执行。
+         * @description 群发的每一次执行，错过的也在内。
          *
          *     需要权限：`campaigns.view`。
          */
@@ -3048,6 +4014,174 @@ export interface paths {
          *     需要权限：`campaigns.view`。
          */
         get: operations["runs_progress_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/reasons/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 没有送达的按原因分开，最多的在前。要读每个收件人的结果，不要轮询。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_reasons_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/recipients/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 导出收件人和每人的结果（CSV），逐段读取；谁导出过会留在审计里。
+         *
+         *     需要权限：`campaigns.export`。
+         */
+        get: operations["runs_recipients_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/remind/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 提醒还没确认的群主，平台每 24 小时最多 3 次；返回提醒了多少个批次。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["runs_remind_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/report/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 这次执行的报告：漏斗、退群、增量与成本。没定稿的每 5 分钟重算一次。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_report_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 只重发因这些原因失败的收件人；返回多少位。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["runs_retry_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/run-missed/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 错过了时间、等人决定的：现在补发。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["runs_run_missed_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/skip-missed/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 错过了时间、等人决定的：不发了。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["runs_skip_missed_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/watches/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 退群观察：24 小时和 72 小时各一行，触发时剩下的已叫停。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_watches_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3150,6 +4284,27 @@ export interface paths {
         patch: operations["segments_partial_update"];
         trace?: never;
     };
+    "/api/v1/segments/{id}/chats/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 挑客户群的人群包最近一次的名单，只含当前用户可见的群。
+         *
+         *     需要权限：`communities.view`。
+         */
+        get: operations["segments_chats_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/segments/{id}/draw/": {
         parameters: {
             query?: never;
@@ -3186,6 +4341,425 @@ export interface paths {
         get: operations["segments_members_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/send-policies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 发送规则：一家企业一条。没有定过的，按默认值执行，见 in-force。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["send_policies_list"];
+        put?: never;
+        /**
+         * @description 第一次定下发送规则；没写的用默认值。已经有了的请修改。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["send_policies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/send-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 发送规则：一家企业一条。没有定过的，按默认值执行，见 in-force。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["send_policies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 修改发送规则，立即生效，正在发送的也一样。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        patch: operations["send_policies_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/send-policies/in-force/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 现在按什么规则执行。从没定过的，id 是 null，其余是默认值。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["send_policies_in_force_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-enrolments/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 执行 SOP 的群。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sop_enrolments_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-enrolments/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 执行 SOP 的群。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sop_enrolments_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-enrolments/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 结束这个群的 SOP，不能恢复。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_enrolments_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-enrolments/{id}/pause/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 暂停这个群的 SOP。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_enrolments_pause_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-enrolments/{id}/resume/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 继续；暂停期间到期的步骤跳过。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_enrolments_resume_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-plans/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群 SOP：按天数安排的消息和人工清单；批准后让群执行，到时自动发送或生成待办。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sop_plans_list"];
+        put?: never;
+        /**
+         * @description 写一份草稿。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_plans_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-plans/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 群 SOP：按天数安排的消息和人工清单；批准后让群执行，到时自动发送或生成待办。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sop_plans_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * @description 只有草稿可以修改；改的人就是作者，不能审批。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        patch: operations["sop_plans_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/sop-plans/{id}/approve/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 由作者之外的人批准；其中的消息以后不再逐条审批。
+         *
+         *     需要权限：`campaigns.approve`。
+         */
+        post: operations["sop_plans_approve_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-plans/{id}/enrol/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 让一批群执行；已在执行的不变，已过时间的步骤跳过。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_plans_enrol_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-plans/{id}/retire/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 停用：还没到时间的都不再发生，不能恢复。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_plans_retire_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-plans/{id}/return-to-draft/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 退回草稿以便修改。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_plans_return_to_draft_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-plans/{id}/submit/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 送审；有广告法拦截词的会被拒绝。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_plans_submit_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-tasks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 每个群的每一步：到期的清单可以勾选，勾完即完成。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sop_tasks_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-tasks/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 每个群的每一步：到期的清单可以勾选，勾完即完成。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["sop_tasks_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-tasks/{id}/skip/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 这个群不做这一步，写明原因。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_tasks_skip_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sop-tasks/{id}/tick/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 勾选清单；全部勾选后任务完成，待办也随之结束。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["sop_tasks_tick_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4643,6 +6217,9 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AbandonRequest: {
+            reason?: string;
+        };
         AcceptViolationRequest: {
             /** @description 为什么认可。 */
             note: string;
@@ -4835,6 +6412,80 @@ export interface components {
             /** @description 从哪个群活码来；优先进它的客户群，并计入它的统计。 */
             join_way?: number | null;
         };
+        ApplyWinnerRequest: {
+            /** @description 不填就是结果里的胜者。 */
+            arm?: number;
+            /** @description 采用的不是胜者时必填。 */
+            reason?: string;
+        };
+        Approval: {
+            readonly id: number;
+            /** 审批人 */
+            user?: number | null;
+            readonly user_name: string;
+            /** 决定 */
+            decision: components["schemas"]["ApprovalDecisionEnum"];
+            readonly content_digest: string;
+            /**
+             * 当时看到的
+             * @description 人数、全员比例、检查结果和词库版本。
+             */
+            shown?: unknown;
+            /** 说明 */
+            note?: string;
+            /**
+             * 时间
+             * Format: date-time
+             */
+            decided_at: string;
+        };
+        /**
+         * @description * `approved` - 批准
+         *     * `rejected` - 退回
+         *     * `void` - 作废
+         * @enum {string}
+         */
+        ApprovalDecisionEnum: "approved" | "rejected" | "void";
+        ApproveRequest: {
+            /** @description 审批人看到的 current_digest；内容在这之后变了，批准会被拒绝。 */
+            digest?: string;
+            /** @description 明确接受作者坚持使用拦截词的理由。 */
+            accepts_override?: boolean;
+            note?: string;
+        };
+        ArmBodyRequest: {
+            name: string;
+            weight?: number;
+            /** @description 比较文案时的文案；空表示用群发的原文。 */
+            body?: string;
+            /**
+             * Format: time
+             * @description 比较发送时间时，企业时区的钟点。
+             */
+            local_time?: string | null;
+        };
+        /** @description 到期之前只有人数，没有 value 和 successes。 */
+        ArmFigures: {
+            /** @description 0 是不发送的对照组。 */
+            number: number;
+            /** @description 几位成员、几个群或几天。 */
+            units: number;
+            people: number;
+            /** @description 送达的人数。 */
+            reached: number;
+            /** @description 观察时间里自己退出的人数。 */
+            left: number;
+            /**
+             * Format: double
+             * @description 比例，或人均的分。
+             */
+            value?: number;
+            successes?: number;
+            /** Format: double */
+            low?: number;
+            /** Format: double */
+            high?: number;
+        };
         AssignChatRequest: {
             community: number | null;
         };
@@ -4846,6 +6497,41 @@ export interface components {
         AssignTaskRequest: {
             /** @description null 表示不指定负责人。 */
             assignee: number | null;
+        };
+        /** @description 一个附件；kind 决定还要哪些字段。 */
+        Attachment: {
+            kind: components["schemas"]["AttachmentKindEnum"];
+            /** @description 素材编号：图片、视频、文件。 */
+            asset?: number;
+            title?: string;
+            url?: string;
+            desc?: string;
+            appid?: string;
+            page?: string;
+            /** @description 素材编号：链接或小程序的封面。 */
+            picture?: number | null;
+        };
+        /**
+         * @description * `image` - 图片
+         *     * `video` - 视频
+         *     * `file` - 文件
+         *     * `link` - 链接
+         *     * `miniprogram` - 小程序
+         * @enum {string}
+         */
+        AttachmentKindEnum: "image" | "video" | "file" | "link" | "miniprogram";
+        /** @description 一个附件；kind 决定还要哪些字段。 */
+        AttachmentRequest: {
+            kind: components["schemas"]["AttachmentKindEnum"];
+            /** @description 素材编号：图片、视频、文件。 */
+            asset?: number;
+            title?: string;
+            url?: string;
+            desc?: string;
+            appid?: string;
+            page?: string;
+            /** @description 素材编号：链接或小程序的封面。 */
+            picture?: number | null;
         };
         AuditEvent: {
             readonly id: number;
@@ -4879,6 +6565,15 @@ export interface components {
              */
             happened_at: string;
         };
+        /**
+         * @description * `staff` - 员工
+         *     * `creator` - 达人
+         *     * `member` - 成员
+         *     * `agency` - 代理公司
+         *     * `machine` - AI 生成
+         * @enum {string}
+         */
+        AuthorKindEnum: "staff" | "creator" | "member" | "agency" | "machine";
         Axis: {
             readonly id: number;
             /** 代码 */
@@ -4977,21 +6672,44 @@ export interface components {
             /** 标题 */
             name: string;
             /** 内容类别 */
-            category?: components["schemas"]["CategoryEnum"];
+            category?: components["schemas"]["ContentCategoryEnum"];
             /**
              * 内容
              * @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。
              */
             body: string;
+            readonly attachments: components["schemas"]["Attachment"][];
+            /**
+             * 内容版本
+             * @description 内容来自内容库的哪一版。
+             */
+            content_version?: number | null;
             /** 发给 */
             target?: components["schemas"]["BroadcastTargetEnum"];
             /** 社群 */
             communities: number[];
+            /** @description 指定了几个群；0 表示这些社群的所有群。 */
+            readonly chat_count: number;
             /**
              * 人群条件
-             * @description 空表示社群里的所有人。
+             * @description 空表示社群里的所有人（或所有群）。
              */
             criterion?: unknown;
+            /**
+             * 人群包
+             * @description 在其中任何一个里；留空表示不限。
+             */
+            segments?: number[];
+            /** 排除的人群包 */
+            excluded_segments?: number[];
+            /**
+             * 锁定名单
+             * @description 批准时锁定：之后才符合条件的人不会收到。
+             *
+             *     * `start` - 开始发送时
+             *     * `approval` - 批准时
+             */
+            freeze_at?: components["schemas"]["FreezeAtEnum"];
             /** 渠道账号 */
             channel_account: number;
             /**
@@ -4999,10 +6717,34 @@ export interface components {
              * Format: date-time
              */
             scheduled_at?: string | null;
+            /** @description 重复或由事实触发的排期，见 /api/v1/broadcast-schedules/{id}/。 */
+            readonly schedule: number | null;
+            readonly schedule_kind: (components["schemas"]["BroadcastScheduleKindEnum"] | components["schemas"]["NullEnum"]) | null;
             /** 错过时间 */
             misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
             /** 宽限（分钟） */
             misfire_grace_minutes?: number;
+            /**
+             * 成本（分）
+             * Format: int64
+             * @description 这次群发的制作与权益成本。
+             */
+            cost_amount?: number;
+            /**
+             * 催群主确认（小时）
+             * @description 提交后几小时提醒还没确认的群主，例如 4, 24；平台每 24 小时最多 3 次。
+             */
+            remind_after_hours?: number[];
+            /**
+             * 失败上限（%）
+             * @description 超过即自动暂停；0 表示不限。
+             */
+            error_budget_percent?: number;
+            /**
+             * 坚持使用的理由
+             * @description 广告法检查有拦截项时，写明为什么可以用；由审批人决定。
+             */
+            override_reason?: string;
             /** 状态 */
             status?: components["schemas"]["BroadcastStatusEnum"];
             /** 状态说明 */
@@ -5011,6 +6753,8 @@ export interface components {
             author: number;
             /** 最后修改人 */
             last_editor: number;
+            /** 需要几人批准 */
+            readonly required_approvals: number;
             /** 审批人 */
             approved_by?: number | null;
             /**
@@ -5026,21 +6770,210 @@ export interface components {
             /** @description 最近一次执行，进度见 /api/v1/runs/{id}/。 */
             readonly latest_run: number | null;
             /** @description 当前用户现在可以做的事。 */
-            readonly available_actions: components["schemas"]["BroadcastAvailableActionsEnum"][];
+            readonly available_actions: components["schemas"]["BroadcastActionEnum"][];
         };
         /**
          * @description * `edit` - edit
          *     * `submit` - submit
          *     * `approve` - approve
+         *     * `reject` - reject
          *     * `return_to_draft` - return_to_draft
          *     * `schedule` - schedule
          *     * `unschedule` - unschedule
          *     * `pause` - pause
          *     * `resume` - resume
+         *     * `release` - release
+         *     * `halt` - halt
          *     * `cancel` - cancel
          * @enum {string}
          */
-        BroadcastAvailableActionsEnum: "edit" | "submit" | "approve" | "return_to_draft" | "schedule" | "unschedule" | "pause" | "resume" | "cancel";
+        BroadcastActionEnum: "edit" | "submit" | "approve" | "reject" | "return_to_draft" | "schedule" | "unschedule" | "pause" | "resume" | "release" | "halt" | "cancel";
+        BroadcastDetail: {
+            readonly id: number;
+            /** 标题 */
+            name: string;
+            /** 内容类别 */
+            category?: components["schemas"]["ContentCategoryEnum"];
+            /**
+             * 内容
+             * @description 可用变量：{{昵称}}、{{社群}}（发给成员时）；{{群名}}、{{社群}}（发到群时）。
+             */
+            body: string;
+            readonly attachments: components["schemas"]["Attachment"][];
+            /**
+             * 内容版本
+             * @description 内容来自内容库的哪一版。
+             */
+            content_version?: number | null;
+            /** 发给 */
+            target?: components["schemas"]["BroadcastTargetEnum"];
+            /** 社群 */
+            communities: number[];
+            /** @description 指定了几个群；0 表示这些社群的所有群。 */
+            readonly chat_count: number;
+            /**
+             * 人群条件
+             * @description 空表示社群里的所有人（或所有群）。
+             */
+            criterion?: unknown;
+            /**
+             * 人群包
+             * @description 在其中任何一个里；留空表示不限。
+             */
+            segments?: number[];
+            /** 排除的人群包 */
+            excluded_segments?: number[];
+            /**
+             * 锁定名单
+             * @description 批准时锁定：之后才符合条件的人不会收到。
+             *
+             *     * `start` - 开始发送时
+             *     * `approval` - 批准时
+             */
+            freeze_at?: components["schemas"]["FreezeAtEnum"];
+            /** 渠道账号 */
+            channel_account: number;
+            /**
+             * 计划时间
+             * Format: date-time
+             */
+            scheduled_at?: string | null;
+            /** @description 重复或由事实触发的排期，见 /api/v1/broadcast-schedules/{id}/。 */
+            readonly schedule: number | null;
+            readonly schedule_kind: (components["schemas"]["BroadcastScheduleKindEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** 错过时间 */
+            misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
+            /** 宽限（分钟） */
+            misfire_grace_minutes?: number;
+            /**
+             * 成本（分）
+             * Format: int64
+             * @description 这次群发的制作与权益成本。
+             */
+            cost_amount?: number;
+            /**
+             * 催群主确认（小时）
+             * @description 提交后几小时提醒还没确认的群主，例如 4, 24；平台每 24 小时最多 3 次。
+             */
+            remind_after_hours?: number[];
+            /**
+             * 失败上限（%）
+             * @description 超过即自动暂停；0 表示不限。
+             */
+            error_budget_percent?: number;
+            /**
+             * 坚持使用的理由
+             * @description 广告法检查有拦截项时，写明为什么可以用；由审批人决定。
+             */
+            override_reason?: string;
+            /** 状态 */
+            status?: components["schemas"]["BroadcastStatusEnum"];
+            /** 状态说明 */
+            status_reason?: string;
+            /** 作者 */
+            author: number;
+            /** 最后修改人 */
+            last_editor: number;
+            /** 需要几人批准 */
+            readonly required_approvals: number;
+            /** 审批人 */
+            approved_by?: number | null;
+            /**
+             * 批准时间
+             * Format: date-time
+             */
+            approved_at?: string | null;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description 最近一次执行，进度见 /api/v1/runs/{id}/。 */
+            readonly latest_run: number | null;
+            /** @description 当前用户现在可以做的事。 */
+            readonly available_actions: components["schemas"]["BroadcastActionEnum"][];
+            /**
+             * 指定的群
+             * @description 只用于发到客户群；留空表示这些社群的所有群。
+             */
+            chats?: number[];
+            /** @description 批准的是哪个内容；变了批准就作废。 */
+            readonly content_digest: string;
+            /** @description 现在的内容；批准时带上它，内容变了就会被拒绝。 */
+            readonly current_digest: string;
+        };
+        BroadcastReasonRequest: {
+            /** @description 为什么；留档。 */
+            reason: string;
+        };
+        BroadcastSchedule: {
+            readonly id: number;
+            /** 群发 */
+            broadcast: number;
+            /** 方式 */
+            kind: components["schemas"]["BroadcastScheduleKindEnum"];
+            /** 时区 */
+            time_zone?: string;
+            /**
+             * 时间
+             * Format: time
+             */
+            local_time: string;
+            /**
+             * 重复规则
+             * @description RFC 5545，例如 FREQ=WEEKLY;BYDAY=MO,TH。
+             */
+            rrule?: string;
+            /** 节日 */
+            festivals?: components["schemas"]["FestivalsEnum"][];
+            /**
+             * 提前或推后（天）
+             * @description -1 表示前一天。
+             */
+            day_offset?: number;
+            /**
+             * 每月几号
+             * @description 那个月没有这一天时用最后一天。
+             */
+            member_day?: number | null;
+            /** 工作日规则 */
+            day_rule?: components["schemas"]["DayRuleEnum"];
+            /** 层级 */
+            tier?: number | null;
+            /** 沉默几天 */
+            silent_days?: number | null;
+            /**
+             * 从
+             * Format: date
+             */
+            starts_on?: string | null;
+            /**
+             * 到
+             * Format: date
+             */
+            ends_on?: string | null;
+            /** 最多几次 */
+            max_count?: number | null;
+            /** @description 一句话说明，例如：每周一、周四 10:00。 */
+            readonly words: string;
+            /** 已发生 */
+            readonly occurrence_count: number;
+            /**
+             * Format: date-time
+             * @description 下一次；还没排期或已经结束时为空。
+             */
+            readonly scheduled_at: string | null;
+        };
+        /**
+         * @description * `recurring` - 按规则重复
+         *     * `festival` - 节日
+         *     * `member_day` - 会员日
+         *     * `birthday` - 成员生日
+         *     * `tier_reached` - 达到层级时
+         *     * `silent` - 连续沉默时
+         * @enum {string}
+         */
+        BroadcastScheduleKindEnum: "recurring" | "festival" | "member_day" | "birthday" | "tier_reached" | "silent";
         /**
          * @description * `draft` - 草稿
          *     * `in_review` - 待审批
@@ -5048,13 +6981,14 @@ export interface components {
          *     * `scheduled` - 已排期
          *     * `running` - 发送中
          *     * `paused` - 已暂停
+         *     * `halted` - 已叫停
          *     * `completed` - 已完成
          *     * `partially_completed` - 部分完成
          *     * `failed` - 失败
          *     * `cancelled` - 已取消
          * @enum {string}
          */
-        BroadcastStatusEnum: "draft" | "in_review" | "approved" | "scheduled" | "running" | "paused" | "completed" | "partially_completed" | "failed" | "cancelled";
+        BroadcastStatusEnum: "draft" | "in_review" | "approved" | "scheduled" | "running" | "paused" | "halted" | "completed" | "partially_completed" | "failed" | "cancelled";
         /**
          * @description * `members` - 成员（一对一）
          *     * `chats` - 客户群
@@ -5073,6 +7007,33 @@ export interface components {
          */
         BrokenRuleEnum: "stranger" | "inactive" | "not_allowed" | "not_activated" | "over_maximum" | "without_approval" | "not_the_receiver";
         /**
+         * @description * `benefit` - 福利
+         *     * `event` - 活动
+         *     * `knowledge` - 知识
+         *     * `ugc` - 用户内容
+         *     * `brand` - 品牌
+         *     * `advert` - 广告
+         * @enum {string}
+         */
+        CapBodyCategoryEnum: "benefit" | "event" | "knowledge" | "ugc" | "brand" | "advert";
+        CapBodyRequest: {
+            /** @description 最多几条；0 表示不限。 */
+            limit: number;
+            target: components["schemas"]["BroadcastTargetEnum"];
+            /**
+             * @description 空表示服务类以外的全部合计。
+             *
+             *     * `benefit` - 福利
+             *     * `event` - 活动
+             *     * `knowledge` - 知识
+             *     * `ugc` - 用户内容
+             *     * `brand` - 品牌
+             *     * `advert` - 广告
+             */
+            category?: components["schemas"]["CapBodyCategoryEnum"] | components["schemas"]["BlankEnum"];
+            window: components["schemas"]["WindowEnum"];
+        };
+        /**
          * @description * `communities.view` - 查看社群
          *     * `communities.manage` - 管理社群
          *     * `transfers.manage` - 转让群与客户
@@ -5084,13 +7045,15 @@ export interface components {
          *     * `campaigns.view` - 查看触达
          *     * `campaigns.compose` - 编辑与执行触达
          *     * `campaigns.approve` - 审批群发
+         *     * `campaigns.policies` - 管理发送规则与词库
+         *     * `campaigns.export` - 导出收件人
          *     * `alerts.work` - 处理流失预警
          *     * `accounts.view` - 查看账号与部门
          *     * `accounts.manage` - 管理账号与密钥
          *     * `audit.view` - 查看操作记录
          * @enum {string}
          */
-        CapabilityEnum: "communities.view" | "communities.manage" | "transfers.manage" | "transfers.approve" | "members.view" | "members.manage" | "applications.review" | "activity.ingest" | "campaigns.view" | "campaigns.compose" | "campaigns.approve" | "alerts.work" | "accounts.view" | "accounts.manage" | "audit.view";
+        CapabilityEnum: "communities.view" | "communities.manage" | "transfers.manage" | "transfers.approve" | "members.view" | "members.manage" | "applications.review" | "activity.ingest" | "campaigns.view" | "campaigns.compose" | "campaigns.approve" | "campaigns.policies" | "campaigns.export" | "alerts.work" | "accounts.view" | "accounts.manage" | "audit.view";
         /** @description 交接进行到哪里。 */
         CaseProgress: {
             counts: components["schemas"]["ItemCount"][];
@@ -5108,17 +7071,6 @@ export interface components {
              */
             deadline: string;
         };
-        /**
-         * @description * `service` - 服务
-         *     * `benefit` - 福利
-         *     * `event` - 活动
-         *     * `knowledge` - 知识
-         *     * `ugc` - 用户内容
-         *     * `brand` - 品牌
-         *     * `advert` - 广告
-         * @enum {string}
-         */
-        CategoryEnum: "service" | "benefit" | "event" | "knowledge" | "ugc" | "brand" | "advert";
         ChangeRoleRequest: {
             role: components["schemas"]["RoleEnum"];
             data_scope?: components["schemas"]["DataScopeEnum"];
@@ -5148,6 +7100,16 @@ export interface components {
              * @description 仅沙盒：多少收件人会失败。
              */
             failure_percent?: number;
+            /**
+             * 每秒最多
+             * @description 每秒最多发给多少收件人；留空表示不限。
+             */
+            rate_per_second?: number | null;
+            /**
+             * 突发
+             * @description 空闲之后可以一次多发多少；0 表示和每秒一样。
+             */
+            rate_burst?: number;
             /**
              * 创建时间
              * Format: date-time
@@ -5179,6 +7141,18 @@ export interface components {
          * @enum {string}
          */
         ChatPlatformStatusEnum: "normal" | "owner_resigned" | "inheriting" | "inherited";
+        /** @description 对这条群发的一项检查：通过、提示或拦截，和该怎么办。 */
+        Check: {
+            code: string;
+            level: components["schemas"]["LevelEnum"];
+            title: string;
+            words: string;
+            /** @description 作者写明理由、审批人明确认可，就可以用。 */
+            is_overridable: boolean;
+            details: {
+                [key: string]: unknown;
+            };
+        };
         CheckedClause: {
             /** @description 条件在规则里的位置，例如 $.all[0]。 */
             path: string;
@@ -5498,6 +7472,16 @@ export interface components {
             minimum_size?: number;
             /** 目标规模 */
             target_size?: number;
+            /**
+             * 允许的内容类别
+             * @description 留空表示都允许；服务类总是允许。
+             */
+            allowed_categories?: components["schemas"]["ContentCategoryEnum"][];
+            /**
+             * 广告占比上限（%）
+             * @description 近几天的消息里广告超过这个比例就不再发广告；留空用企业的规则。
+             */
+            advert_share_limit?: number | null;
             /** @description 各客户群里的人数之和。 */
             readonly member_count: number;
             /** @description 各客户群的容量之和。 */
@@ -5533,6 +7517,10 @@ export interface components {
             backup_owner?: number | null;
             minimum_size?: number;
             target_size?: number;
+            /** @description 留空表示都允许；服务类总是允许。 */
+            allowed_categories?: components["schemas"]["ContentCategoryEnum"][];
+            /** @description 近几天的消息里广告最多占百分之几；null 用企业的规则，不能比企业的更宽。 */
+            advert_share_limit?: number | null;
         };
         CommunityCapacity: {
             member_count: number;
@@ -5550,6 +7538,19 @@ export interface components {
             forecast: components["schemas"]["Forecast"] | null;
             community: number;
             chats: components["schemas"]["ChatCapacity"][];
+        };
+        CommunityFigures: {
+            name: string;
+            reached: number;
+            leaves: number;
+            clicked: number;
+            interacted: number;
+            ordered: number;
+            /** @description 点击或互动过的人数。 */
+            reacted: number;
+            orders: number;
+            sales_amount: number;
+            id: number;
         };
         /**
          * @description * `standard` - 常规
@@ -5578,6 +7579,30 @@ export interface components {
          * @enum {string}
          */
         CommunityStatusEnum: "draft" | "recruiting" | "warming" | "active" | "paused" | "closing" | "dissolved" | "archived" | "cancelled";
+        /** @description arm 减 against；区间没有尽头时是 null。到期之前没有 p 和 probability。 */
+        Compared: {
+            arm: number;
+            against: number;
+            method: string;
+            /** Format: double */
+            estimate: number;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** Format: double */
+            p: number | null;
+            /**
+             * Format: double
+             * @description Holm 调整之后。
+             */
+            p_adjusted: number | null;
+            /**
+             * Format: double
+             * @description arm 更好的可能性。
+             */
+            probability: number | null;
+        };
         Comparison: {
             op: string;
             label: string;
@@ -5669,6 +7694,12 @@ export interface components {
          * @enum {string}
          */
         ConsentPurposeEnum: "broadcast" | "profiling" | "evidence" | "referral";
+        /**
+         * @description * `required` - 同意了才发（服务类除外）
+         *     * `not_refused` - 没有拒绝或撤回就发
+         * @enum {string}
+         */
+        ConsentRuleEnum: "required" | "not_refused";
         ContactWelcome: {
             readonly id: number;
             /** 跟进关系 */
@@ -5704,6 +7735,101 @@ export interface components {
              */
             settled_at?: string | null;
         };
+        Content: {
+            readonly id: number;
+            /** 选题 */
+            readonly title: string;
+            /** 内容类别 */
+            readonly category: components["schemas"]["ContentCategoryEnum"];
+            /** 作者类型 */
+            readonly author_kind: components["schemas"]["AuthorKindEnum"];
+            /** 语言 */
+            readonly language: string;
+            /** 状态 */
+            readonly status: components["schemas"]["ContentStatusEnum"];
+            /** 状态说明 */
+            readonly status_reason: string;
+            /**
+             * 要点
+             * @description 给谁看、要达到什么。
+             */
+            readonly brief: string;
+            /**
+             * 学到什么
+             * @description 下一版按什么改。
+             */
+            readonly learnt: string;
+            /** 作者 */
+            readonly author: number;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /** @description 最新版本号；还没写为 null。 */
+            readonly newest_version: number | null;
+            /** @description 最新已发布的版本的编号（id），可用于群发。 */
+            readonly published_version: number | null;
+        };
+        ContentBodyRequest: {
+            title: string;
+            category: components["schemas"]["ContentCategoryEnum"];
+            author_kind?: components["schemas"]["AuthorKindEnum"];
+            language?: string;
+            brief?: string;
+        };
+        /**
+         * @description * `service` - 服务
+         *     * `benefit` - 福利
+         *     * `event` - 活动
+         *     * `knowledge` - 知识
+         *     * `ugc` - 用户内容
+         *     * `brand` - 品牌
+         *     * `advert` - 广告
+         * @enum {string}
+         */
+        ContentCategoryEnum: "service" | "benefit" | "event" | "knowledge" | "ugc" | "brand" | "advert";
+        ContentReasonRequest: {
+            reason: string;
+        };
+        /**
+         * @description * `topic` - 选题
+         *     * `drafting` - 撰写中
+         *     * `review` - 待审核
+         *     * `published` - 已发布
+         *     * `feedback` - 收集反馈
+         *     * `optimised` - 已优化
+         *     * `retired` - 已停用
+         * @enum {string}
+         */
+        ContentStatusEnum: "topic" | "drafting" | "review" | "published" | "feedback" | "optimised" | "retired";
+        ContentVersion: {
+            readonly id: number;
+            /** 版本 */
+            readonly number: number;
+            /** 正文 */
+            readonly body: string;
+            /** 附件 */
+            readonly attachments: unknown;
+            /** 撰写人 */
+            readonly written_by: number;
+            /**
+             * 撰写时间
+             * Format: date-time
+             */
+            readonly written_at: string;
+            /** 发布人 */
+            readonly published_by: number | null;
+            /**
+             * 发布时间
+             * Format: date-time
+             */
+            readonly published_at: string | null;
+            /** @description 发出后的结果；没发过为 null。 */
+            readonly result: components["schemas"]["Result"] | null;
+            /** @description 广告法用语检查，按现在的词库。 */
+            readonly findings: components["schemas"]["Finding"][];
+        };
         CoverageRequest: {
             /**
              * 代码
@@ -5736,6 +7862,10 @@ export interface components {
             secret?: string;
             delay_ms?: number;
             failure_percent?: number;
+            /** @description 每秒最多发给多少收件人；null 表示不限。 */
+            rate_per_second?: number | null;
+            /** @description 空闲之后可以一次多发多少；0 表示和每秒一样。 */
+            rate_burst?: number;
             /** @description sandbox、webhook 等已安装的渠道。 */
             kind: string;
         };
@@ -5850,6 +7980,14 @@ export interface components {
             joins: number;
             quits: number;
         };
+        /**
+         * @description * `any` - 不管是不是工作日
+         *     * `working_days` - 只在工作日（含调休上班）
+         *     * `rest_days` - 只在休息日
+         *     * `next_working_day` - 遇休息日顺延到下一个工作日
+         * @enum {string}
+         */
+        DayRuleEnum: "any" | "working_days" | "rest_days" | "next_working_day";
         Delivery: {
             /**
              * 收件人编号
@@ -5862,6 +8000,8 @@ export interface components {
             status: components["schemas"]["DeliveryStatusEnum"];
             /** 原因 */
             reason?: string;
+            /** @description 给人看的原因。 */
+            readonly reason_words: string;
             /**
              * 结果时间
              * Format: date-time
@@ -5902,6 +8042,97 @@ export interface components {
             /** @description 为什么不处理。 */
             reason: string;
         };
+        Dispatch: {
+            readonly id: number;
+            /** 群发执行 */
+            run: number;
+            readonly broadcast: number;
+            /** 序号 */
+            sequence: number;
+            /** 状态 */
+            status: components["schemas"]["DispatchStatusEnum"];
+            /**
+             * 实验组
+             * @description 实验里的第几组；0 是不发送的对照组。
+             */
+            arm?: number | null;
+            /**
+             * 发送人
+             * @description 由谁在平台上确认发送。
+             */
+            sender?: string;
+            /** @description 由谁在平台上确认发送。 */
+            readonly sender_name: string | null;
+            readonly recipient_count: number;
+            /** 送达 */
+            delivered_count: number;
+            /** 待确认 */
+            awaiting_count: number;
+            /** 失败 */
+            failed_count: number;
+            /** 拦下 */
+            suppressed_count: number;
+            /** 取消 */
+            cancelled_count: number;
+            /** 过期 */
+            expired_count: number;
+            /** 尝试次数 */
+            attempt_count: number;
+            /**
+             * 中断次数
+             * @description 领取后没有回音的次数，例如进程被终止。
+             */
+            lost_count: number;
+            /** 最近错误 */
+            last_error?: string;
+            /** @description 给人看的最近错误。 */
+            readonly last_error_words: string;
+            /**
+             * 可领取时间
+             * Format: date-time
+             */
+            due_at: string;
+            /**
+             * 提交时间
+             * Format: date-time
+             * @description 按平台的时钟。
+             */
+            submitted_at?: string | null;
+            /**
+             * 确认时间
+             * Format: date-time
+             * @description 按平台的时钟。
+             */
+            confirmed_at?: string | null;
+            /** 提醒时间 */
+            reminded_at?: string[];
+            /**
+             * 要求提醒
+             * Format: date-time
+             * @description 有人要求再提醒一次，还没提醒。
+             */
+            readonly remind_asked_at: string | null;
+            /** 查询次数 */
+            poll_count: number;
+            /** @description 当前用户现在可以做的事。 */
+            readonly available_actions: components["schemas"]["DispatchActionEnum"][];
+        };
+        /**
+         * @description * `remind` - remind
+         *     * `stop` - stop
+         * @enum {string}
+         */
+        DispatchActionEnum: "remind" | "stop";
+        /**
+         * @description * `pending` - 待发送
+         *     * `leased` - 发送中
+         *     * `awaiting` - 等待平台上的确认
+         *     * `stopping` - 正在停止
+         *     * `done` - 已有结果
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        DispatchStatusEnum: "pending" | "leased" | "awaiting" | "stopping" | "done" | "cancelled";
         Distribution: {
             /** @description 从高到低。 */
             tiers: components["schemas"]["TierShare"][];
@@ -5918,10 +8149,12 @@ export interface components {
             body: string;
             communities: number[];
             channel_account: number;
-            category?: components["schemas"]["CategoryEnum"];
+            category?: components["schemas"]["ContentCategoryEnum"];
             target?: components["schemas"]["BroadcastTargetEnum"];
+            /** @description 只用于发到客户群；空表示这些社群的所有群。 */
+            chats?: number[];
             /**
-             * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
+             * @description 发给成员时说成员的指标，发到群时说群的指标。
              * @example {
              *       "all": [
              *         {
@@ -5942,8 +8175,58 @@ export interface components {
             criterion?: {
                 [key: string]: unknown;
             };
+            /** @description 在其中任何一个里；空表示不限。 */
+            segments?: number[];
+            excluded_segments?: number[];
+            freeze_at?: components["schemas"]["FreezeAtEnum"];
+            /** @description 内容来自内容库的哪一版。 */
+            content_version?: number | null;
+            attachments?: components["schemas"]["AttachmentRequest"][];
+            /**
+             * Format: int64
+             * @description 成本，单位分。
+             */
+            cost_amount?: number;
+            /** @description 提交后几小时提醒还没确认的群主。 */
+            remind_after_hours?: number[];
+            /** @description 失败超过这个比例即自动暂停；0 表示不限。 */
+            error_budget_percent?: number;
+            /** @description 检查有拦截项时，为什么可以用；由审批人决定。 */
+            override_reason?: string;
             misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
             misfire_grace_minutes?: number;
+        };
+        /** @description 没有写的保持原样；换了方式，只属于原来方式的内容会清空。 */
+        EditScheduleRequest: {
+            kind: components["schemas"]["BroadcastScheduleKindEnum"];
+            /**
+             * Format: time
+             * @description 时区里的钟点，例如 10:00。
+             */
+            local_time: string;
+            time_zone?: string;
+            /** @description RFC 5545，例如 FREQ=WEEKLY;BYDAY=MO,TH。 */
+            rrule?: string;
+            festivals?: components["schemas"]["FestivalsEnum"][];
+            /** @description -1 表示前一天。 */
+            day_offset?: number;
+            member_day?: number | null;
+            day_rule?: components["schemas"]["DayRuleEnum"];
+            tier?: number | null;
+            silent_days?: number | null;
+            /** Format: date */
+            starts_on?: string | null;
+            /** Format: date */
+            ends_on?: string | null;
+            max_count?: number | null;
+        };
+        EnrolRequest: {
+            chats: number[];
+            /**
+             * Format: date
+             * @description 第 0 天，企业时区的日期；不填是今天。
+             */
+            begins_on?: string;
         };
         Enterprise: {
             readonly id: number;
@@ -6111,9 +8394,25 @@ export interface components {
              */
             created_at: string;
         };
+        EraseRequest: {
+            /** @description 谁、怎样要求抹除的；不要写姓名和联系方式。 */
+            reason: string;
+        };
         /** @description 现在发会发给多少人、各社群多少、哪些不发、几条真实的样例。 */
         Estimate: {
+            /** @description 会锁定进名单的。 */
             recipient_count: number;
+            /** @description 其中按现在的规则真正会发的。 */
+            will_send_count: number;
+            /** @description 企业里这类群发能发到的全部。 */
+            eligible_count: number;
+            /**
+             * Format: double
+             * @description 名单占全部的比例，0 到 1。
+             */
+            share: number;
+            /** @description 算不算全员群发；是就要两人批准。 */
+            is_full_blast: boolean;
             communities: components["schemas"]["CommunityShare"][];
             excluded: components["schemas"]["Excluded"][];
             samples: components["schemas"]["Sample"][];
@@ -6171,15 +8470,149 @@ export interface components {
          */
         EvidenceStatusEnum: "pending" | "approved" | "rejected";
         Excluded: {
-            reason: components["schemas"]["ExcludedReasonEnum"];
+            /** @description 原因代码，例如 not_matching、cap_week。 */
+            reason: string;
+            /** @description 给人看的原因。 */
+            readonly words: string;
             count: number;
         };
+        Experiment: {
+            readonly id: number;
+            /** 群发 */
+            broadcast: number;
+            /** 比较什么 */
+            kind: components["schemas"]["ExperimentKindEnum"];
+            /** 分组单位 */
+            unit: components["schemas"]["UnitEnum"];
+            /** 主要指标 */
+            metric: components["schemas"]["MetricEnum"];
+            /**
+             * 观察几小时
+             * @description 发出后这么久之内的反应算数。
+             */
+            window_hours?: number;
+            /** 不发送的对照组（%） */
+            holdout_percent?: number;
+            /**
+             * 计划天数
+             * @description 按整周；轮换实验至少 28 天。
+             */
+            planned_days?: number;
+            arms: components["schemas"]["ExperimentArm"][];
+            /** 状态 */
+            status?: components["schemas"]["ExperimentStatusEnum"];
+            /**
+             * 第一天
+             * Format: date
+             */
+            readonly starts_on: string | null;
+            /**
+             * 下结论的时间
+             * Format: date-time
+             */
+            readonly ends_at: string | null;
+            /** 胜者 */
+            readonly winner: number | null;
+            /** 决定人 */
+            readonly decided_by: number | null;
+            /** @description 结论，第一句就够用。 */
+            readonly words: string[];
+            readonly result: components["schemas"]["Verdict"] | null;
+            /**
+             * 结果时间
+             * Format: date-time
+             */
+            readonly result_at: string | null;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        ExperimentArm: {
+            /** 组 */
+            number: number;
+            /** 名称 */
+            name: string;
+            /** 份额 */
+            weight?: number;
+            /** 文案 */
+            body?: string;
+            /**
+             * 发送时间
+             * Format: time
+             */
+            local_time?: string | null;
+        };
+        ExperimentBodyRequest: {
+            kind: components["schemas"]["ExperimentKindEnum"];
+            unit: components["schemas"]["UnitEnum"];
+            metric: components["schemas"]["MetricEnum"];
+            window_hours?: number;
+            holdout_percent?: number;
+            planned_days?: number;
+            /** @description 按顺序编号，第 1 组是基准。 */
+            arms: components["schemas"]["ArmBodyRequest"][];
+            broadcast: number;
+        };
         /**
-         * @description * `not_matching` - 不符合条件
-         *     * `in_several_communities` - 在多个社群里，只发一次
+         * @description * `text` - 比较文案
+         *     * `send_time` - 比较发送时间
          * @enum {string}
          */
-        ExcludedReasonEnum: "not_matching" | "in_several_communities";
+        ExperimentKindEnum: "text" | "send_time";
+        /**
+         * @description * `draft` - 草稿
+         *     * `running` - 进行中
+         *     * `ended` - 已到期，可下结论
+         *     * `applied` - 已采用胜者
+         *     * `abandoned` - 已放弃
+         * @enum {string}
+         */
+        ExperimentStatusEnum: "draft" | "running" | "ended" | "applied" | "abandoned";
+        /**
+         * @description * `suppressed` - 规则拦下
+         *     * `transient` - 可以重试
+         *     * `permanent` - 重试也一样
+         * @enum {string}
+         */
+        FailureKindEnum: "suppressed" | "transient" | "permanent";
+        /** @description 一种没有送达的原因：多少人，能不能重发。 */
+        FailureReason: {
+            status: components["schemas"]["DeliveryStatusEnum"];
+            reason: string;
+            words: string;
+            count: number;
+            kind: components["schemas"]["FailureKindEnum"];
+        };
+        /**
+         * @description * `new_year` - 元旦
+         *     * `laba` - 腊八节
+         *     * `little_new_year` - 小年
+         *     * `spring_festival_eve` - 除夕
+         *     * `spring_festival` - 春节
+         *     * `lantern` - 元宵节
+         *     * `valentine` - 情人节
+         *     * `womens_day` - 妇女节
+         *     * `qingming` - 清明节
+         *     * `labour_day` - 劳动节
+         *     * `mothers_day` - 母亲节
+         *     * `childrens_day` - 儿童节
+         *     * `dragon_boat` - 端午节
+         *     * `fathers_day` - 父亲节
+         *     * `shopping_618` - 618
+         *     * `qixi` - 七夕
+         *     * `mid_autumn` - 中秋节
+         *     * `teachers_day` - 教师节
+         *     * `national_day` - 国庆节
+         *     * `double_ninth` - 重阳节
+         *     * `double_11` - 双十一
+         *     * `double_12` - 双十二
+         *     * `winter_solstice` - 冬至
+         *     * `christmas` - 圣诞节
+         * @enum {string}
+         */
+        FestivalsEnum: "new_year" | "laba" | "little_new_year" | "spring_festival_eve" | "spring_festival" | "lantern" | "valentine" | "womens_day" | "qingming" | "labour_day" | "mothers_day" | "childrens_day" | "dragon_boat" | "fathers_day" | "shopping_618" | "qixi" | "mid_autumn" | "teachers_day" | "national_day" | "double_ninth" | "double_11" | "double_12" | "winter_solstice" | "christmas";
         Figures: {
             /** @description 有人打开短链的次数，不含爬虫和预加载。 */
             scans: number;
@@ -6191,6 +8624,19 @@ export interface components {
             early_quits: number;
             /** @description 经它入群、现在还在群里的人数。 */
             current: number;
+        };
+        /** @description 文中的一处用语；start、end 是它在原文中的位置。 */
+        Finding: {
+            term: string;
+            /** @description 原文的写法。 */
+            quote: string;
+            start: number;
+            end: number;
+            kind: components["schemas"]["LexiconTermKindEnum"];
+            severity: components["schemas"]["SeverityEnum"];
+            /** @description 法律依据。 */
+            article: string;
+            suggestion: string;
         };
         Follow: {
             readonly id: number;
@@ -6259,6 +8705,44 @@ export interface components {
              * @description 20 次里 19 次不会更晚；null 表示也可能一直不满。
              */
             latest: number | null;
+        };
+        /**
+         * @description * `start` - 开始发送时
+         *     * `approval` - 批准时
+         * @enum {string}
+         */
+        FreezeAtEnum: "start" | "approval";
+        FrequencyCap: {
+            readonly id: number;
+            /** 发给 */
+            target: components["schemas"]["BroadcastTargetEnum"];
+            /**
+             * 内容类别
+             * @description 留空表示服务类以外的全部合计。
+             *
+             *     * `service` - 服务
+             *     * `benefit` - 福利
+             *     * `event` - 活动
+             *     * `knowledge` - 知识
+             *     * `ugc` - 用户内容
+             *     * `brand` - 品牌
+             *     * `advert` - 广告
+             */
+            category?: components["schemas"]["ContentCategoryEnum"] | components["schemas"]["BlankEnum"];
+            /** 时间 */
+            window: components["schemas"]["WindowEnum"];
+            /**
+             * 最多几条
+             * @description 0 表示不限。
+             */
+            limit: number;
+        };
+        FunnelStep: {
+            step: components["schemas"]["StepEnum"];
+            /** @description 做了这一步的人数，不论前一步。 */
+            people: number;
+            /** @description 依次走到这一步的人数。 */
+            in_order: number;
         };
         /** @description 平台每天允许从一个人名下转出的群。 */
         GiverQuota: {
@@ -6350,6 +8834,25 @@ export interface components {
             /** @description 平台给出的入群链接，http 或 https；群活码和入群页把人带到这里。 */
             join_url?: string;
             capacity?: number;
+        };
+        HolidayBodyRequest: {
+            /** @description 这一天上班，不管日历怎么说。 */
+            is_working_day: boolean;
+            name?: string;
+            /** Format: date */
+            day: string;
+        };
+        HolidayOverride: {
+            readonly id: number;
+            /**
+             * 日期
+             * Format: date
+             */
+            day: string;
+            /** 上班 */
+            is_working_day: boolean;
+            /** 名称 */
+            name?: string;
         };
         /**
          * @description * `members` - 成员
@@ -6486,6 +8989,20 @@ export interface components {
          * @enum {string}
          */
         InboundEventStateEnum: "waiting" | "processed" | "ignored" | "failed";
+        /** @description 与不发送的对照组相比，每个收件人多消费多少（分），95% 区间和双侧 p 值。 */
+        Increment: {
+            treated: number;
+            held_out: number;
+            /** Format: double */
+            per_head: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            p: number;
+            sales_amount: number;
+        };
         /** @description 有多少条明细。 */
         ItemCount: {
             subject: components["schemas"]["TransferSubjectEnum"];
@@ -6594,6 +9111,15 @@ export interface components {
          * @enum {string}
          */
         JoinWayStateEnum: "active" | "paused" | "closed";
+        JudgedText: {
+            /** @description 词库版本；批准时记录的就是它。 */
+            version: string;
+            findings: components["schemas"]["Finding"][];
+        };
+        LearntRequest: {
+            /** @description 学到什么；下一版按它改。 */
+            learnt: string;
+        };
         /**
          * @description * `self` - 自己退出
          *     * `removed` - 被移出
@@ -6606,6 +9132,93 @@ export interface components {
         LeaveRequest: {
             reason: components["schemas"]["LeaveReasonEnum"];
         };
+        Leaves: {
+            window_hours: number;
+            state: components["schemas"]["QuitWatchStateEnum"];
+            exposed: number;
+            leaves: number;
+            /** Format: double */
+            rate: number | null;
+            /**
+             * Format: double
+             * @description Wilson 95% 区间。
+             */
+            low: number;
+            /** Format: double */
+            high: number;
+            /**
+             * Format: double
+             * @description 之前 14 天同一时段的退出率。
+             */
+            usual_rate: number;
+            /** @description 其中没有别的群发的天数；0 表示都有。 */
+            usual_days: number;
+            /**
+             * Format: double
+             * @description 比平时多退出的人数。
+             */
+            excess: number;
+            /** @description 退出的人近一年净消费（分）。 */
+            value_amount: number;
+            /** @description 其中比平时多的部分（分）。 */
+            value_lost_amount: number;
+            has_tripped: boolean;
+        };
+        /**
+         * @description * `ok` - 通过
+         *     * `hint` - 提示
+         *     * `block` - 拦截
+         * @enum {string}
+         */
+        LevelEnum: "ok" | "hint" | "block";
+        LexiconTerm: {
+            readonly id: number;
+            /** 词 */
+            readonly term: string;
+            /** 类别 */
+            readonly kind: components["schemas"]["LexiconTermKindEnum"];
+            /** 程度 */
+            readonly severity: components["schemas"]["SeverityEnum"];
+            /** 依据 */
+            readonly article: string;
+            /** 建议 */
+            readonly suggestion: string;
+            /**
+             * 例外
+             * @description 词在这些说法里时不算，例如“第一次”。
+             */
+            readonly exceptions: string[];
+            /** 启用 */
+            readonly is_active: boolean;
+            /** 修改人 */
+            readonly changed_by: number | null;
+            /**
+             * 修改时间
+             * Format: date-time
+             */
+            readonly changed_at: string;
+        };
+        LexiconTermBodyRequest: {
+            term: string;
+            kind?: components["schemas"]["LexiconTermKindEnum"];
+            severity: components["schemas"]["SeverityEnum"];
+            article?: string;
+            suggestion?: string;
+            /** @description 词在这些说法里时不算，例如“第一次”。 */
+            exceptions?: string[];
+            /** @description 关掉后不再检查；自带词库里的同一个词也不再检查。 */
+            is_active?: boolean;
+        };
+        /**
+         * @description * `absolute` - 绝对化用语
+         *     * `medical` - 医疗功效
+         *     * `financial` - 收益承诺
+         *     * `superstition` - 迷信
+         *     * `inducement` - 诱导分享
+         *     * `own` - 企业自定
+         * @enum {string}
+         */
+        LexiconTermKindEnum: "absolute" | "medical" | "financial" | "superstition" | "inducement" | "own";
         LockTierRequest: {
             member: number;
             tier: number;
@@ -6647,6 +9260,23 @@ export interface components {
             readonly enterprise: components["schemas"]["Enterprise"];
             readonly capabilities: components["schemas"]["CapabilityEnum"][];
         };
+        MediaAsset: {
+            readonly id: number;
+            /** 类型 */
+            readonly kind: components["schemas"]["AttachmentKindEnum"];
+            /** 文件名 */
+            readonly name: string;
+            /** 字节数 */
+            readonly size: number;
+            readonly sha256: string;
+            /** 上传人 */
+            readonly uploaded_by: number;
+            /**
+             * 上传时间
+             * Format: date-time
+             */
+            readonly uploaded_at: string;
+        };
         Member: {
             readonly id: number;
             /**
@@ -6658,6 +9288,14 @@ export interface components {
             nickname: string;
             /** @description 只显示前三位和后四位。 */
             readonly phone: string;
+            /** @example 03-08 */
+            readonly birthday: string | null;
+            /**
+             * 抹除时间
+             * Format: date-time
+             * @description 应本人要求抹除了个人信息；历史记录里只剩编号。
+             */
+            readonly erased_at: string | null;
             /**
              * 建档时间
              * Format: date-time
@@ -6669,6 +9307,8 @@ export interface components {
             external_id: string;
             nickname: string;
             phone?: string;
+            /** @example 03-08 */
+            birthday?: string | null;
         };
         MemberClassification: {
             readonly id: number;
@@ -6789,11 +9429,20 @@ export interface components {
             readonly of_choices_url: string | null;
         };
         /**
-         * @description * `run_late` - 宽限时间内补发
-         *     * `skip` - 错过即取消
+         * @description * `interacted` - 互动（发言、评论、点击、打卡等）
+         *     * `clicked` - 点击
+         *     * `ordered` - 下单
+         *     * `spent` - 净消费（分）
          * @enum {string}
          */
-        MisfirePolicyEnum: "run_late" | "skip";
+        MetricEnum: "interacted" | "clicked" | "ordered" | "spent";
+        /**
+         * @description * `run_late` - 宽限时间内补发
+         *     * `skip` - 错过即取消
+         *     * `ask` - 错过后由人决定
+         * @enum {string}
+         */
+        MisfirePolicyEnum: "run_late" | "skip" | "ask";
         /**
          * @description * `open` - 开放
          *     * `rule` - 按规则自动
@@ -6847,6 +9496,8 @@ export interface components {
             state: components["schemas"]["TransferNoticeStateEnum"];
             count: number;
         };
+        /** @enum {unknown} */
+        NullEnum: null;
         /**
          * @description * `event` - event
          *     * `sync` - sync
@@ -6949,9 +9600,14 @@ export interface components {
          *     * `transfer_approval` - 转让待审批
          *     * `transfer_trouble` - 转让有问题要处理
          *     * `resignation_due` - 离职交接快到期
+         *     * `broadcast_approval` - 群发待审批
+         *     * `broadcast_missed` - 群发错过了时间
+         *     * `broadcast_halted` - 群发被叫停
+         *     * `broadcast_unconfirmed` - 群主还没确认群发
+         *     * `sop_checklist` - 群 SOP 清单
          * @enum {string}
          */
-        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat" | "ownership_violation" | "transfer_approval" | "transfer_trouble" | "resignation_due";
+        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat" | "ownership_violation" | "transfer_approval" | "transfer_trouble" | "resignation_due" | "broadcast_approval" | "broadcast_missed" | "broadcast_halted" | "broadcast_unconfirmed" | "sop_checklist";
         /**
          * @description * `open` - 待处理
          *     * `done` - 已完成
@@ -7267,6 +9923,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedBroadcastScheduleList: {
+            results: components["schemas"]["BroadcastSchedule"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedChannelAccountList: {
             results: components["schemas"]["ChannelAccount"][];
             /** Format: uri */
@@ -7323,6 +9987,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedContentList: {
+            results: components["schemas"]["Content"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedDeliveryList: {
             results: components["schemas"]["Delivery"][];
             /** Format: uri */
@@ -7333,6 +10005,14 @@ export interface components {
         };
         PaginatedDepartmentList: {
             results: components["schemas"]["Department"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedDispatchList: {
+            results: components["schemas"]["Dispatch"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -7363,6 +10043,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedExperimentList: {
+            results: components["schemas"]["Experiment"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedFollowList: {
             results: components["schemas"]["Follow"][];
             /** Format: uri */
@@ -7371,8 +10059,24 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedFrequencyCapList: {
+            results: components["schemas"]["FrequencyCap"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedGroupChatList: {
             results: components["schemas"]["GroupChat"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedHolidayOverrideList: {
+            results: components["schemas"]["HolidayOverride"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -7397,6 +10101,22 @@ export interface components {
         };
         PaginatedJoinWayList: {
             results: components["schemas"]["JoinWay"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedLexiconTermList: {
+            results: components["schemas"]["LexiconTerm"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedMediaAssetList: {
+            results: components["schemas"]["MediaAsset"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -7483,6 +10203,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedReportSummaryList: {
+            results: components["schemas"]["ReportSummary"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedResignationCaseList: {
             results: components["schemas"]["ResignationCase"][];
             /** Format: uri */
@@ -7507,6 +10235,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedSegmentChatList: {
+            results: components["schemas"]["SegmentChat"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedSegmentList: {
             results: components["schemas"]["Segment"][];
             /** Format: uri */
@@ -7517,6 +10253,38 @@ export interface components {
         };
         PaginatedSegmentMemberList: {
             results: components["schemas"]["SegmentMember"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedSendPolicyList: {
+            results: components["schemas"]["SendPolicy"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedSopEnrolmentList: {
+            results: components["schemas"]["SopEnrolment"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedSopPlanList: {
+            results: components["schemas"]["SopPlan"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedSopTaskList: {
+            results: components["schemas"]["SopTask"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -7695,6 +10463,17 @@ export interface components {
             backup_owner?: number | null;
             minimum_size?: number;
             target_size?: number;
+            /** @description 留空表示都允许；服务类总是允许。 */
+            allowed_categories?: components["schemas"]["ContentCategoryEnum"][];
+            /** @description 近几天的消息里广告最多占百分之几；null 用企业的规则，不能比企业的更宽。 */
+            advert_share_limit?: number | null;
+        };
+        PatchedContentBodyRequest: {
+            title?: string;
+            category?: components["schemas"]["ContentCategoryEnum"];
+            author_kind?: components["schemas"]["AuthorKindEnum"];
+            language?: string;
+            brief?: string;
         };
         PatchedDepartmentBodyRequest: {
             name?: string;
@@ -7707,10 +10486,12 @@ export interface components {
             body?: string;
             communities?: number[];
             channel_account?: number;
-            category?: components["schemas"]["CategoryEnum"];
+            category?: components["schemas"]["ContentCategoryEnum"];
             target?: components["schemas"]["BroadcastTargetEnum"];
+            /** @description 只用于发到客户群；空表示这些社群的所有群。 */
+            chats?: number[];
             /**
-             * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
+             * @description 发给成员时说成员的指标，发到群时说群的指标。
              * @example {
              *       "all": [
              *         {
@@ -7731,8 +10512,30 @@ export interface components {
             criterion?: {
                 [key: string]: unknown;
             };
+            /** @description 在其中任何一个里；空表示不限。 */
+            segments?: number[];
+            excluded_segments?: number[];
+            freeze_at?: components["schemas"]["FreezeAtEnum"];
+            /** @description 内容来自内容库的哪一版。 */
+            content_version?: number | null;
+            attachments?: components["schemas"]["AttachmentRequest"][];
+            /**
+             * Format: int64
+             * @description 成本，单位分。
+             */
+            cost_amount?: number;
+            /** @description 提交后几小时提醒还没确认的群主。 */
+            remind_after_hours?: number[];
+            /** @description 失败超过这个比例即自动暂停；0 表示不限。 */
+            error_budget_percent?: number;
+            /** @description 检查有拦截项时，为什么可以用；由审批人决定。 */
+            override_reason?: string;
             misfire_policy?: components["schemas"]["MisfirePolicyEnum"];
             misfire_grace_minutes?: number;
+        };
+        PatchedEditCapRequest: {
+            /** @description 最多几条；0 表示不限。 */
+            limit?: number;
         };
         PatchedEditChannelAccountRequest: {
             name?: string;
@@ -7741,10 +10544,24 @@ export interface components {
             secret?: string;
             delay_ms?: number;
             failure_percent?: number;
+            /** @description 每秒最多发给多少收件人；null 表示不限。 */
+            rate_per_second?: number | null;
+            /** @description 空闲之后可以一次多发多少；0 表示和每秒一样。 */
+            rate_burst?: number;
         };
         PatchedEditEnterpriseRequest: {
             name?: string;
             time_zone?: string;
+        };
+        PatchedEditExperimentRequest: {
+            kind?: components["schemas"]["ExperimentKindEnum"];
+            unit?: components["schemas"]["UnitEnum"];
+            metric?: components["schemas"]["MetricEnum"];
+            window_hours?: number;
+            holdout_percent?: number;
+            planned_days?: number;
+            /** @description 按顺序编号，第 1 组是基准。 */
+            arms?: components["schemas"]["ArmBodyRequest"][];
         };
         PatchedEditGroupChatRequest: {
             name?: string;
@@ -7752,6 +10569,11 @@ export interface components {
             /** @description 平台给出的入群链接，http 或 https；群活码和入群页把人带到这里。 */
             join_url?: string;
             capacity?: number;
+        };
+        PatchedEditHolidayRequest: {
+            /** @description 这一天上班，不管日历怎么说。 */
+            is_working_day?: boolean;
+            name?: string;
         };
         PatchedEditJoinWayRequest: {
             name?: string;
@@ -7761,6 +10583,8 @@ export interface components {
         PatchedEditMemberRequest: {
             nickname?: string;
             phone?: string;
+            /** @example 03-08 */
+            birthday?: string | null;
         };
         PatchedEditRuleRequest: {
             /**
@@ -7786,6 +10610,30 @@ export interface components {
                 [key: string]: unknown;
             };
             is_active?: boolean;
+        };
+        /** @description 没有写的保持原样；换了方式，只属于原来方式的内容会清空。 */
+        PatchedEditScheduleRequest: {
+            kind?: components["schemas"]["BroadcastScheduleKindEnum"];
+            /**
+             * Format: time
+             * @description 时区里的钟点，例如 10:00。
+             */
+            local_time?: string;
+            time_zone?: string;
+            /** @description RFC 5545，例如 FREQ=WEEKLY;BYDAY=MO,TH。 */
+            rrule?: string;
+            festivals?: components["schemas"]["FestivalsEnum"][];
+            /** @description -1 表示前一天。 */
+            day_offset?: number;
+            member_day?: number | null;
+            day_rule?: components["schemas"]["DayRuleEnum"];
+            tier?: number | null;
+            silent_days?: number | null;
+            /** Format: date */
+            starts_on?: string | null;
+            /** Format: date */
+            ends_on?: string | null;
+            max_count?: number | null;
         };
         PatchedEditSegmentRequest: {
             name?: string;
@@ -7911,16 +10759,113 @@ export interface components {
             greets_imported?: boolean;
             is_active?: boolean;
         };
+        PatchedLexiconTermBodyRequest: {
+            term?: string;
+            kind?: components["schemas"]["LexiconTermKindEnum"];
+            severity?: components["schemas"]["SeverityEnum"];
+            article?: string;
+            suggestion?: string;
+            /** @description 词在这些说法里时不算，例如“第一次”。 */
+            exceptions?: string[];
+            /** @description 关掉后不再检查；自带词库里的同一个词也不再检查。 */
+            is_active?: boolean;
+        };
+        PatchedPlanBodyRequest: {
+            name?: string;
+            channel_account?: number;
+            /** @description 给出时替换全部步骤。 */
+            steps?: components["schemas"]["StepBodyRequest"][];
+        };
         PatchedRenameBranchRequest: {
+            name?: string;
+        };
+        PatchedRenameRequest: {
             name?: string;
         };
         PatchedRenameTagRequest: {
             name?: string;
         };
+        PatchedSendPolicyBodyRequest: {
+            consent_rule?: components["schemas"]["ConsentRuleEnum"];
+            /**
+             * Format: time
+             * @description 企业时区的钟点；可以跨过午夜。
+             */
+            quiet_from?: string | null;
+            /** Format: time */
+            quiet_until?: string | null;
+            advert_warn_percent?: number;
+            advert_block_percent?: number;
+            advert_window_days?: number;
+            advert_minimum_posts?: number;
+            full_blast_percent?: number;
+            breaker_is_on?: boolean;
+            breaker_day_permille?: number;
+            breaker_three_days_permille?: number;
+            breaker_minimum_leaves?: number;
+            margin_percent?: number;
+        };
         PatchedStaffBodyRequest: {
             name?: string;
             department?: number | null;
             external_id?: string;
+        };
+        PlanBodyRequest: {
+            name: string;
+            channel_account: number;
+            /** @description 给出时替换全部步骤。 */
+            steps?: components["schemas"]["StepBodyRequest"][];
+        };
+        PolicyInForce: {
+            /** @description null 表示从没定过，都是默认值。 */
+            id: number | null;
+            /** 一对一发送 */
+            consent_rule?: components["schemas"]["ConsentRuleEnum"];
+            /**
+             * 免打扰从
+             * Format: time
+             */
+            quiet_from?: string | null;
+            /**
+             * 到
+             * Format: time
+             */
+            quiet_until?: string | null;
+            /** 广告占比提示（%） */
+            advert_warn_percent?: number;
+            /**
+             * 广告占比拦截（%）
+             * @description 超过才拦截；社群可以自己定得更低。
+             */
+            advert_block_percent?: number;
+            /**
+             * 全员群发（%）
+             * @description 收件人达到这个比例、又没有任何筛选，就要两位审批人。
+             */
+            full_blast_percent?: number;
+            /**
+             * 毛利率（%）
+             * @description 报告用它把增量销售额换成毛利。
+             */
+            margin_percent?: number;
+            /** 广告占比看几天 */
+            advert_window_days?: number;
+            /**
+             * 至少几条才拦截
+             * @description 发得很少时，一条广告不说明什么。
+             */
+            advert_minimum_posts?: number;
+            /** 退群熔断 */
+            breaker_is_on?: boolean;
+            /**
+             * 24 小时多退（‰）
+             * @description 比平时多出这么多就叫停。
+             */
+            breaker_day_permille?: number;
+            /** 72 小时多退（‰） */
+            breaker_three_days_permille?: number;
+            /** 至少几人退出 */
+            breaker_minimum_leaves?: number;
         };
         PolicyReceiver: {
             /** 接手人 */
@@ -7996,12 +10941,14 @@ export interface components {
             failed: number;
             suppressed: number;
             cancelled: number;
+            /** @description 30 天内没有人确认，平台不再接受。 */
+            expired: number;
             /** @description planned 之中正在渠道手里的。 */
             in_flight: number;
             percent: number;
             /**
              * Format: date-time
-             * @description 渠道限流或故障，到这个时间再继续。
+             * @description 渠道限流、故障或免打扰时，到这个时间再继续。
              */
             held_until: string | null;
             /** Format: date-time */
@@ -8077,6 +11024,66 @@ export interface components {
          * @enum {string}
          */
         PurposeKindEnum: "single" | "multiple";
+        QuitWatch: {
+            /** 几小时内 */
+            window_hours: number;
+            /** 状态 */
+            state?: components["schemas"]["QuitWatchStateEnum"];
+            /**
+             * 收到的人数
+             * Format: int64
+             */
+            exposed_count?: number;
+            /**
+             * 退出
+             * Format: int64
+             */
+            leave_count?: number;
+            /**
+             * 平时的退出率
+             * Format: double
+             */
+            baseline_rate?: number;
+            /**
+             * 平时看了几天
+             * @description 14 天里没有别的群发的日子。
+             */
+            baseline_days?: number;
+            /**
+             * 退出率下限
+             * Format: double
+             * @description Wilson 95% 区间。
+             */
+            lower?: number;
+            /**
+             * 退出率上限
+             * Format: double
+             */
+            upper?: number;
+            /**
+             * 流失的价值（分）
+             * Format: int64
+             */
+            value_amount?: number;
+            /**
+             * 开始送达
+             * Format: date-time
+             * @description 平时的退出率看之前 14 天的同一时段。
+             */
+            began_at?: string | null;
+            /**
+             * 检查时间
+             * Format: date-time
+             */
+            checked_at: string;
+        };
+        /**
+         * @description * `watching` - 观察中
+         *     * `tripped` - 已触发
+         *     * `passed` - 未触发
+         * @enum {string}
+         */
+        QuitWatchStateEnum: "watching" | "tripped" | "passed";
         /**
          * @description * `chat` - 客户群
          *     * `customer` - 客户
@@ -8181,25 +11188,100 @@ export interface components {
             /** @description 其他转让正要给他的。 */
             incoming: number;
         };
+        RecipientCount: {
+            count: number;
+        };
         /**
          * @description * `member` - 成员
          *     * `chat` - 客户群
          * @enum {string}
          */
         RecipientKindEnum: "member" | "chat";
+        RecipientStates: {
+            total: number;
+            delivered: number;
+            awaiting_owner: number;
+            failed: number;
+            suppressed: number;
+            cancelled: number;
+            expired: number;
+            planned: number;
+        };
         RejectRequest: {
             /** @description 申请人会看到。 */
             reason: string;
+        };
+        ReportArm: {
+            name: string;
+            reached: number;
+            leaves: number;
+            clicked: number;
+            interacted: number;
+            ordered: number;
+            /** @description 点击或互动过的人数。 */
+            reacted: number;
+            orders: number;
+            sales_amount: number;
+            arm: number;
         };
         ReportAxis: {
             code: string;
             name: string;
             is_exclusive: boolean;
         };
+        /** @description 金额单位是分。没有对照组时增量、净收益和 ROI 未知（null），不用销售额代替。 */
+        ReportFigures: {
+            window_hours: number;
+            recipients: components["schemas"]["RecipientStates"];
+            /** @description 发到群时是群里的人数。 */
+            people_reached: number;
+            /** Format: date-time */
+            began_at: string | null;
+            funnel: components["schemas"]["FunnelStep"][];
+            /** Format: double */
+            interaction_rate: number | null;
+            orders: number;
+            /** @description 收到的人在窗口内的净消费，不等于这次群发带来的。 */
+            sales_amount: number;
+            leaves: components["schemas"]["Leaves"][];
+            increment: components["schemas"]["Increment"] | null;
+            margin_percent: number;
+            /** @description 增量毛利。 */
+            margin_amount: number | null;
+            margin_low: number | null;
+            margin_high: number | null;
+            cost_amount: number;
+            value_lost_amount: number;
+            /** @description 增量毛利减成本减流失的价值。 */
+            net_amount: number | null;
+            /**
+             * Format: double
+             * @description 净收益除以成本。
+             */
+            roi: number | null;
+            by_community: components["schemas"]["CommunityFigures"][];
+            by_arm: components["schemas"]["ReportArm"][];
+        };
         ReportRow: {
             /** @description 依 axes 的次序每个维度一个值；null 表示未分类。 */
             values: components["schemas"]["ReportValue"][];
             member_count: number;
+        };
+        ReportSummary: {
+            readonly id: number;
+            /** 群发执行 */
+            run: number;
+            readonly broadcast: number;
+            readonly broadcast_name: string;
+            readonly people_reached: number | null;
+            readonly net_amount: number | null;
+            /**
+             * 计算时间
+             * Format: date-time
+             */
+            computed_at: string;
+            /** 已定稿 */
+            is_final?: boolean;
         };
         ReportValue: {
             code: string;
@@ -8335,6 +11417,36 @@ export interface components {
          * @enum {string}
          */
         ResignationCaseStatusEnum: "opened" | "awaiting_approval" | "running" | "closed" | "cancelled";
+        /** @description 用这一版发出的群发合计；人按每次执行各算一次，金额单位分。 */
+        Result: {
+            run_count: number;
+            /** @description 其中已定稿的报告。 */
+            final_count: number;
+            people_reached: number;
+            clicked: number;
+            interacted: number;
+            ordered: number;
+            /** Format: double */
+            interaction_rate: number | null;
+            /** @description 72 小时内退出。 */
+            leaves: number;
+            /**
+             * Format: double
+             * @description 照平时也会退出的。
+             */
+            usual_leaves: number;
+            cost_amount: number;
+            value_lost_amount: number;
+            /** @description 增量毛利减成本和流失价值；没有对照组就是 null。 */
+            net_amount: number | null;
+        };
+        RetireContentRequest: {
+            reason?: string;
+        };
+        RetryRequest: {
+            /** @description 只重发因这些原因失败的，见 /api/v1/runs/{id}/reasons/。 */
+            reasons: string[];
+        };
         ReturnToDraftRequest: {
             reason?: string;
         };
@@ -8408,6 +11520,17 @@ export interface components {
             planned_for: string;
             /** 状态 */
             status?: components["schemas"]["RunStatusEnum"];
+            /** 状态说明 */
+            status_reason?: string;
+            /** 内容版本 */
+            content_version?: number | null;
+            /**
+             * 实验组
+             * @description 按天轮换的实验里，这一天是第几组。
+             */
+            arm?: number | null;
+            /** 批准时已锁定名单 */
+            readonly is_prefrozen: boolean;
             /**
              * 收件人数
              * Format: int64
@@ -8418,9 +11541,11 @@ export interface components {
             /**
              * 暂缓到
              * Format: date-time
-             * @description 渠道限流或故障时，到这个时间再继续。
+             * @description 渠道限流、故障或免打扰时，到这个时间再继续。
              */
             held_until?: string | null;
+            /** 暂缓原因 */
+            held_reason?: string;
             /**
              * 开始时间
              * Format: date-time
@@ -8431,16 +11556,35 @@ export interface components {
              * Format: date-time
              */
             finished_at?: string | null;
+            /** @description 当前用户现在可以做的事。 */
+            readonly available_actions: components["schemas"]["RunActionEnum"][];
         };
         /**
-         * @description * `freezing` - 锁定名单
+         * @description * `retry` - retry
+         *     * `remind` - remind
+         *     * `run_missed` - run_missed
+         *     * `skip_missed` - skip_missed
+         * @enum {string}
+         */
+        RunActionEnum: "retry" | "remind" | "run_missed" | "skip_missed";
+        RunReport: {
+            run: number;
+            /** Format: date-time */
+            computed_at: string;
+            is_final: boolean;
+            figures: components["schemas"]["ReportFigures"];
+        };
+        /**
+         * @description * `asked` - 错过了，等人决定
+         *     * `freezing` - 锁定名单
          *     * `sending` - 发送中
          *     * `cancelling` - 正在取消
          *     * `finished` - 已结束
          *     * `cancelled` - 已取消
+         *     * `skipped` - 错过了，没有发送
          * @enum {string}
          */
-        RunStatusEnum: "freezing" | "sending" | "cancelling" | "finished" | "cancelled";
+        RunStatusEnum: "asked" | "freezing" | "sending" | "cancelling" | "finished" | "cancelled" | "skipped";
         /** @description 带来同一张照片的另一位成员。 */
         SameSeen: {
             id: number;
@@ -8472,14 +11616,105 @@ export interface components {
              */
             received_at: string;
         };
+        /** @description 没有写的保持原样；换了方式，只属于原来方式的内容会清空。 */
+        ScheduleBodyRequest: {
+            kind: components["schemas"]["BroadcastScheduleKindEnum"];
+            /**
+             * Format: time
+             * @description 时区里的钟点，例如 10:00。
+             */
+            local_time: string;
+            time_zone?: string;
+            /** @description RFC 5545，例如 FREQ=WEEKLY;BYDAY=MO,TH。 */
+            rrule?: string;
+            festivals?: components["schemas"]["FestivalsEnum"][];
+            /** @description -1 表示前一天。 */
+            day_offset?: number;
+            member_day?: number | null;
+            day_rule?: components["schemas"]["DayRuleEnum"];
+            tier?: number | null;
+            silent_days?: number | null;
+            /** Format: date */
+            starts_on?: string | null;
+            /** Format: date */
+            ends_on?: string | null;
+            max_count?: number | null;
+            broadcast: number;
+        };
+        ScheduleDetail: {
+            readonly id: number;
+            /** 群发 */
+            broadcast: number;
+            /** 方式 */
+            kind: components["schemas"]["BroadcastScheduleKindEnum"];
+            /** 时区 */
+            time_zone?: string;
+            /**
+             * 时间
+             * Format: time
+             */
+            local_time: string;
+            /**
+             * 重复规则
+             * @description RFC 5545，例如 FREQ=WEEKLY;BYDAY=MO,TH。
+             */
+            rrule?: string;
+            /** 节日 */
+            festivals?: components["schemas"]["FestivalsEnum"][];
+            /**
+             * 提前或推后（天）
+             * @description -1 表示前一天。
+             */
+            day_offset?: number;
+            /**
+             * 每月几号
+             * @description 那个月没有这一天时用最后一天。
+             */
+            member_day?: number | null;
+            /** 工作日规则 */
+            day_rule?: components["schemas"]["DayRuleEnum"];
+            /** 层级 */
+            tier?: number | null;
+            /** 沉默几天 */
+            silent_days?: number | null;
+            /**
+             * 从
+             * Format: date
+             */
+            starts_on?: string | null;
+            /**
+             * 到
+             * Format: date
+             */
+            ends_on?: string | null;
+            /** 最多几次 */
+            max_count?: number | null;
+            /** @description 一句话说明，例如：每周一、周四 10:00。 */
+            readonly words: string;
+            /** 已发生 */
+            readonly occurrence_count: number;
+            /**
+             * Format: date-time
+             * @description 下一次；还没排期或已经结束时为空。
+             */
+            readonly scheduled_at: string | null;
+            /** @description 接下来的五次。 */
+            readonly next_times: string[];
+            /** @description 这些年的调休安排还不知道，暂按周末和法定节日计算。 */
+            readonly unknown_years: number[];
+        };
+        SchedulePreview: {
+            next_times: string[];
+            /** @description 这些年的调休安排还不知道，暂按周末和法定节日计算。 */
+            unknown_years: number[];
+        };
         ScheduleRequest: {
             /**
              * Format: date-time
-             * @description 带时区的将来时间；不填表示立即发送。
+             * @description 带时区的将来时间；不填表示立即发送，重复的群发从规则的下一次开始。
              */
             scheduled_at?: string;
         };
-        /** @description A row with a criterion, also in words. */
         Segment: {
             readonly id: number;
             /**
@@ -8489,6 +11724,8 @@ export interface components {
             code: string;
             /** 名称 */
             name: string;
+            /** 挑的是 */
+            target?: components["schemas"]["BroadcastTargetEnum"];
             /**
              * @description {"all": [...]}、{"any": [...]}、{"not": {...}} 或一个条件 {"metric": "purchase_count", "op": "gte", "value": 3, "window_days": 90}；{} 表示没有门槛。指标见 /api/v1/metrics/。
              * @example {
@@ -8511,9 +11748,9 @@ export interface components {
             readonly criterion: {
                 [key: string]: unknown;
             };
-            /** @description 用一句话写出的门槛，给人看。 */
+            /** @description 用一句话写出的条件，给人看。 */
             readonly criterion_text: string;
-            /** 人数 */
+            /** @description 名单上有多少成员，或多少个群。 */
             readonly member_count: number | null;
             /**
              * 名单时间
@@ -8560,6 +11797,29 @@ export interface components {
                 [key: string]: unknown;
             };
             code: string;
+            /**
+             * @description 挑成员还是挑客户群，之后不能改。
+             *
+             *     * `members` - 成员（一对一）
+             *     * `chats` - 客户群
+             * @default members
+             */
+            target: components["schemas"]["BroadcastTargetEnum"];
+        };
+        SegmentChat: {
+            readonly id: number;
+            /** 平台群编号 */
+            external_id: string;
+            /** 群名 */
+            name: string;
+            /** 所属社群 */
+            community?: number | null;
+            /** 群主 */
+            owner?: number | null;
+            /** 人数 */
+            readonly member_count: number;
+            /** 状态 */
+            state?: components["schemas"]["StateEnum"];
         };
         SegmentMember: {
             readonly id: number;
@@ -8570,6 +11830,83 @@ export interface components {
             external_id: string;
             /** 昵称 */
             nickname: string;
+        };
+        SendPolicy: {
+            readonly id: number;
+            /** 一对一发送 */
+            consent_rule?: components["schemas"]["ConsentRuleEnum"];
+            /**
+             * 免打扰从
+             * Format: time
+             */
+            quiet_from?: string | null;
+            /**
+             * 到
+             * Format: time
+             */
+            quiet_until?: string | null;
+            /** 广告占比提示（%） */
+            advert_warn_percent?: number;
+            /**
+             * 广告占比拦截（%）
+             * @description 超过才拦截；社群可以自己定得更低。
+             */
+            advert_block_percent?: number;
+            /**
+             * 全员群发（%）
+             * @description 收件人达到这个比例、又没有任何筛选，就要两位审批人。
+             */
+            full_blast_percent?: number;
+            /**
+             * 毛利率（%）
+             * @description 报告用它把增量销售额换成毛利。
+             */
+            margin_percent?: number;
+            /** 广告占比看几天 */
+            advert_window_days?: number;
+            /**
+             * 至少几条才拦截
+             * @description 发得很少时，一条广告不说明什么。
+             */
+            advert_minimum_posts?: number;
+            /** 退群熔断 */
+            breaker_is_on?: boolean;
+            /**
+             * 24 小时多退（‰）
+             * @description 比平时多出这么多就叫停。
+             */
+            breaker_day_permille?: number;
+            /** 72 小时多退（‰） */
+            breaker_three_days_permille?: number;
+            /** 至少几人退出 */
+            breaker_minimum_leaves?: number;
+            /** 修改人 */
+            changed_by?: number | null;
+            /**
+             * 修改时间
+             * Format: date-time
+             */
+            changed_at: string;
+        };
+        SendPolicyBodyRequest: {
+            consent_rule?: components["schemas"]["ConsentRuleEnum"];
+            /**
+             * Format: time
+             * @description 企业时区的钟点；可以跨过午夜。
+             */
+            quiet_from?: string | null;
+            /** Format: time */
+            quiet_until?: string | null;
+            advert_warn_percent?: number;
+            advert_block_percent?: number;
+            advert_window_days?: number;
+            advert_minimum_posts?: number;
+            full_blast_percent?: number;
+            breaker_is_on?: boolean;
+            breaker_day_permille?: number;
+            breaker_three_days_permille?: number;
+            breaker_minimum_leaves?: number;
+            margin_percent?: number;
         };
         SetEntryPolicyRequest: {
             mode: components["schemas"]["ModeEnum"];
@@ -8606,6 +11943,176 @@ export interface components {
         SetPasswordRequest: {
             password: string;
         };
+        /**
+         * @description * `hint` - 提示
+         *     * `block` - 拦截
+         * @enum {string}
+         */
+        SeverityEnum: "hint" | "block";
+        Size: {
+            /** @description 每组要多少成员（或群）。 */
+            per_arm: number;
+        };
+        SizeQuestionRequest: {
+            /**
+             * Format: double
+             * @description 现在的比例，例如 0.2。
+             */
+            baseline?: number;
+            /**
+             * Format: double
+             * @description 比较金额或各群比例时：标准差。
+             */
+            deviation?: number;
+            /**
+             * Format: double
+             * @description 想看出多大的差别，例如 0.05。
+             */
+            effect: number;
+        };
+        SopEnrolment: {
+            readonly id: number;
+            /** 群 SOP */
+            plan: number;
+            /** 客户群 */
+            chat: number;
+            readonly chat_name: string;
+            /**
+             * 第 0 天
+             * Format: date
+             */
+            begins_on: string;
+            /**
+             * 状态
+             * @default active
+             */
+            status: components["schemas"]["SopEnrolmentStatusEnum"];
+            /** 加入人 */
+            enrolled_by: number;
+            /**
+             * 加入时间
+             * Format: date-time
+             */
+            enrolled_at: string;
+        };
+        /**
+         * @description * `active` - 进行中
+         *     * `paused` - 已暂停
+         *     * `completed` - 已完成
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        SopEnrolmentStatusEnum: "active" | "paused" | "completed" | "cancelled";
+        SopPlan: {
+            readonly id: number;
+            /** 名称 */
+            name: string;
+            /** 渠道账号 */
+            channel_account: number;
+            /** 状态 */
+            status?: components["schemas"]["SopPlanStatusEnum"];
+            /** 作者 */
+            author: number;
+            /** 审批人 */
+            approved_by?: number | null;
+            /**
+             * 批准时间
+             * Format: date-time
+             */
+            approved_at?: string | null;
+            /**
+             * 创建时间
+             * Format: date-time
+             */
+            created_at: string;
+            readonly steps: components["schemas"]["SopStep"][];
+        };
+        /**
+         * @description * `draft` - 草稿
+         *     * `in_review` - 待审批
+         *     * `active` - 启用
+         *     * `retired` - 已停用
+         * @enum {string}
+         */
+        SopPlanStatusEnum: "draft" | "in_review" | "active" | "retired";
+        SopReasonRequest: {
+            reason: string;
+        };
+        SopStep: {
+            readonly id: number;
+            /**
+             * 第几天
+             * @description 加入 SOP 的当天是第 0 天。
+             */
+            day_offset: number;
+            /**
+             * 时间
+             * Format: time
+             * @description 企业时区的钟点。
+             */
+            local_time: string;
+            /** 类型 */
+            kind: components["schemas"]["SopStepKindEnum"];
+            /** 标题 */
+            title: string;
+            /** 内容类别 */
+            category?: components["schemas"]["ContentCategoryEnum"];
+            /** 内容 */
+            body?: string;
+            /** 内容版本 */
+            content_version?: number | null;
+            items: string[];
+        };
+        /**
+         * @description * `message` - 发消息
+         *     * `checklist` - 人工清单
+         * @enum {string}
+         */
+        SopStepKindEnum: "message" | "checklist";
+        SopTask: {
+            readonly id: number;
+            /** SOP 执行 */
+            enrolment: number;
+            readonly plan: number;
+            readonly chat: number;
+            readonly chat_name: string;
+            /** 步骤 */
+            step: number;
+            readonly kind: components["schemas"]["SopStepKindEnum"];
+            readonly title: string;
+            readonly items: string[];
+            readonly done_items: number[];
+            /**
+             * 到期时间
+             * Format: date-time
+             */
+            due_at: string;
+            /** 状态 */
+            status?: components["schemas"]["SopTaskStatusEnum"];
+            /** 说明 */
+            reason?: string;
+            /** 群发执行 */
+            run?: number | null;
+            /** 待办 */
+            operator_task?: number | null;
+            /** 完成人 */
+            done_by?: number | null;
+            /**
+             * 完成时间
+             * Format: date-time
+             */
+            done_at?: string | null;
+        };
+        /**
+         * @description * `planned` - 未到时间
+         *     * `open` - 待完成
+         *     * `sending` - 发送中
+         *     * `done` - 已完成
+         *     * `skipped` - 已跳过
+         *     * `failed` - 失败
+         * @enum {string}
+         */
+        SopTaskStatusEnum: "planned" | "open" | "sending" | "done" | "skipped" | "failed";
         SourceFigures: {
             /** @description 有人打开短链的次数，不含爬虫和预加载。 */
             scans: number;
@@ -8952,6 +12459,26 @@ export interface components {
              */
             leave_confidence?: components["schemas"]["ConfidenceEnum"] | components["schemas"]["BlankEnum"];
         };
+        StepBodyRequest: {
+            day_offset: number;
+            /** Format: time */
+            local_time: string;
+            kind: components["schemas"]["SopStepKindEnum"];
+            title: string;
+            category?: components["schemas"]["ContentCategoryEnum"];
+            /** @description 可用变量：{{群名}}、{{社群}}；企业微信渠道不能用变量。 */
+            body?: string;
+            content_version?: number | null;
+            items?: string[];
+        };
+        /**
+         * @description * `delivered` - 送达
+         *     * `clicked` - 点击
+         *     * `interacted` - 互动
+         *     * `ordered` - 下单
+         * @enum {string}
+         */
+        StepEnum: "delivered" | "clicked" | "interacted" | "ordered";
         SyncRun: {
             readonly id: number;
             /** 企业微信连接 */
@@ -9034,6 +12561,13 @@ export interface components {
          * @enum {string}
          */
         TakesWindowEnum: "never" | "optional" | "required";
+        TextToJudgeRequest: {
+            body: string;
+        };
+        TickRequest: {
+            /** @description 做完的是第几件，从 0 数起；替换之前勾选的。 */
+            items: number[];
+        };
         /** @description A row with a criterion, also in words. */
         Tier: {
             readonly id: number;
@@ -9535,6 +13069,37 @@ export interface components {
          * @enum {string}
          */
         TransferSubjectEnum: "chat" | "customer" | "community";
+        /**
+         * @description * `member` - 成员
+         *     * `chat` - 客户群
+         *     * `chat_day` - 同一批群的不同日子（轮换）
+         * @enum {string}
+         */
+        UnitEnum: "member" | "chat" | "chat_day";
+        /**
+         * @description * `image` - 图片
+         *     * `video` - 视频
+         *     * `file` - 文件
+         * @enum {string}
+         */
+        UploadKindEnum: "image" | "video" | "file";
+        UploadRequest: {
+            /** @description 文件名；类型按内容判断。 */
+            name: string;
+            /**
+             * Format: byte
+             * @description 文件内容的 Base64，最大 20 MB。
+             */
+            content: string;
+            /**
+             * @description 图片和视频也可以作为文件发送；不填按内容。
+             *
+             *     * `image` - 图片
+             *     * `video` - 视频
+             *     * `file` - 文件
+             */
+            kind?: components["schemas"]["UploadKindEnum"];
+        };
         User: {
             readonly id: number;
             /**
@@ -9603,9 +13168,38 @@ export interface components {
          *     * `segment` - segment
          *     * `purpose` - purpose
          *     * `tier_scheme` - tier_scheme
+         *     * `staff` - staff
+         *     * `chat_state` - chat_state
          * @enum {string}
          */
-        ValueTypeEnum: "count" | "days" | "money" | "percent" | "rank" | "community" | "classification" | "tag" | "segment" | "purpose" | "tier_scheme";
+        ValueTypeEnum: "count" | "days" | "money" | "percent" | "rank" | "community" | "classification" | "tag" | "segment" | "purpose" | "tier_scheme" | "staff" | "chat_state";
+        Verdict: {
+            code: string;
+            is_final: boolean;
+            /** @description 提前结束的。 */
+            is_by_sequence?: boolean;
+            winner: number | null;
+            /**
+             * Format: double
+             * @description 各组大小是否如计划。
+             */
+            srm_p: number | null;
+            arms: components["schemas"]["ArmFigures"][];
+            comparisons: components["schemas"]["Compared"][];
+            /** @description 和不发送的对照组比。 */
+            against_nobody: components["schemas"]["Compared"][];
+            /** @description 退出的比例。 */
+            leaves: components["schemas"]["Compared"][];
+            /**
+             * Format: double
+             * @description 扣除事前差别后少了多少波动（CUPED）。
+             */
+            variance_cut: number;
+        };
+        VersionBodyRequest: {
+            body: string;
+            attachments?: components["schemas"]["AttachmentRequest"][];
+        };
         WaiveItemsRequest: {
             /** @description 不再转这些明细；不写则是所有还没有提交给平台的。 */
             items?: number[];
@@ -9745,6 +13339,13 @@ export interface components {
          * @enum {string}
          */
         WelcomeStatusEnum: "planned" | "sending" | "sent" | "skipped" | "failed";
+        /**
+         * @description * `day` - 每天
+         *     * `week` - 7 天内
+         *     * `month` - 30 天内
+         * @enum {string}
+         */
+        WindowEnum: "day" | "week" | "month";
     };
     responses: never;
     parameters: never;
@@ -11317,6 +14918,850 @@ export interface operations {
             };
         };
     };
+    broadcast_schedules_list: {
+        parameters: {
+            query?: {
+                broadcast?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `recurring` - 按规则重复
+                 *     * `festival` - 节日
+                 *     * `member_day` - 会员日
+                 *     * `birthday` - 成员生日
+                 *     * `tier_reached` - 达到层级时
+                 *     * `silent` - 连续沉默时
+                 */
+                kind?: ("birthday" | "festival" | "member_day" | "recurring" | "silent" | "tier_reached")[];
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedBroadcastScheduleList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcast_schedules_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcast_schedules_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcast_schedules_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcast_schedules_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditScheduleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcast_schedules_end_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcast_schedules_preview_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditScheduleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchedulePreview"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     broadcasts_list: {
         parameters: {
             query?: {
@@ -11331,14 +15776,17 @@ export interface operations {
                  */
                 category?: ("advert" | "benefit" | "brand" | "event" | "knowledge" | "service" | "ugc")[];
                 community?: number;
+                content_version?: number;
                 /** @description 上一个回答里 next 或 previous 的游标。 */
                 cursor?: string;
                 /** @description 排序，可用逗号连接：id, -id, scheduled_at, -scheduled_at, created_at, -created_at。 */
                 ordering?: string;
                 /** @description 每页多少条，最多 200。 */
                 page_size?: number;
+                recurs?: boolean;
                 scheduled_after?: string;
                 scheduled_before?: string;
+                segment?: number;
                 /**
                  * @description * `draft` - 草稿
                  *     * `in_review` - 待审批
@@ -11346,12 +15794,13 @@ export interface operations {
                  *     * `scheduled` - 已排期
                  *     * `running` - 发送中
                  *     * `paused` - 已暂停
+                 *     * `halted` - 已叫停
                  *     * `completed` - 已完成
                  *     * `partially_completed` - 部分完成
                  *     * `failed` - 失败
                  *     * `cancelled` - 已取消
                  */
-                status?: ("approved" | "cancelled" | "completed" | "draft" | "failed" | "in_review" | "partially_completed" | "paused" | "running" | "scheduled")[];
+                status?: ("approved" | "cancelled" | "completed" | "draft" | "failed" | "halted" | "in_review" | "partially_completed" | "paused" | "running" | "scheduled")[];
                 /**
                  * @description * `members` - 成员（一对一）
                  *     * `chats` - 客户群
@@ -11464,7 +15913,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -11584,7 +16033,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -11690,7 +16139,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -11803,7 +16252,7 @@ export interface operations {
             };
         };
     };
-    broadcasts_approve_create: {
+    broadcasts_approvals_list: {
         parameters: {
             query?: never;
             header?: never;
@@ -11819,7 +16268,113 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["Approval"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ApproveRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -11948,7 +16503,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -12025,6 +16580,108 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_checks_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Check"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12163,6 +16820,139 @@ export interface operations {
             };
         };
     };
+    broadcasts_halt_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     broadcasts_pause_create: {
         parameters: {
             query?: never;
@@ -12179,7 +16969,273 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_reject_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastDetail"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_release_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BroadcastReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -12308,7 +17364,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -12441,7 +17497,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -12574,7 +17630,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -12703,7 +17759,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -12832,7 +17888,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Broadcast"];
+                    "application/json": components["schemas"]["BroadcastDetail"];
                 };
             };
             /** @description 请求有误 */
@@ -17507,6 +22563,1511 @@ export interface operations {
             };
         };
     };
+    contents_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `staff` - 员工
+                 *     * `creator` - 达人
+                 *     * `member` - 成员
+                 *     * `agency` - 代理公司
+                 *     * `machine` - AI 生成
+                 */
+                author_kind?: ("agency" | "creator" | "machine" | "member" | "staff")[];
+                /**
+                 * @description * `service` - 服务
+                 *     * `benefit` - 福利
+                 *     * `event` - 活动
+                 *     * `knowledge` - 知识
+                 *     * `ugc` - 用户内容
+                 *     * `brand` - 品牌
+                 *     * `advert` - 广告
+                 */
+                category?: ("advert" | "benefit" | "brand" | "event" | "knowledge" | "service" | "ugc")[];
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, title, -title, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `topic` - 选题
+                 *     * `drafting` - 撰写中
+                 *     * `review` - 待审核
+                 *     * `published` - 已发布
+                 *     * `feedback` - 收集反馈
+                 *     * `optimised` - 已优化
+                 *     * `retired` - 已停用
+                 */
+                status?: ("drafting" | "feedback" | "optimised" | "published" | "retired" | "review" | "topic")[];
+                title?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedContentList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContentBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedContentBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_collect_feedback_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_optimise_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LearntRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_publish_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_retire_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetireContentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_return_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContentReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_submit_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Content"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_versions_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentVersion"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contents_versions_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentVersion"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     criteria_check_create: {
         parameters: {
             query?: never;
@@ -18419,6 +24980,478 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Department"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dispatches_list: {
+        parameters: {
+            query?: {
+                arm?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 有失败的 */
+                has_failures?: boolean;
+                /** @description 排序，可用逗号连接：id, -id, run, -run, sequence, -sequence, submitted_at, -submitted_at, confirmed_at, -confirmed_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                run?: number;
+                sender?: string;
+                /**
+                 * @description * `pending` - 待发送
+                 *     * `leased` - 发送中
+                 *     * `awaiting` - 等待平台上的确认
+                 *     * `stopping` - 正在停止
+                 *     * `done` - 已有结果
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("awaiting" | "cancelled" | "done" | "leased" | "pending" | "stopping")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedDispatchList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dispatches_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dispatch"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dispatches_remind_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dispatch"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dispatches_stop_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dispatch"];
                 };
             };
             /** @description 请求有误 */
@@ -20539,6 +27572,1249 @@ export interface operations {
             };
         };
     };
+    experiments_list: {
+        parameters: {
+            query?: {
+                broadcast?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `text` - 比较文案
+                 *     * `send_time` - 比较发送时间
+                 */
+                kind?: ("send_time" | "text")[];
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at, ends_at, -ends_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `draft` - 草稿
+                 *     * `running` - 进行中
+                 *     * `ended` - 已到期，可下结论
+                 *     * `applied` - 已采用胜者
+                 *     * `abandoned` - 已放弃
+                 */
+                status?: ("abandoned" | "applied" | "draft" | "ended" | "running")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedExperimentList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditExperimentRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_abandon_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AbandonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_apply_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ApplyWinnerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_end_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_evaluate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Experiment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    experiments_sample_size_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SizeQuestionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Size"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     follows_list: {
         parameters: {
             query?: {
@@ -20715,6 +28991,611 @@ export interface operations {
             };
             /** @description 不支持的格式 */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    frequency_caps_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description 留空表示服务类以外的全部合计。
+                 *
+                 *     * `benefit` - 福利
+                 *     * `event` - 活动
+                 *     * `knowledge` - 知识
+                 *     * `ugc` - 用户内容
+                 *     * `brand` - 品牌
+                 *     * `advert` - 广告
+                 */
+                category?: ("advert" | "benefit" | "brand" | "event" | "knowledge" | "ugc")[];
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `members` - 成员（一对一）
+                 *     * `chats` - 客户群
+                 */
+                target?: ("chats" | "members")[];
+                /**
+                 * @description * `day` - 每天
+                 *     * `week` - 7 天内
+                 *     * `month` - 30 天内
+                 */
+                window?: ("day" | "month" | "week")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedFrequencyCapList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    frequency_caps_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CapBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrequencyCap"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    frequency_caps_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrequencyCap"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    frequency_caps_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    frequency_caps_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditCapRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrequencyCap"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21247,6 +30128,591 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GroupChat"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    holiday_overrides_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                day_from?: string;
+                day_until?: string;
+                /** @description 排序，可用逗号连接：id, -id, day, -day。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedHolidayOverrideList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    holiday_overrides_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HolidayBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolidayOverride"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    holiday_overrides_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolidayOverride"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    holiday_overrides_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    holiday_overrides_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditHolidayRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolidayOverride"];
                 };
             };
             /** @description 请求有误 */
@@ -23208,6 +32674,599 @@ export interface operations {
             };
         };
     };
+    lexicon_terms_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_active?: boolean;
+                /**
+                 * @description * `absolute` - 绝对化用语
+                 *     * `medical` - 医疗功效
+                 *     * `financial` - 收益承诺
+                 *     * `superstition` - 迷信
+                 *     * `inducement` - 诱导分享
+                 *     * `own` - 企业自定
+                 */
+                kind?: ("absolute" | "financial" | "inducement" | "medical" | "own" | "superstition")[];
+                /** @description 排序，可用逗号连接：id, -id, term, -term, changed_at, -changed_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `hint` - 提示
+                 *     * `block` - 拦截
+                 */
+                severity?: ("block" | "hint")[];
+                term?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedLexiconTermList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lexicon_terms_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LexiconTermBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LexiconTerm"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lexicon_terms_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LexiconTerm"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lexicon_terms_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedLexiconTermBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LexiconTerm"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lexicon_terms_check_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextToJudgeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JudgedText"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     me_retrieve: {
         parameters: {
             query?: never;
@@ -23245,6 +33304,572 @@ export interface operations {
             };
             /** @description 没有权限 */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media_assets_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `image` - 图片
+                 *     * `video` - 视频
+                 *     * `file` - 文件
+                 */
+                kind?: ("file" | "image" | "video")[];
+                name?: string;
+                /** @description 排序，可用逗号连接：id, -id, name, -name, size, -size, uploaded_at, -uploaded_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMediaAssetList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media_assets_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaAsset"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media_assets_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaAsset"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media_assets_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedRenameRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaAsset"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media_assets_file_retrieve: {
+        parameters: {
+            query?: {
+                format?: "file" | "json";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24329,6 +34954,139 @@ export interface operations {
             };
         };
     };
+    members_erase_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     members_retier_create: {
         parameters: {
             query?: {
@@ -24920,8 +35678,13 @@ export interface operations {
                  *     * `transfer_approval` - 转让待审批
                  *     * `transfer_trouble` - 转让有问题要处理
                  *     * `resignation_due` - 离职交接快到期
+                 *     * `broadcast_approval` - 群发待审批
+                 *     * `broadcast_missed` - 群发错过了时间
+                 *     * `broadcast_halted` - 群发被叫停
+                 *     * `broadcast_unconfirmed` - 群主还没确认群发
+                 *     * `sop_checklist` - 群 SOP 清单
                  */
-                kind?: ("capacity" | "connection_failing" | "merge" | "ownership_violation" | "requalification" | "resignation_due" | "review_overdue" | "staff_missing" | "still_in_chat" | "transfer_approval" | "transfer_trouble" | "ungated_join")[];
+                kind?: ("broadcast_approval" | "broadcast_halted" | "broadcast_missed" | "broadcast_unconfirmed" | "capacity" | "connection_failing" | "merge" | "ownership_violation" | "requalification" | "resignation_due" | "review_overdue" | "sop_checklist" | "staff_missing" | "still_in_chat" | "transfer_approval" | "transfer_trouble" | "ungated_join")[];
                 object_id?: number;
                 object_type?: string;
                 /** @description 排序，可用逗号连接：id, -id, due_at, -due_at, created_at, -created_at, closed_at, -closed_at。 */
@@ -29010,24 +39773,129 @@ export interface operations {
             };
         };
     };
+    run_reports_list: {
+        parameters: {
+            query?: {
+                broadcast?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                is_final?: boolean;
+                /** @description 排序，可用逗号连接：id, -id, computed_at, -computed_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReportSummaryList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     runs_list: {
         parameters: {
             query?: {
                 broadcast?: number;
+                content_version?: number;
                 /** @description 上一个回答里 next 或 previous 的游标。 */
                 cursor?: string;
                 /** @description 排序，可用逗号连接：id, -id, planned_for, -planned_for, started_at, -started_at。 */
                 ordering?: string;
                 /** @description 每页多少条，最多 200。 */
                 page_size?: number;
+                planned_after?: string;
+                planned_before?: string;
                 /**
-                 * @description * `freezing` - 锁定名单
+                 * @description * `asked` - 错过了，等人决定
+                 *     * `freezing` - 锁定名单
                  *     * `sending` - 发送中
                  *     * `cancelling` - 正在取消
                  *     * `finished` - 已结束
                  *     * `cancelled` - 已取消
+                 *     * `skipped` - 错过了，没有发送
                  */
-                status?: ("cancelled" | "cancelling" | "finished" | "freezing" | "sending")[];
+                status?: ("asked" | "cancelled" | "cancelling" | "finished" | "freezing" | "sending" | "skipped")[];
             };
             header?: never;
             path?: never;
@@ -29440,6 +40308,939 @@ export interface operations {
             };
         };
     };
+    runs_reasons_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureReason"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_recipients_retrieve: {
+        parameters: {
+            query?: {
+                format?: "csv" | "json";
+            };
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_remind_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipientCount"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_report_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunReport"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_retry_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetryRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipientCount"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_run_missed_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_skip_missed_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_watches_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuitWatch"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sandbox_messages_list: {
         parameters: {
             query?: {
@@ -29657,6 +41458,11 @@ export interface operations {
                 ordering?: string;
                 /** @description 每页多少条，最多 200。 */
                 page_size?: number;
+                /**
+                 * @description * `members` - 成员（一对一）
+                 *     * `chats` - 客户群
+                 */
+                target?: "chats" | "members";
             };
             header?: never;
             path?: never;
@@ -30103,6 +41909,114 @@ export interface operations {
             };
         };
     };
+    segments_chats_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSegmentChatList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     segments_draw_create: {
         parameters: {
             query?: never;
@@ -30304,6 +42218,2745 @@ export interface operations {
             };
             /** @description 不支持的格式 */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_policies_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSendPolicyList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_policies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SendPolicyBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_policies_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedSendPolicyBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_policies_in_force_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyInForce"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_enrolments_list: {
+        parameters: {
+            query?: {
+                chat?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, begins_on, -begins_on。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                plan?: number;
+                /**
+                 * @description * `active` - 进行中
+                 *     * `paused` - 已暂停
+                 *     * `completed` - 已完成
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("active" | "cancelled" | "completed" | "paused")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSopEnrolmentList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_enrolments_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopEnrolment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_enrolments_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopEnrolment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_enrolments_pause_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopEnrolment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_enrolments_resume_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopEnrolment"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id, created_at, -created_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `draft` - 草稿
+                 *     * `in_review` - 待审批
+                 *     * `active` - 启用
+                 *     * `retired` - 已停用
+                 */
+                status?: ("active" | "draft" | "in_review" | "retired")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSopPlanList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedPlanBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_enrol_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_retire_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_return_to_draft_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SopReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_plans_submit_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopPlan"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_tasks_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                enrolment?: number;
+                /**
+                 * @description * `message` - 发消息
+                 *     * `checklist` - 人工清单
+                 */
+                kind?: "checklist" | "message";
+                /** @description 排序，可用逗号连接：id, -id, due_at, -due_at。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                plan?: number;
+                /**
+                 * @description * `planned` - 未到时间
+                 *     * `open` - 待完成
+                 *     * `sending` - 发送中
+                 *     * `done` - 已完成
+                 *     * `skipped` - 已跳过
+                 *     * `failed` - 失败
+                 */
+                status?: ("done" | "failed" | "open" | "planned" | "sending" | "skipped")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSopTaskList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_tasks_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopTask"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_tasks_skip_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SopReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopTask"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sop_tasks_tick_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TickRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SopTask"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -51,7 +51,7 @@ TEXTS: dict[AttachmentKind, dict[str, Part]] = {
 }
 #: The key under which an attachment names a file of ours, and whether it has to.
 ASSET_KEYS = {
-    **{kind: ("asset", True) for kind in MEDIA_KINDS},
+    **dict.fromkeys(MEDIA_KINDS, ("asset", True)),
     AttachmentKind.LINK: ("picture", False),
     AttachmentKind.MINIPROGRAM: ("picture", True),
 }

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 3.0
 #: While nothing but tokens is waited for, other accounts are looked after this often.
 LOOK_AGAIN_SECONDS = 0.1
+FREEZE_AGAIN_SECONDS = 0.5
 LOOK_NO_SOONER_SECONDS = 0.005  # another worker was quicker
 
 
@@ -50,6 +51,7 @@ def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
     if _freeze_until(ends_at):
         return True
     sendings: dict[int, Sending] = {}
+    freeze_at = time.monotonic() + FREEZE_AGAIN_SECONDS
     while time.monotonic() < ends_at:
         claim = claim_dispatch()
         if claim is not None:
@@ -59,6 +61,9 @@ def drain_slice(*, seconds: float = SLICE_SECONDS) -> bool:
             stop_what_still_awaits()
             finish_what_is_done()
             return False
+        elif time.monotonic() >= freeze_at:
+            _freeze_until(ends_at)
+            freeze_at = time.monotonic() + FREEZE_AGAIN_SECONDS
     return True
 
 

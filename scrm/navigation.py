@@ -117,7 +117,6 @@ GROUPS = (
             Entry("campaigns.frequencycap", "notifications_paused"),
             Entry("campaigns.lexiconterm", "spellcheck"),
             Entry("campaigns.holidayoverride", "edit_calendar"),
-            Entry("campaigns.holidayoverride", "edit_calendar"),
         ),
     ),
     Group(

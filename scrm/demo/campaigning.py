@@ -49,6 +49,7 @@ class FestivalStory:
             body="{{昵称}}，节日快乐，{{社群}}祝毛孩子健康。",
             communities=[self._community()],
             channel_account=self._sandbox(),
+            override_reason="节日问候，7 天内第二次全员群发已说明。",
         )
         set_schedule(
             broadcast.pk,

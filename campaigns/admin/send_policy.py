@@ -63,6 +63,7 @@ class SendPolicyAdmin(EnterpriseModelAdmin[SendPolicy]):
         ),
         (_("报告"), {"fields": ("margin_percent",)}),
     )
+    readonly_fields = ("whose",)
     ordering = ("pk",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -74,6 +75,13 @@ class SendPolicyAdmin(EnterpriseModelAdmin[SendPolicy]):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         what = gettext("还没有定过时，按新建页上的默认值执行。")
         return super().changelist_view(request, {**(extra_context or {}), "subtitle": what})
+
+    def get_fieldsets(self, request: HttpRequest, obj: SendPolicy | None = None) -> Any:
+        return self.fieldsets if obj is None else ((None, {"fields": ("whose",)}), *self.fieldsets)
+
+    @display(description=_("企业"))
+    def whose(self, policy: SendPolicy) -> str:
+        return policy.enterprise.name
 
     @display(description=_("规则"))
     def name(self, policy: SendPolicy) -> str:
@@ -96,11 +104,18 @@ class FrequencyCapAdmin(EnterpriseModelAdmin[FrequencyCap]):
     update_verb = edit_cap
     list_display = ("target", "what", "window", "most")
     list_filter = ("target", "window")
-    fields = (("target", "category"), ("window", "limit"))
     ordering = ("target", "category", "pk")
 
+    def get_fields(self, request: HttpRequest, obj: FrequencyCap | None = None) -> Any:
+        rule = (("target", "category"), ("window", "limit"))
+        return rule if obj is None else ("whose", *rule)
+
     def get_readonly_fields(self, request: HttpRequest, obj: FrequencyCap | None = None) -> Any:
-        return () if obj is None else ("target", "category", "window")
+        return () if obj is None else ("whose", "target", "category", "window")
+
+    @display(description=_("企业"))
+    def whose(self, cap: FrequencyCap) -> str:
+        return cap.enterprise.name
 
     def delete_model(self, request: HttpRequest, obj: FrequencyCap) -> None:
         remove_cap(obj.pk, actor=admin_user(request))

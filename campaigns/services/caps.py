@@ -37,11 +37,11 @@ def create_cap(
 
 
 @transaction.atomic
-def edit_cap(cap_id: int, *, actor: User, limit: int) -> FrequencyCap:
-    """In force at once, also for what is being sent."""
+def edit_cap(cap_id: int, *, actor: User, limit: int | None = None) -> FrequencyCap:
+    """In force at once, also for what is being sent. None leaves it as it is."""
     cap = FrequencyCap.objects.select_for_update(no_key=True).get(pk=cap_id)
     before = snapshot(cap, FIELDS)
-    cap.limit = limit
+    cap.limit = cap.limit if limit is None else limit
     after = snapshot(cap, FIELDS)
     if after == before:
         return cap

@@ -45,8 +45,10 @@ def edit_holiday(
         override.is_working_day = is_working_day
     if name is not None:
         override.name = name
-    override.save(update_fields=["is_working_day", "name"])
     after = snapshot(override, FIELDS)
+    if after == before:
+        return override
+    override.save(update_fields=["is_working_day", "name"])
     record_audit(actor, verb="set_holiday", subject=override, before=before, after=after)
     replan(override.enterprise_id)
     return override

@@ -71,13 +71,16 @@ def _noted(
 
 
 @transaction.atomic
-def rename_media(asset_id: int, *, actor: User, name: str) -> MediaAsset:
-    """What recipients see as the name of a file."""
+def rename_media(asset_id: int, *, actor: User, name: str | None = None) -> MediaAsset:
+    """What recipients see as the name of a file. None leaves it as it is."""
     asset = MediaAsset.objects.select_for_update(no_key=True).get(pk=asset_id)
     before = snapshot(asset, ["name"])
-    asset.name = clean_name(name, str(asset.file.name).rpartition(".")[2])
-    asset.save(update_fields=["name"])
+    if name is not None:
+        asset.name = clean_name(name, str(asset.file.name).rpartition(".")[2])
     after = snapshot(asset, ["name"])
+    if after == before:
+        return asset
+    asset.save(update_fields=["name"])
     record_audit(actor, verb="rename_media", subject=asset, before=before, after=after)
     return asset
 

@@ -47,7 +47,7 @@ def knock(door, url_of, *, body_of=None, query="", **credentials):
 
 
 def text_of(response):
-    return response.content.decode()
+    return response.getvalue().decode(errors="replace")
 
 
 def test_every_route_has_a_case_and_every_case_a_route():

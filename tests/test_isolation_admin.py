@@ -71,7 +71,8 @@ def client_of(user, *, looks=True):
 
 
 def text_of(response):
-    return unescape(response.content.decode())
+    """What can be read of an answer, be it a picture or a file that is streamed."""
+    return unescape(response.getvalue().decode(errors="replace"))
 
 
 def pages_with_a_row():

@@ -49,8 +49,8 @@ class RunReportAdmin(HistoryModelAdmin[RunReport]):
     list_select_related = ("run__broadcast",)
     search_fields = ("run__broadcast__name",)
     ordering = ("-pk",)
-    fields = (("run_name", "state", "computed_at"),)
-    readonly_fields = ("run_name", "state", "computed_at")
+    fields = (("run_name", "is_final", "computed_at"),)
+    readonly_fields = ("run_name",)
     actions_detail = ("refresh",)
 
     class Media:
@@ -126,8 +126,8 @@ class RunReportAdmin(HistoryModelAdmin[RunReport]):
         if not may(request, Capability.EXPORT_CAMPAIGNS):
             raise PermissionDenied
         report = self.row(request, object_id)
-        if request.method != "GET":
-            return self.back_to(request, report)
+        if request.method != "POST":  # looking leaves no trace, an export does
+            return self.change_view(request, object_id)  # type: ignore[no-any-return]
         pieces = export_recipients(report.run_id, actor=admin_user(request))
         response = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="run-{report.run_id}.csv"'

@@ -211,11 +211,13 @@ class CsvRenderer(BaseRenderer):
 
 
 class RecipientExportView(APIView):
-    required_capabilities: ClassVar[dict[str, Required]] = {"get": Capability.EXPORT_CAMPAIGNS}
+    required_capabilities: ClassVar[dict[str, Required]] = {"post": Capability.EXPORT_CAMPAIGNS}
     renderer_classes = (JSONRenderer, CsvRenderer)
 
-    @extend_schema(parameters=[RUN_ID], responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, pk: int) -> HttpResponseBase:
+    @extend_schema(
+        parameters=[RUN_ID], request=None, responses={(200, "text/csv"): OpenApiTypes.STR}
+    )
+    def post(self, request: Request, pk: int) -> HttpResponseBase:
         """导出收件人和每人的结果（CSV），逐段读取；谁导出过会留在审计里。"""
         pieces = export_recipients(run_of(request, pk).pk, actor=acting_user(request))
         return csv_response(pieces, name=f"run-{pk}.csv")

@@ -107,10 +107,12 @@ def test_only_who_may_export_gets_the_file(client):
     page = reverse("admin:campaigns_runreport_recipients", args=[report.pk])
     operator = UserFactory(enterprise=run.broadcast.enterprise, role=Role.OPERATOR)
     client.force_login(operator)
-    assert client.get(page).status_code == 403
-    assert api_of(operator).get(f"/api/v1/runs/{run.pk}/recipients/").status_code == 403
+    assert client.post(page).status_code == 403
+    assert api_of(operator).post(f"/api/v1/runs/{run.pk}/recipients/").status_code == 403
     client.force_login(administrator_of(run))
-    answer = client.get(page)
+    assert page in client.get(page).content.decode()  # a button, for an export leaves a trace
+    assert not AuditEvent.objects.filter(verb="export_recipients").exists()
+    answer = client.post(page)
     assert answer.headers["Content-Disposition"] == f'attachment; filename="run-{run.pk}.csv"'
     assert len(table_of(answer.streaming_content)) == 3
 
@@ -128,7 +130,7 @@ def test_programs_read_report_watches_and_recipients():
     day, three_days = client.get(f"/api/v1/runs/{run.pk}/watches/").json()
     assert (day["window_hours"], day["leave_count"]) == (24, 3)
     assert three_days["state"] == "watching"
-    answer = client.get(f"/api/v1/runs/{run.pk}/recipients/", headers={"Accept": "text/csv"})
+    answer = client.post(f"/api/v1/runs/{run.pk}/recipients/", headers={"Accept": "text/csv"})
     assert len(table_of(answer.streaming_content)) == 51
     [row] = client.get("/api/v1/run-reports/").json()["results"]
     assert (row["run"], row["broadcast_name"]) == (run.pk, run.broadcast.name)

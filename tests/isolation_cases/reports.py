@@ -18,7 +18,7 @@ API = {
     "run-report-list": {"get": Call()},
     "run-report": {"get": Call(row="run")},
     "run-watches": {"get": Call(row="run")},
-    "run-recipients": {"get": Call(row="run")},
+    "run-recipients": {"post": Call(row="run")},
 }
 
 ADMIN = {"campaigns.runreport": "run report"}

@@ -13,6 +13,8 @@ from campaigns.rules.status import MisfirePolicy
 
 #: The sweep comes round every few seconds; within this a start counts as on time.
 ON_TIME = timedelta(minutes=1)
+#: From here on nobody thinks in minutes.
+IN_HOURS = timedelta(hours=2)
 
 
 class Verdict(StrEnum):
@@ -37,20 +39,33 @@ def judge_slot(
     late_by = now - slot
     if late_by <= ON_TIME:
         return Judged(slot, Verdict.RUN)
-    words = {"minutes": int(late_by.total_seconds() // 60)}
+    words = {"late": late_in_words(late_by)}
     if not is_latest:
-        reason = _("错过计划时间 %(minutes)d 分钟，之后还有一次，这次没有发送。")
+        reason = _("错过计划时间 %(late)s，之后还有一次，这次没有发送。")
         return Judged(slot, Verdict.SKIP, reason % words)
     if policy == MisfirePolicy.SKIP:
-        reason = _("错过计划时间 %(minutes)d 分钟，按设置不再发送。")
+        reason = _("错过计划时间 %(late)s，按设置不再发送。")
         return Judged(slot, Verdict.SKIP, reason % words)
     if policy == MisfirePolicy.ASK:
-        reason = _("错过计划时间 %(minutes)d 分钟，等人决定是否补发。")
+        reason = _("错过计划时间 %(late)s，等人决定是否补发。")
         return Judged(slot, Verdict.ASK, reason % words)
     if late_by <= grace:
         return Judged(slot, Verdict.RUN)
-    reason = _("错过计划时间 %(minutes)d 分钟，超过宽限，没有发送。")
+    reason = _("错过计划时间 %(late)s，超过宽限，没有发送。")
     return Judged(slot, Verdict.SKIP, reason % words)
+
+
+def late_in_words(late_by: timedelta) -> str:
+    """In minutes below two hours, then in hours and days: "90 分钟", "5 小时", "1 天 1 小时"."""
+    minutes = int(late_by.total_seconds() // 60)
+    if late_by < IN_HOURS:
+        return _("%(minutes)d 分钟") % {"minutes": minutes}
+    days, hours = divmod(minutes // 60, 24)
+    if not days:
+        return _("%(hours)d 小时") % {"hours": hours}
+    if not hours:
+        return _("%(days)d 天") % {"days": days}
+    return _("%(days)d 天 %(hours)d 小时") % {"days": days, "hours": hours}
 
 
 def judge_slots(

@@ -15,7 +15,7 @@ from campaigns.rules.retry import (
     bounded_retry_after,
     hold,
 )
-from campaigns.rules.schedule import ON_TIME, judge_slot
+from campaigns.rules.schedule import ON_TIME, judge_slot, late_in_words
 from campaigns.rules.status import (
     BROADCAST_MOVES,
     BroadcastStatus,
@@ -71,6 +71,20 @@ def test_a_missed_time_is_decided_by_the_policy(policy, late_by, verdict):
 
     assert judged.verdict == verdict
     assert bool(judged.reason) == (verdict != "run")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (119, "119 分钟"),
+        (120, "2 小时"),
+        (1439, "23 小时"),
+        (1440, "1 天"),
+        (1517, "1 天 1 小时"),
+    ],
+)
+def test_how_late_it_was_is_said_in_hours_and_days_from_two_hours_on(minutes, words):
+    assert late_in_words(timedelta(minutes=minutes, seconds=59)) == words
 
 
 def test_only_what_the_table_names_may_follow():

@@ -96,15 +96,22 @@ class Steps(EnterpriseStackedInline[SopStep, SopPlan]):
     add_capability = COMPOSE
     change_capability = COMPOSE
     delete_capability = COMPOSE
-    fields = (
-        ("day_offset", "local_time", "kind"),
-        ("title", "category"),
-        "body",
-        "content_version",
-        "items",
-    )
+    readonly_fields = ("to_do",)
     ordering = ("day_offset", "local_time", "pk")
     show_title = False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            ("day_offset", "local_time", "kind"),
+            ("title", "category"),
+            "body",
+            "content_version",
+            "items" if self.has_change_permission(request, obj) else "to_do",
+        )
+
+    @display(description=_("清单"))
+    def to_do(self, step: SopStep) -> str:
+        return "\n".join(step.items) or NOTHING
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and is_draft(obj)

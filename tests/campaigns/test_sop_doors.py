@@ -108,6 +108,10 @@ def test_an_operator_writes_a_plan_with_a_checklist_one_line_an_item(client):
     page = client.get(reverse("admin:campaigns_sopplan_change", args=[plan.pk])).content.decode()
     assert "点名\n发群规" in page
     assert "[&#x27;" not in page
+    plan.status = SopStatus.ACTIVE
+    plan.save()
+    page = client.get(reverse("admin:campaigns_sopplan_change", args=[plan.pk])).content.decode()
+    assert "点名<br>发群规" in page
 
 
 def test_buttons_bring_a_plan_to_its_chats(client):

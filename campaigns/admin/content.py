@@ -148,7 +148,7 @@ class ContentAdmin(EnterpriseModelAdmin[Content]):
     search_fields = ("title", "brief")
     ordering = ("-pk",)
     inlines = (VersionInline,)
-    readonly_fields = ("state", "status_reason", "learnt", "findings")
+    readonly_fields = ("status", "status_reason", "learnt", "findings")
     actions_detail = (
         "submit",
         "publish",
@@ -162,7 +162,7 @@ class ContentAdmin(EnterpriseModelAdmin[Content]):
         facts = ("title", ("category", "author_kind", "language"), "brief")
         if obj is None:
             return facts
-        return (*facts, ("state", "status_reason"), "body", "attachments", "findings", "learnt")
+        return (*facts, ("status", "status_reason"), "body", "attachments", "findings", "learnt")
 
     def get_inlines(self, request: HttpRequest, obj: Content | None = None) -> Any:
         return self.inlines if obj else ()

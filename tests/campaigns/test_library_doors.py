@@ -6,6 +6,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from campaigns.models import Content, LexiconTerm, MediaAsset, RunReport
+from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import Role
 from tests.accounts.factories import UserFactory
 from tests.campaigns.broadcasts import BroadcastFactory, colleague_of
@@ -142,6 +143,8 @@ def test_an_operator_writes_a_version_on_one_page(client, author):
     assert content.versions.get().body == "周六见"
     shown = client.get(page)
     assert "没有发现违禁词" in shown.content.decode()
+    assert "ContentStatus" not in shown.content.decode()
+    assert "(&#x27;drafting" not in shown.content.decode()
     assert "提交审核" in shown.content.decode()
     assert "收集反馈" not in shown.content.decode()  # leads nowhere from here
     client.post(reverse("admin:campaigns_content_submit", args=[content.pk]), CONFIRMED)
@@ -157,6 +160,10 @@ def test_an_operator_uploads_and_looks_at_a_file(client, author):
     asset = MediaAsset.objects.get()
     page = client.get(reverse("admin:campaigns_mediaasset_change", args=[asset.pk]))
     assert "海报.jpg" in page.content.decode()
+
+    change = reverse("admin:campaigns_mediaasset_change", args=[asset.pk])
+    assert client.post(change, {"name": asset.name}).status_code == 302
+    assert not AuditEvent.objects.filter(verb="rename_media").exists()
 
     shown = client.get(reverse("admin:campaigns_mediaasset_file", args=[asset.pk]))
     assert shown.headers["Content-Type"] == "image/jpeg"

@@ -129,6 +129,9 @@ def test_operators_write_policies_and_caps(client, actor):
     assert client.post(reverse("admin:campaigns_frequencycap_add"), cap).status_code == 302
     assert "不限" in client.get(reverse("admin:campaigns_frequencycap_changelist")).content.decode()
     row = FrequencyCap.objects.get()
+    change = reverse("admin:campaigns_frequencycap_change", args=[row.pk])
+    assert client.post(change, {"limit": 0}).status_code == 302
+    assert not AuditEvent.objects.filter(verb="edit_frequency_cap").exists()
     delete = reverse("admin:campaigns_frequencycap_delete", args=[row.pk])
     assert client.post(delete, {"post": "yes"}).status_code == 302
     assert not FrequencyCap.objects.exists()

@@ -35,7 +35,7 @@ class RunReportAdmin(HistoryModelAdmin[RunReport]):
     """What every run brought and what it cost, and its recipients as a file."""
 
     view_capability = Capability.VIEW_CAMPAIGNS
-    action_capabilities: ClassVar[dict[str, Capability]] = {"refresh": Capability.VIEW_CAMPAIGNS}
+    action_capabilities: ClassVar[dict[str, Capability]] = {"refresh": Capability.COMPOSE_CAMPAIGNS}
     list_display = (
         "run_name",
         "began",

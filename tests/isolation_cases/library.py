@@ -48,6 +48,10 @@ def new_version(world):
     }
 
 
+def media_file(world):
+    return {"object_id": world["media asset"].pk}
+
+
 API = {
     "content-list": {
         "get": Call(),
@@ -104,5 +108,5 @@ ADMIN_URLS = {
     "campaigns_content_collect_feedback": Call(row="published content"),
     "campaigns_content_optimise": Call(row="measured content", body=lambda w: {"learnt": "短一点"}),
     "campaigns_content_retire": Call(row="published content", body=lambda w: {"reason": "过时"}),
-    "campaigns_mediaasset_file": Call(row="media asset"),
+    "campaigns_mediaasset_file": Call(kwargs=media_file),  # a reader sees it too,
 }

@@ -87,6 +87,9 @@ class CommunityFiguresSerializer(ReactedSerializer):
 
 class ReportArmSerializer(ReactedSerializer):
     arm = serializers.IntegerField()
+    margin_amount = serializers.IntegerField(
+        allow_null=True, default=None, help_text=_("这一组与对照组相比的增量毛利（分）。")
+    )
 
 
 class RecipientStatesSerializer(serializers.Serializer[Any]):

@@ -17,7 +17,8 @@ type Figures = dict[str, Any]
 class Result:
     """Summed over runs, people counted once per run. Leaves are those within the longest window
     of the breaker; ``usual_leaves`` would have happened anyway. Amounts in 分; ``net_amount`` is
-    None where a run had nobody held out, for then nobody knows what it brought."""
+    None where a run had nobody held out, for then nobody knows what it brought. Of a run in
+    several texts the cost is shared by the people reached, the value lost by those who left."""
 
     run_count: int = 0
     final_count: int = 0
@@ -39,7 +40,6 @@ class Result:
         """One report; ``arms``: of a run in several texts, the arms that got this one."""
         self.run_count += 1
         self.final_count += is_final
-        self.cost_amount += figures.get("cost_amount") or 0
         if arms is None:
             self._add_whole(figures)
         else:
@@ -48,25 +48,52 @@ class Result:
     def _add_whole(self, figures: Figures) -> None:
         funnel = {step["step"]: step["people"] for step in figures.get("funnel", ())}
         self.people_reached += figures.get("people_reached") or 0
+        self.cost_amount += figures.get("cost_amount") or 0
         for step in ("clicked", "interacted", "ordered"):
             setattr(self, step, getattr(self, step) + funnel.get(step, 0))
-        for watch in figures.get("leaves", ()):
-            if watch["window_hours"] == max(WINDOWS):
-                self.leaves += watch["leaves"]
-                self.usual_leaves += watch["usual_rate"] * watch["exposed"]
+        watch = _longest(figures)
+        if watch is not None:
+            self.leaves += watch["leaves"]
+            self.usual_leaves += watch["usual_rate"] * watch["exposed"]
         self.value_lost_amount += figures.get("value_lost_amount") or 0
-        net = figures.get("net_amount")
-        self.net_amount = None if net is None or self.net_amount is None else self.net_amount + net
+        self._add_net(figures.get("net_amount"))
 
     def _add_arms(self, figures: Figures, arms: frozenset[int]) -> None:
-        self.net_amount = None
-        for arm in figures.get("by_arm", ()):
-            if arm["arm"] in arms:
-                self.people_reached += arm["reached"]
-                self.leaves += arm["leaves"]
-                self.clicked += arm["clicked"]
-                self.interacted += arm["interacted"]
-                self.ordered += arm["ordered"]
+        every: list[Figures] = figures.get("by_arm", [])
+        mine = [arm for arm in every if arm["arm"] in arms]
+        for name in ("leaves", "clicked", "interacted", "ordered"):
+            setattr(self, name, getattr(self, name) + _total(mine, name))
+        reached = _total(mine, "reached")
+        self.people_reached += reached
+        watch = _longest(figures)
+        if watch is not None:
+            self.usual_leaves += watch["usual_rate"] * reached
+        cost = _part(figures.get("cost_amount"), reached, of=_total(every, "reached"))
+        left = _total(mine, "leaves")
+        lost = _part(figures.get("value_lost_amount"), left, of=_total(every, "leaves"))
+        self.cost_amount += cost
+        self.value_lost_amount += lost
+        margins = [arm.get("margin_amount") for arm in mine]
+        known = [margin for margin in margins if margin is not None]
+        is_known = bool(known) and len(known) == len(margins)
+        self._add_net(sum(known) - cost - lost if is_known else None)
+
+    def _add_net(self, net: int | None) -> None:
+        self.net_amount = None if net is None or self.net_amount is None else self.net_amount + net
+
+
+def _longest(figures: Figures) -> Figures | None:
+    """The watch with the longest window of the breaker."""
+    watches: list[Figures] = figures.get("leaves", [])
+    return next((one for one in watches if one["window_hours"] == max(WINDOWS)), None)
+
+
+def _total(arms: list[Figures], name: str) -> int:
+    return sum(arm[name] for arm in arms)
+
+
+def _part(amount: int | None, share: int, *, of: int) -> int:
+    return round((amount or 0) * share / of) if of else 0
 
 
 def results_of(version_ids: Iterable[int]) -> dict[int, Result]:

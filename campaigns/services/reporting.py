@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from campaigns.models import ExperimentArm, QuitWatch, Run, RunReport
 from campaigns.rules.breaker import WINDOWS
+from campaigns.rules.experiments import HOLD_OUT
 from campaigns.rules.guarding import WatchState
 from campaigns.rules.reports import (
     WINDOW_HOURS,
@@ -21,6 +22,7 @@ from campaigns.rules.reports import (
     share_of,
     value_beyond_usual,
 )
+from campaigns.rules.statistics import Moments
 from campaigns.selectors.arms import arms_of
 from campaigns.selectors.clocks import ahead_of
 from campaigns.selectors.funnels import (
@@ -141,6 +143,7 @@ def figures_of(run: Run, *, now: datetime) -> Figures:
     )
     reached, reactions = reached_by(measured), reactions_of(measured)
     leavers = _leavers(measured)
+    spent = spending_by_arm(measured)
     watches = [_watch_figures(watch) for watch in run.quit_watches.order_by("window_hours")]
     return {
         "version": VERSION,
@@ -153,9 +156,9 @@ def figures_of(run: Run, *, now: datetime) -> Figures:
         "orders": sum(one.orders for one in reactions),
         "sales_amount": sum(one.sales_amount for one in reactions),
         "leaves": watches,
-        **_balance(measured, watches),
+        **_balance(measured, watches, spent),
         "by_community": _by_community(reached, reactions, leavers),
-        "by_arm": _by_arm(measured, reached, reactions, leavers),
+        "by_arm": _by_arm(measured, reached, reactions, leavers, spent),
     }
 
 
@@ -211,10 +214,10 @@ def _watch_figures(watch: QuitWatch) -> Figures:
     }
 
 
-def _balance(measured: Measured, watches: list[Figures]) -> Figures:
+def _balance(measured: Measured, watches: list[Figures], spent: Mapping[int, Moments]) -> Figures:
     broadcast = measured.run.broadcast
     policy = policy_of(broadcast.enterprise_id)
-    increment = increment_of(spending_by_arm(measured))
+    increment = increment_of(spent)
     balance = balance_of(
         increment,
         margin_percent=policy.margin_percent,
@@ -264,7 +267,11 @@ def _by_community(
 
 
 def _by_arm(
-    measured: Measured, reached: list[Reached], reactions: list[Reactions], leavers: list[Leaver]
+    measured: Measured,
+    reached: list[Reached],
+    reactions: list[Reactions],
+    leavers: list[Leaver],
+    spent: Mapping[int, Moments],
 ) -> list[Figures]:
     if measured.arms is None:
         return []
@@ -274,16 +281,34 @@ def _by_arm(
     left = Counter(arms[leaver.recipient_id] for leaver in leavers)
     named = ExperimentArm.objects.filter(experiment__broadcast=measured.run.broadcast_id)
     names = dict(named.values_list("number", "name"))
+    margins = _margins(measured, spent)
     return [
         {
             "arm": arm,
             "name": names.get(arm, ""),
+            "margin_amount": margins.get(arm),
             "reached": people[arm],
             "leaves": left[arm],
             **_reacted([one for one in reactions if one.arm == arm]),
         }
         for arm in sorted(number for number in {*people, *left} if number)
     ]
+
+
+def _margins(measured: Measured, spent: Mapping[int, Moments]) -> dict[int, int | None]:
+    """Of each arm against the same hold-out."""
+    percent = policy_of(measured.run.broadcast.enterprise_id).margin_percent
+    held_out = {arm: one for arm, one in spent.items() if arm == HOLD_OUT}
+    return {
+        arm: balance_of(
+            increment_of({**held_out, arm: one}),
+            margin_percent=percent,
+            cost_amount=0,
+            value_lost_amount=0,
+        ).margin_amount
+        for arm, one in spent.items()
+        if arm != HOLD_OUT
+    }
 
 
 def _reacted(reactions: list[Reactions]) -> Figures:

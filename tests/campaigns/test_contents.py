@@ -275,7 +275,20 @@ def test_of_a_run_in_several_texts_only_the_arms_with_this_text_count():
     result = results_of([version.pk])[version.pk]
 
     assert (result.people_reached, result.clicked, result.leaves) == (60, 9, 2)
-    assert result.net_amount is None
+    assert result.usual_leaves == 0.6
+    assert (result.cost_amount, result.value_lost_amount) == (300, 133)
+    assert result.net_amount is None  # nobody was held out
+
+
+def test_of_a_run_in_several_texts_with_a_hold_out_the_net_result_is_that_of_the_text():
+    version = PublishedVersionFactory()
+    one, other = FIGURES["by_arm"]
+    by_arm = [one | {"margin_amount": 1000}, other | {"margin_amount": 5000}]
+    report_of(
+        version, FIGURES | {"by_arm": by_arm}, arms=(ArmDraft("甲"), ArmDraft("乙", body="另一种"))
+    )
+
+    assert results_of([version.pk])[version.pk].net_amount == 1000 - 300 - 133
 
 
 def test_a_published_content_goes_on_to_its_feedback_when_a_report_is_final():

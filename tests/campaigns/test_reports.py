@@ -231,6 +231,8 @@ def test_the_hold_out_counts_by_lot_whatever_became_of_the_message():
     assert figures["net_amount"] == figures["margin_amount"] - 300
     assert figures["roi"] == pytest.approx(figures["net_amount"] / 300)
     assert [(one["arm"], one["ordered"]) for one in figures["by_arm"]] == [(1, 1), (2, 1)]
+    margins = sum(one["margin_amount"] for one in figures["by_arm"])
+    assert margins == pytest.approx(figures["margin_amount"], abs=2)
 
 
 def ids_of(memberships):

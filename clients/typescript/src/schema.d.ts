@@ -4050,14 +4050,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
          * @description 导出收件人和每人的结果（CSV），逐段读取；谁导出过会留在审计里。
          *
          *     需要权限：`campaigns.export`。
          */
-        get: operations["runs_recipients_retrieve"];
-        put?: never;
-        post?: never;
+        post: operations["runs_recipients_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -11223,6 +11223,8 @@ export interface components {
             orders: number;
             sales_amount: number;
             arm: number;
+            /** @description 这一组与对照组相比的增量毛利（分）。 */
+            margin_amount?: number | null;
         };
         ReportAxis: {
             code: string;
@@ -40410,7 +40412,7 @@ export interface operations {
             };
         };
     };
-    runs_recipients_retrieve: {
+    runs_recipients_create: {
         parameters: {
             query?: {
                 format?: "csv" | "json";
@@ -40479,6 +40481,33 @@ export interface operations {
             };
             /** @description 不支持的格式 */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

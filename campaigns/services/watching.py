@@ -18,7 +18,7 @@ from campaigns.models import Broadcast, QuitWatch, Run, SendPolicy
 from campaigns.rules.breaker import WINDOWS, Verdict, judge, usual_rate
 from campaigns.rules.breaker_words import task_title, trip_in_words
 from campaigns.rules.guarding import WatchState
-from campaigns.rules.status import VERB_BEGINS, BroadcastStatus
+from campaigns.rules.status import VERB_BEGINS, BroadcastStatus, BroadcastTarget
 from campaigns.selectors.clocks import ahead_of
 from campaigns.selectors.guards import policy_of
 from campaigns.selectors.leaves import (
@@ -158,19 +158,22 @@ def _judge(watch: QuitWatch, look: Look, *, is_over: bool) -> None:
         until=look.now,
         ahead=look.ahead,
     )
+    # in a chat those who have left are not counted among the people in it any more
+    is_chats = look.run.broadcast.target == BroadcastTarget.CHATS
+    exposed = look.people + (len(leavers) if is_chats else 0)
     passed = (look.now - began_at) / timedelta(hours=1)
     margin = {
         24: look.policy.breaker_day_permille,
         72: look.policy.breaker_three_days_permille,
     }[watch.window_hours]
     verdict = judge(
-        exposed=look.people,
+        exposed=exposed,
         leaves=len(leavers),
         usual=usual_rate(watch.usual_by_hour, min(passed, watch.window_hours)),
         margin_permille=margin,
         minimum_leaves=look.policy.breaker_minimum_leaves,
     )
-    watch.exposed_count, watch.leave_count = look.people, len(leavers)
+    watch.exposed_count, watch.leave_count = exposed, len(leavers)
     watch.baseline_rate, watch.lower, watch.upper = verdict.usual, verdict.lower, verdict.upper
     watch.value_amount = value_of([leaver.member_id for leaver in leavers], as_of=look.now)
     if verdict.trips and look.policy.breaker_is_on:

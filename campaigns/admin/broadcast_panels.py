@@ -173,7 +173,7 @@ class Pace:
 
 def pace_of(progress: Progress, broadcast: Broadcast, *, now: datetime) -> Pace:
     """From what has a result since it began. A run that waits has no pace."""
-    percent = 100 * progress.settled // progress.total if progress.total else 0
+    percent = progress.percent
     is_sending = progress.run_status == RunStatus.SENDING and progress.held_until is None
     if not is_sending or broadcast.status != BroadcastStatus.RUNNING:
         return Pace(percent)

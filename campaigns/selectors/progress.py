@@ -53,7 +53,8 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        return 100 * (self.settled + self.awaiting_owner) // self.total if self.total else 0
+        """What waits for somebody's word is not done."""
+        return 100 * self.settled // self.total if self.total else 0
 
 
 def progress_of(run_id: int) -> Progress:

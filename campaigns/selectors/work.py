@@ -52,11 +52,14 @@ SELECT
 
 
 def drains_needed(workers: int) -> int:
-    """How many drains to wake: as many as there are idle workers, and one to spare."""
+    """How many drains to wake: as many as there are idle workers, and one to spare.
+
+    Leases of workers that were killed still look alive, so there is always one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(DRAIN_WORK)
         live_leases, is_needed = cursor.fetchone()
-    return max(0, workers - int(live_leases) + 1) if is_needed else 0
+    return max(1, workers - int(live_leases) + 1) if is_needed else 0
 
 
 def has_due_welcomes() -> bool:

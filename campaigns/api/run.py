@@ -32,7 +32,7 @@ from campaigns.services.retrying import retry_failed
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
+from scrm.shared.api.serializers import EmptySerializer, StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
 
 VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS
@@ -210,6 +210,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[R
     def remind(self, request: Request, pk: str) -> Response:
         """提醒还没确认的群主，平台每 24 小时最多 3 次；返回提醒了多少个批次。"""
         run = self.get_object()
+        self.body(EmptySerializer)
         count = remind_run(run.pk, actor=acting_user(request))
         return Response(RecipientCountSerializer({"count": count}).data)
 

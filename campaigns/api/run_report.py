@@ -23,7 +23,7 @@ from campaigns.services.reporting import report_now
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer
+from scrm.shared.api.serializers import EmptySerializer, StrictModelSerializer
 
 VIEW = Capability.VIEW_CAMPAIGNS
 RUN_ID = OpenApiParameter("pk", OpenApiTypes.INT64, OpenApiParameter.PATH)
@@ -222,6 +222,7 @@ class RecipientExportView(APIView):
     )
     def post(self, request: Request, pk: int) -> HttpResponseBase:
         """导出收件人和每人的结果（CSV），逐段读取；谁导出过会留在审计里。"""
+        EmptySerializer(data=request.data).is_valid(raise_exception=True)
         pieces = export_recipients(run_of(request, pk).pk, actor=acting_user(request))
         return csv_response(pieces, name=f"run-{pk}.csv")
 

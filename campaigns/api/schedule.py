@@ -21,7 +21,7 @@ from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.fields import VisibleRelatedField
 from scrm.shared.api.filters import VisibleModelChoiceFilter
-from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
+from scrm.shared.api.serializers import EmptySerializer, StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet, command
 from scrm.shared.clock import database_now
 
@@ -208,5 +208,6 @@ class BroadcastScheduleViewSet(
     def end(self, request: Request, pk: str) -> Response:
         """以后不再发生；已经开始的照常发完。"""
         schedule = self.get_object()
+        self.body(EmptySerializer)
         schedules.end_schedule(schedule.broadcast_id, actor=acting_user(request))
         return self.answer(schedule)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from tests.campaigns.broadcasts import due_broadcast
+from tests.campaigns.broadcasts import due_broadcast, populate
 from tests.chaos.gateway import SECRET
 from tests.chaos.site import SEED, Site, engines_at, gateway_process, say
 from tests.wecom.factories import ChannelAccountFactory
@@ -64,19 +64,6 @@ def audience(transactional_db, gateway):
         return broadcast
 
     return build
-
-
-def populate(community, members):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH people AS ("
-            " INSERT INTO members_member (enterprise_id, external_id, nickname, phone)"
-            " SELECT %s, 'm' || n, '成员' || n, '' FROM generate_series(1, %s) n RETURNING id)"
-            " INSERT INTO members_membership"
-            " (enterprise_id, member_id, community_id, source, leave_reason)"
-            " SELECT %s, id, %s, 'api', '' FROM people",
-            [community.enterprise_id, members, community.enterprise_id, community.pk],
-        )
 
 
 def refs_of(broadcast):

@@ -59,7 +59,7 @@ class Up:
     def said(self):
         return Path(self.log.name).read_text()
 
-    def wait_for(self, text, within=90):
+    def wait_for(self, text, within=180):
         deadline = time.monotonic() + within
         while text not in self.said():
             assert self.process.poll() is None, self.said()

@@ -4,6 +4,7 @@ from campaigns.models.contact_welcome import ContactWelcome
 from campaigns.models.content import Content, ContentVersion, MediaAsset, MediaUpload
 from campaigns.models.delivery import Delivery, Dispatch
 from campaigns.models.experiment import Experiment, ExperimentArm
+from campaigns.models.forecast import BroadcastForecast
 from campaigns.models.guard import (
     Approval,
     ChannelRate,
@@ -19,10 +20,12 @@ from campaigns.models.schedule import HolidayOverride, Occasion, Schedule
 from campaigns.models.segment import Segment, SegmentChat, SegmentMember
 from campaigns.models.sop import SopEnrolment, SopPlan, SopStep, SopTask
 from campaigns.models.welcome import WelcomeDelivery, WelcomePolicy
+from campaigns.models.winback import WinbackAction, WinbackPolicy
 
 __all__ = [
     "Approval",
     "Broadcast",
+    "BroadcastForecast",
     "ChannelRate",
     "ChurnAlert",
     "CommunityPost",
@@ -54,4 +57,6 @@ __all__ = [
     "SopTask",
     "WelcomeDelivery",
     "WelcomePolicy",
+    "WinbackAction",
+    "WinbackPolicy",
 ]

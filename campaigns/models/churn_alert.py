@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.rules.status import OPEN_ALERT, AlertStatus
+from campaigns.rules.status import OPEN_ALERT, AlertCause, AlertStatus, ValueBasis
 from communities.models import Community
 from members.models import Member
 from scrm.accounts.models import Enterprise, Staff
@@ -62,11 +62,28 @@ class ChurnAlert(models.Model):
     )
     probability = models.FloatField(_("流失概率"))
     value_amount = models.BigIntegerField(
-        _("成员价值（分）"), default=0, help_text=_("近一年净消费。")
+        _("成员价值（分）"), default=0, help_text=_("预计价值；没有模型时是近一年净消费。")
+    )
+    value_basis = models.CharField(
+        _("价值依据"),
+        max_length=10,
+        choices=ValueBasis.choices,
+        default=ValueBasis.SPENT,
+        db_default=ValueBasis.SPENT,
+    )
+    cause = models.CharField(
+        _("预警依据"),
+        max_length=20,
+        choices=AlertCause.choices,
+        default=AlertCause.THRESHOLD,
+        db_default=AlertCause.THRESHOLD,
+    )
+    is_held_out = models.BooleanField(
+        _("不干预的对照"), default=False, db_default=False, help_text=_("只观察，不联系。")
     )
     reasons = models.JSONField(_("原因"), default=list)
     last_active_on = models.DateField(_("最近活跃日"), null=True, blank=True)
-    model_version = models.CharField(_("模型版本"), max_length=40)
+    model_version = models.CharField(_("模型版本"), max_length=60)
     opened_on = models.DateField(_("预警日"))
     opened_at = models.DateTimeField(_("生成时间"), db_default=Now())
     closed_at = models.DateTimeField(_("关闭时间"), null=True, blank=True)
@@ -88,6 +105,12 @@ class ChurnAlert(models.Model):
                 condition=models.Q(status__in=AlertStatus.values),
                 name="alert_status_is_known",
                 violation_error_message=_("未知的预警状态。"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cause__in=AlertCause.values)
+                & models.Q(value_basis__in=ValueBasis.values),
+                name="alert_cause_is_known",
+                violation_error_message=_("未知的预警依据。"),
             ),
         ]
         indexes = [

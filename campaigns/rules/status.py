@@ -208,6 +208,16 @@ class AlertStatus(TextChoices):
     EXPIRED = "expired", _("已过期")
 
 
+class AlertCause(TextChoices):
+    THRESHOLD = "threshold", _("概率达到阈值")
+    TOP_VALUE = "top_value", _("价值 × 风险居前")
+
+
+class ValueBasis(TextChoices):
+    CLV = "clv", _("预计价值")
+    SPENT = "spent", _("近一年净消费")
+
+
 OPEN_ALERT = frozenset({AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED, AlertStatus.INTERVENING})
 
 ALERT_MOVES: dict[str, frozenset[AlertStatus]] = {

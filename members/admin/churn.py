@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdow
 from unfold.decorators import display
 
 from members.admin.words import NOTHING, chips
-from members.models import ChurnScore, ScoringRun
+from members.models import ChurnScore, DailyRun
 from members.rules.churn import RiskBand, reason_in_words
 from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import HistoryModelAdmin
@@ -77,11 +77,18 @@ class ChurnScoreAdmin(HistoryModelAdmin[ChurnScore]):
         return chips(reason_in_words(reason) for reason in score.reasons) or NOTHING
 
 
-@admin.register(ScoringRun)
-class ScoringRunAdmin(HistoryModelAdmin[ScoringRun]):
+@admin.register(DailyRun)
+class DailyRunAdmin(HistoryModelAdmin[DailyRun]):
     view_capability = Capability.VIEW_MEMBERS
-    list_display = ("day", "community_count", "member_count", "started_at", "finished_at")
-    list_filter = (("day", RangeDateFilter),)
-    fields = ("day", ("community_count", "member_count"), ("started_at", "finished_at"))
-    readonly_fields = ("day", "community_count", "member_count", "started_at", "finished_at")
+    list_display = ("day", "kind", "community_count", "member_count", "started_at", "finished_at")
+    list_filter = ("kind", ("day", RangeDateFilter))
+    fields = (("kind", "day"), ("community_count", "member_count"), ("started_at", "finished_at"))
+    readonly_fields = (
+        "kind",
+        "day",
+        "community_count",
+        "member_count",
+        "started_at",
+        "finished_at",
+    )
     ordering = ("-day", "-pk")

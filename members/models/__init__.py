@@ -1,13 +1,22 @@
-from members.models.activity import ActivityCoverage, ActivityEvent, ActivityKey, MemberDay
+from members.models.activity import (
+    ActivityCoverage,
+    ActivityEvent,
+    ActivityKey,
+    MemberDay,
+    StaffDay,
+)
 from members.models.blocklist import BlocklistEntry
-from members.models.churn import ChurnScore, ScoringRun
+from members.models.churn import ChurnScore
+from members.models.daily_run import DailyRun
 from members.models.entry_application import EntryApplication
 from members.models.evidence import Evidence
 from members.models.follow import Follow
-from members.models.import_run import ImportRun
+from members.models.import_run import ImportPayload, ImportRejection, ImportRun
+from members.models.insight import CommunityDay, StaleDay
 from members.models.member import Member, MemberIdentity
 from members.models.membership import Membership, Stay
 from members.models.phone_verification import PhoneVerification
+from members.models.prediction import ChurnForecast, PredictionModel, ScoreCheck
 from members.models.purchase import Purchase
 from members.models.split_invitation import SplitInvitation
 from members.models.standing import (
@@ -19,31 +28,43 @@ from members.models.standing import (
     TierDue,
     TieringRun,
 )
+from members.models.value import MemberValue, PurchaseDay, ValueCell
 
 __all__ = [
     "ActivityCoverage",
     "ActivityEvent",
     "ActivityKey",
     "BlocklistEntry",
+    "ChurnForecast",
     "ChurnScore",
+    "CommunityDay",
     "Consent",
+    "DailyRun",
     "EntryApplication",
     "Evidence",
     "Follow",
+    "ImportPayload",
+    "ImportRejection",
     "ImportRun",
     "Member",
     "MemberClassification",
     "MemberDay",
     "MemberIdentity",
     "MemberTag",
+    "MemberValue",
     "Membership",
     "PhoneVerification",
+    "PredictionModel",
     "Purchase",
-    "ScoringRun",
+    "PurchaseDay",
+    "ScoreCheck",
     "SplitInvitation",
+    "StaffDay",
+    "StaleDay",
     "Stay",
     "Tag",
     "TierAssignment",
     "TierDue",
     "TieringRun",
+    "ValueCell",
 ]

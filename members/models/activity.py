@@ -3,15 +3,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, RangeBoundary, RangeOperators
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from communities.models import Community
+from communities.models.ownership import TimeRange
 from members.models.member import Member
 from members.rules.activity import ActivityKind
-from scrm.accounts.models import Enterprise
+from scrm.accounts.models import Enterprise, Staff
 from scrm.accounts.rules.roles import DataScope
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ class ActivityEventQuerySet(models.QuerySet["ActivityEvent"]):
 
 
 class ActivityEvent(models.Model):
-    """One sign of life of a member in a community.
+    """One sign of life of a member in a community, or something a colleague did there.
 
     Partitioned by UTC month of ``occurred_at``; written only by
     ``members.services.ingestion.ingest_activities``, which counts each (enterprise, source,
@@ -65,10 +68,22 @@ class ActivityEvent(models.Model):
     member = models.ForeignKey(
         Member,
         on_delete=models.PROTECT,
+        null=True,
+        blank=True,
         related_name="+",
         db_constraint=False,
         db_index=False,
         verbose_name=_("成员"),
+    )
+    staff = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("员工"),
     )
     kind = models.CharField(_("类型"), max_length=20, choices=ActivityKind.choices)
     source = models.CharField(_("数据来源"), max_length=40)
@@ -87,6 +102,14 @@ class ActivityEvent(models.Model):
         indexes = [
             # recounting what one member did in one community on one day
             models.Index(fields=["community", "member", "occurred_at"], name="events_to_recount"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(member__isnull=False, staff__isnull=True)
+                | models.Q(member__isnull=True, staff__isnull=False),
+                name="activity_is_of_one_person",
+                violation_error_message=_("一条活跃只能属于一位成员或一位员工。"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -116,7 +139,12 @@ class MemberDayQuerySet(models.QuerySet["MemberDay"]):
 
 
 class MemberDay(models.Model):
-    """What a member did in a community on one local day: always equal to a recount of events."""
+    """What a member did in a community on one local day: always equal to a recount of events.
+
+    Everything in it can be added to in any order: counts are summed, ``hours`` is the union of
+    bits (bit h: something happened in the local hour h), ``threads`` the union of the 64-bit
+    digests of threads, of which ``thread_count`` is the number.
+    """
 
     enterprise = models.ForeignKey(
         Enterprise,
@@ -152,6 +180,8 @@ class MemberDay(models.Model):
     thread_count = models.PositiveIntegerField(
         _("话题数"), default=0, help_text=_("参与了几个不同话题；没有话题信息的合计为一个。")
     )
+    hours = models.IntegerField(default=0, db_default=0, editable=False)
+    threads = ArrayField(models.BigIntegerField(), default=list, db_default=[], editable=False)
 
     objects = MemberDayQuerySet.as_manager()
 
@@ -180,6 +210,54 @@ class MemberDay(models.Model):
         return f"{self.member_id} {self.day} ({self.pk})"
 
 
+class StaffDay(models.Model):
+    """What a colleague did in a community on one local day: always equal to a recount of events."""
+
+    enterprise = models.ForeignKey(
+        Enterprise,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("企业"),
+    )
+    community = models.ForeignKey(
+        Community,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("社群"),
+    )
+    staff = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("员工"),
+    )
+    day = models.DateField(_("日期"))
+    message_count = models.PositiveIntegerField(
+        _("发言"), default=0, help_text=_("发言、发帖和评论。")
+    )
+    other_count = models.PositiveIntegerField(_("其他互动"), default=0)
+
+    class Meta:
+        verbose_name = _("员工日活跃")
+        verbose_name_plural = _("员工日活跃")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["community", "day", "staff"],
+                name="one_row_per_staff_and_day",
+                violation_error_message=_("这一天已有记录。"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.staff_id} {self.day} ({self.pk})"
+
+
 class ActivityCoverageQuerySet(models.QuerySet["ActivityCoverage"]):
     def visible_to(self, user: User) -> ActivityCoverageQuerySet:
         return self.filter(community__in=Community.objects.visible_to(user))
@@ -190,7 +268,11 @@ class ActivityCoverageQuerySet(models.QuerySet["ActivityCoverage"]):
 
 
 class ActivityCoverage(models.Model):
-    """From when to when a source has measured a community: silence outside it means nothing."""
+    """From when to when a source has measured a community: silence outside it means nothing.
+
+    The periods of one source are disjoint and further apart than ``COVERAGE_GAP``: what comes
+    closer grows together. So they do not depend on the order in which events arrive.
+    """
 
     community = models.ForeignKey(
         Community, on_delete=models.CASCADE, related_name="coverage", verbose_name=_("社群")
@@ -205,10 +287,20 @@ class ActivityCoverage(models.Model):
         verbose_name = _("活跃数据覆盖")
         verbose_name_plural = _("活跃数据覆盖")
         constraints = [
-            models.UniqueConstraint(
-                fields=["community", "source"],
-                name="one_coverage_per_source",
-                violation_error_message=_("这个来源已有覆盖记录。"),
+            ExclusionConstraint(
+                name="coverage_periods_are_disjoint",
+                expressions=[
+                    ("community", RangeOperators.EQUAL),
+                    ("source", RangeOperators.EQUAL),
+                    (
+                        TimeRange(
+                            "covered_from", "covered_to", RangeBoundary(inclusive_upper=True)
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+                deferrable=models.Deferrable.IMMEDIATE,
+                violation_error_message=_("同一来源的覆盖时段不能重叠。"),
             ),
             models.CheckConstraint(
                 condition=models.Q(covered_to__gte=models.F("covered_from")),

@@ -4,7 +4,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from communities.models import Community
@@ -28,8 +27,8 @@ class ChurnScoreQuerySet(models.QuerySet["ChurnScore"]):
 class ChurnScore(models.Model):
     """The latest probability that a member of a measured community falls silent for 28 days.
 
-    Made from the days before ``scored_on``. A member who has left, or of whom fewer than two
-    active days are known, has none.
+    Made from the days before ``scored_on``. A member who has left, who may not be profiled, or of
+    whom fewer than two active days are known, has none.
     """
 
     enterprise = models.ForeignKey(
@@ -58,7 +57,7 @@ class ChurnScore(models.Model):
     )
     last_active_on = models.DateField(_("最近活跃日"), null=True, blank=True)
     scored_on = models.DateField(_("评分日"))
-    model_version = models.CharField(_("模型版本"), max_length=40)
+    model_version = models.CharField(_("模型版本"), max_length=60)
 
     objects = ChurnScoreQuerySet.as_manager()
 
@@ -89,46 +88,3 @@ class ChurnScore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} {self.probability:.2f} ({self.pk})"
-
-
-class ScoringRunQuerySet(models.QuerySet["ScoringRun"]):
-    def visible_to(self, user: User) -> ScoringRunQuerySet:
-        return self.filter(enterprise_id=user.enterprise_id)
-
-    def claimable(self) -> ScoringRunQuerySet:
-        """Not finished, and nobody is at it; by the database's clock."""
-        return self.filter(finished_at=None).filter(
-            models.Q(lease_until=None) | models.Q(lease_until__lt=Now())
-        )
-
-
-class ScoringRun(models.Model):
-    """The scoring of one enterprise on one of its local days, and how far it has come."""
-
-    enterprise = models.ForeignKey(
-        Enterprise, on_delete=models.PROTECT, related_name="scoring_runs", verbose_name=_("企业")
-    )
-    day = models.DateField(_("评分日"))
-    last_community_id = models.BigIntegerField(default=0, editable=False)
-    last_member_id = models.BigIntegerField(default=0, editable=False)
-    community_count = models.PositiveIntegerField(_("社群数"), default=0)
-    member_count = models.PositiveBigIntegerField(_("成员数"), default=0)
-    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
-    started_at = models.DateTimeField(_("开始时间"), db_default=Now())
-    finished_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
-
-    objects = ScoringRunQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("评分记录")
-        verbose_name_plural = _("评分记录")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["enterprise", "day"],
-                name="one_scoring_run_per_day",
-                violation_error_message=_("这一天已有评分记录。"),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.enterprise_id} {self.day} ({self.pk})"

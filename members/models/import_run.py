@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from scrm.accounts.models import Enterprise
-
-if TYPE_CHECKING:
-    from scrm.accounts.models import User
+from scrm.accounts.models import Enterprise, User
 
 
 class ImportKind(models.TextChoices):
@@ -47,6 +42,17 @@ class ImportRun(models.Model):
     duplicate_count = models.PositiveBigIntegerField(_("重复"), default=0)
     rejected_count = models.PositiveBigIntegerField(_("拒绝"), default=0)
     rejects_file = models.CharField(_("拒绝明细文件"), max_length=1024, blank=True, default="")
+    failure = models.CharField(_("中止原因"), max_length=300, blank=True, default="", db_default="")
+    requested_by = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("提交人"),
+    )
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     started_at = models.DateTimeField(_("开始时间"), db_default=Now())
     finished_at = models.DateTimeField(_("完成时间"), null=True, blank=True)
 
@@ -70,3 +76,38 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_name} ({self.pk})"
+
+
+class ImportPayload(models.Model):
+    """What was handed in over the API or the admin, until it is taken in; then the row goes."""
+
+    run = models.OneToOneField(
+        ImportRun, on_delete=models.CASCADE, primary_key=True, related_name="payload"
+    )
+    content = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("待导入内容")
+        verbose_name_plural = _("待导入内容")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class ImportRejection(models.Model):
+    """An item of a handed-in import that was refused: which, why, and what it was."""
+
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="rejections")
+    position = models.PositiveIntegerField(_("第几条"), help_text=_("从 0 数起。"))
+    code = models.CharField(_("错误码"), max_length=60)
+    detail = models.CharField(_("说明"), max_length=500)
+
+    class Meta:
+        verbose_name = _("被拒绝的行")
+        verbose_name_plural = _("被拒绝的行")
+        constraints = [
+            models.UniqueConstraint(fields=["run", "position"], name="one_rejection_per_item"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.position}"

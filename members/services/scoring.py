@@ -14,17 +14,23 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from communities.models import Community
-from members.models import ActivityCoverage, ChurnScore, ScoringRun
+from members.models import ActivityCoverage, ChurnScore, DailyRun
 from members.rules.churn import MINIMUM_DAYS, SHIPPED_MODEL, History, score
+from members.rules.daily_runs import DailyRunKind
+from members.services.daily_runs import (
+    claim_run,
+    enterprises_due,
+    finish_run,
+    keep_run,
+    leave_run,
+)
 from members.services.staging import copy_lines, temporary_table
 from members.signals import churn_scored
 from scrm.accounts.models import Enterprise
 
 SLICE = 20_000  # members in one step: memory does not depend on the size of a community
-LEASE = timedelta(minutes=2)  # much longer than a step
 SCORED_FROM = time_of_day(3)  # local time; by then yesterday has been reported
 # Silence can be told from not listening when a source has listened for this long, until now.
 MEASURED_BEFORE = timedelta(days=14)
@@ -181,18 +187,7 @@ def finish_community(community: Community, *, on: date) -> None:
 
 
 def enterprises_to_score(now: datetime) -> list[tuple[int, date]]:
-    """The enterprises whose local day has begun to be due and is not finished, with the day."""
-    due = []
-    for enterprise in Enterprise.objects.order_by("pk").iterator():
-        local = now.astimezone(enterprise.zone)
-        if local.time() >= SCORED_FROM:
-            due.append((enterprise.pk, local.date()))
-    finished = set(
-        ScoringRun.objects.filter(
-            finished_at__isnull=False, day__gte=now.date() - timedelta(days=1)
-        ).values_list("enterprise_id", "day")
-    )
-    return [item for item in due if item not in finished]
+    return enterprises_due(DailyRunKind.SCORING, now, begins=SCORED_FROM)
 
 
 def continue_scoring(enterprise_id: int, *, day: date, budget: float) -> bool:
@@ -200,7 +195,7 @@ def continue_scoring(enterprise_id: int, *, day: date, budget: float) -> bool:
 
     Where another worker is at it there is nothing to do, and the answer is yes.
     """
-    run = _claimed(enterprise_id, day)
+    run = claim_run(DailyRunKind.SCORING, enterprise_id, day)
     if run is None:
         return True
     deadline = time.monotonic() + budget
@@ -208,23 +203,13 @@ def continue_scoring(enterprise_id: int, *, day: date, budget: float) -> bool:
         if not _step(run, community):
             return True  # the lease was lost to somebody else
         if time.monotonic() >= deadline:
-            _keep(run, lease_until=None)
+            leave_run(run)
             return False
-    _keep(run, finished_at=Now(), lease_until=None)
+    finish_run(run)
     return True
 
 
-def _claimed(enterprise_id: int, day: date) -> ScoringRun | None:
-    ScoringRun.objects.bulk_create(
-        [ScoringRun(enterprise_id=enterprise_id, day=day)], ignore_conflicts=True
-    )
-    runs = ScoringRun.objects.claimable().filter(enterprise_id=enterprise_id, day=day)
-    if not runs.update(lease_until=Now() + LEASE):
-        return None
-    return ScoringRun.objects.get(enterprise_id=enterprise_id, day=day)
-
-
-def _next_community(run: ScoringRun) -> Community | None:
+def _next_community(run: DailyRun) -> Community | None:
     """The one we stopped in the middle of, or the next."""
     communities = Community.objects.filter(enterprise_id=run.enterprise_id)
     if run.last_member_id:
@@ -234,32 +219,22 @@ def _next_community(run: ScoringRun) -> Community | None:
 
 
 @transaction.atomic
-def _step(run: ScoringRun, community: Community) -> bool:
+def _step(run: DailyRun, community: Community) -> bool:
     """One slice, kept together with the place it leads to."""
     if not run.last_member_id and not is_measured(community, on=run.day):
-        return _keep(run, last_community_id=community.pk)
+        return keep_run(run, last_community_id=community.pk)
     step = score_slice(community, on=run.day, after=run.last_member_id)
     if step.upto is not None:
-        return _keep(
+        return keep_run(
             run,
             last_community_id=community.pk,
             last_member_id=step.upto,
             member_count=run.member_count + step.scored,
         )
     finish_community(community, on=run.day)
-    return _keep(
+    return keep_run(
         run,
         last_community_id=community.pk,
         last_member_id=0,
         community_count=run.community_count + 1,
     )
-
-
-def _keep(run: ScoringRun, **changes: object) -> bool:
-    """Write the changes and renew the lease, if it is still ours."""
-    values = {"lease_until": Now() + LEASE, **changes}
-    mine = ScoringRun.objects.filter(pk=run.pk, lease_until=run.lease_until)
-    if not mine.update(**values):
-        return False
-    run.refresh_from_db()
-    return True

@@ -21,7 +21,7 @@ from tests.members.factories import (
     MemberFactory,
     MembershipFactory,
     PurchaseFactory,
-    ScoringRunFactory,
+    DailyRunFactory,
     StayFactory,
     TierAssignmentFactory,
 )
@@ -113,7 +113,7 @@ def build_activity(world):
     world.rows["purchase"] = PurchaseFactory(
         member=world.rows["member"], order_number=f"{world.mark}-1"
     )
-    world.rows["scoring run"] = ScoringRunFactory(
+    world.rows["daily run"] = DailyRunFactory(
         enterprise=world.enterprise, finished_at=timezone.now()
     )
     rejects = Path(settings.DATA_DIR) / f"{world.mark}.rejects.csv"
@@ -277,7 +277,7 @@ ADMIN = {
     "members.activitycoverage": "coverage",
     "members.memberday": "member day",
     "members.churnscore": "churn score",
-    "members.scoringrun": None,  # nothing in it has a name
+    "members.dailyrun": None,  # nothing in it has a name
     "members.purchase": "purchase",
     "members.importrun": "import run",
     "members.tierassignment": "tier assignment",

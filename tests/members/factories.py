@@ -9,6 +9,7 @@ from members.models import (
     ActivityCoverage,
     ActivityEvent,
     ChurnScore,
+    DailyRun,
     EntryApplication,
     Evidence,
     Follow,
@@ -17,7 +18,6 @@ from members.models import (
     MemberDay,
     Membership,
     Purchase,
-    ScoringRun,
     Stay,
     TierAssignment,
 )
@@ -173,9 +173,9 @@ class ImportRunFactory(DjangoModelFactory):
     source = "import"
 
 
-class ScoringRunFactory(DjangoModelFactory):
+class DailyRunFactory(DjangoModelFactory):
     class Meta:
-        model = ScoringRun
+        model = DailyRun
 
     enterprise = SubFactory(EnterpriseFactory)
     day = Sequence(lambda n: date(2026, 3, 10) + timedelta(days=n))

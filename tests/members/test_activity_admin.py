@@ -14,10 +14,10 @@ from tests.members.factories import (
     ActivityCoverageFactory,
     ActivityEventFactory,
     ChurnScoreFactory,
+    DailyRunFactory,
     ImportRunFactory,
     MemberDayFactory,
     PurchaseFactory,
-    ScoringRunFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ LISTS = {
     "purchase": lambda home: PurchaseFactory(member__enterprise=home),
     "importrun": lambda home: ImportRunFactory(enterprise=home),
     "churnscore": lambda home: ChurnScoreFactory(community__enterprise=home),
-    "scoringrun": lambda home: ScoringRunFactory(enterprise=home),
+    "dailyrun": lambda home: DailyRunFactory(enterprise=home),
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from members import tasks
-from members.models import ActivityCoverage, ChurnScore, MemberDay, ScoringRun
+from members.models import ActivityCoverage, ChurnScore, DailyRun, MemberDay
 from members.rules.churn import History, score
 from members.services import scoring
 from members.services.scoring import (
@@ -257,7 +257,7 @@ def test_a_day_is_scored_once(community, announced):
     assert continue_scoring(community.enterprise_id, day=ON, budget=60)
     assert continue_scoring(community.enterprise_id, day=ON, budget=60)
 
-    run = ScoringRun.objects.get()
+    run = DailyRun.objects.get()
     assert (run.day, run.community_count, run.member_count) == (ON, 1, 1)
     assert run.finished_at is not None
     assert enterprises_to_score(at) == []
@@ -275,7 +275,7 @@ def test_a_run_out_of_time_goes_on_where_it_stopped(community, announced, monkey
         rounds += 1
         assert rounds < 20
 
-    run = ScoringRun.objects.get()
+    run = DailyRun.objects.get()
     assert rounds > 4
     assert (run.community_count, run.member_count) == (2, 6)
     assert {row[0] for row in scores()} == {member.pk for member in members}
@@ -289,18 +289,18 @@ def test_two_workers_do_not_score_the_same_enterprise_at_once(community):
     assert continue_scoring(community.enterprise_id, day=ON, budget=60)
 
     assert scores() == []
-    ScoringRun.objects.filter(pk=run.pk).update(lease_until=run.lease_until - timedelta(minutes=10))
+    DailyRun.objects.filter(pk=run.pk).update(lease_until=run.lease_until - timedelta(minutes=10))
     assert continue_scoring(community.enterprise_id, day=ON, budget=60)
     assert len(scores()) == 1
 
 
 def test_a_worker_whose_lease_went_to_another_keeps_its_hands_off(community):
     mine = scoring._claimed(community.enterprise_id, ON)
-    ScoringRun.objects.update(lease_until=mine.lease_until + timedelta(minutes=1))
+    DailyRun.objects.update(lease_until=mine.lease_until + timedelta(minutes=1))
 
     assert not scoring._keep(mine, last_community_id=99)
 
-    assert ScoringRun.objects.get().last_community_id == 0
+    assert DailyRun.objects.get().last_community_id == 0
 
 
 def test_the_sweep_wakes_a_worker_for_every_enterprise_that_is_due(

@@ -28,6 +28,15 @@ class Enterprise(models.Model):
         default="Asia/Shanghai",
         help_text=_("“一天”按这个时区计算。"),
     )
+    profiling_needs_consent = models.BooleanField(
+        _("画像需要同意"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "勾选：只给同意过“画像”的成员评分和估值。不勾选：除了拒绝或撤回的都做；"
+            "要有其他合法依据才能这样选。"
+        ),
+    )
     created_at = models.DateTimeField(_("创建时间"), db_default=Now())
 
     objects = EnterpriseQuerySet.as_manager()

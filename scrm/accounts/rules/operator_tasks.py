@@ -23,6 +23,7 @@ class TaskKind(TextChoices):
     BROADCAST_MISSED = "broadcast_missed", _("群发错过了时间")
     BROADCAST_HALTED = "broadcast_halted", _("群发被叫停")
     BROADCAST_UNCONFIRMED = "broadcast_unconfirmed", _("群主还没确认群发")
+    WINBACK = "winback", _("挽回成员")
     SOP_CHECKLIST = "sop_checklist", _("群 SOP 清单")
 
 

@@ -14,7 +14,7 @@ def may_be_profiled(enterprise: Enterprise, member: str) -> Sql:
     where it does not, only a refusal or a withdrawal is. Who was erased is never profiled.
     """
     latest = (
-        "(SELECT word.decision FROM members_consent word"
+        "(SELECT word.decision FROM members_consent word"  # noqa: S608 - a column name of ours
         f" WHERE word.purpose = {{}} AND word.member_id = {member}"
         " ORDER BY word.id DESC LIMIT 1)"
     )

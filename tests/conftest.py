@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations as PostgresOperations
 from django.utils import translation
 
 from tests.engines import template_note
@@ -53,13 +54,16 @@ def make_template():
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """Tests with real transactions are undone by TRUNCATE, which append-only tables refuse."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "ALTER TABLE accounts_auditevent DISABLE TRIGGER audit_events_are_not_truncated"
-        )
-        cursor.execute("ALTER TABLE members_consent DISABLE TRIGGER consents_are_not_truncated")
+def django_db_setup(django_db_setup):
+    """Tests with real transactions leave their rows. Emptying the few tables that have any is ten
+    times quicker than truncating all of them, and append-only tables refuse neither without
+    their triggers."""
+    PostgresOperations.sql_flush = delete_rows
+
+
+def delete_rows(operations, style, tables, *, reset_sequences=False, allow_cascade=False):
+    deletions = "".join(f"DELETE FROM {operations.quote_name(table)};" for table in tables)
+    return [f"SET LOCAL session_replication_role = replica; {deletions}"] if tables else []
 
 
 @pytest.fixture(autouse=True)

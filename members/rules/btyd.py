@@ -168,10 +168,10 @@ def _cost(
     logs: Numbers,
     x: Numbers,
     tx: Numbers,
-    T: Numbers,
+    T: Numbers,  # noqa: N803
     w: Numbers,
     *,
-    modified: bool,  # noqa: N803
+    modified: bool,
 ) -> tuple[float, Numbers]:
     """The mean negative log-likelihood and its gradient by the logarithms of the parameters."""
     r, alpha, a, b = np.exp(logs)

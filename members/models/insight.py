@@ -25,7 +25,8 @@ class CommunityDay(models.Model):
     colleagues' days and purchase days; made anew whenever one of them changed.
 
     Counts of people are distinct. On a day that no source measured the counts of activity are
-    NULL: nobody knows.
+    NULL: nobody knows. ``figures`` are the values of ``COMMUNITY_METRICS`` for the windows that end
+    with the day, kept for last night and for one day of each week: a row made anew has none.
     """
 
     enterprise = models.ForeignKey(
@@ -64,6 +65,14 @@ class CommunityDay(models.Model):
         blank=True,
         editable=False,
         help_text=_("当地每小时的活跃成员数。"),
+    )
+    figures = models.JSONField(
+        _("指标"),
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text=_("以这一天为止的指标，按名称；没有的还没算。"),
     )
     computed_at = models.DateTimeField(_("计算时间"), db_default=Now())
 

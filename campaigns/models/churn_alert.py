@@ -7,7 +7,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.rules.status import OPEN_ALERT, AlertCause, AlertStatus, ValueBasis
+from campaigns.rules.status import (
+    OPEN_ALERT,
+    AlertCause,
+    AlertOutcome,
+    AlertStatus,
+    ValueBasis,
+)
 from communities.models import Community
 from members.models import Member
 from scrm.accounts.models import Enterprise, Staff
@@ -23,8 +29,17 @@ STAKE = models.ExpressionWrapper(
 
 
 class ChurnAlertQuerySet(models.QuerySet["ChurnAlert"]):
-    def visible_to(self, user: User) -> ChurnAlertQuerySet:
+    def within(self, user: User) -> ChurnAlertQuerySet:
+        """All that the user's data scope holds, with those that nobody is to act on."""
         return self.filter(community__in=Community.objects.visible_to(user))
+
+    def visible_to(self, user: User) -> ChurnAlertQuerySet:
+        """Whom nobody is to contact nobody sees, until it is known what became of them."""
+        blinded = models.Q(is_held_out=True, outcome="")
+        return self.within(user).exclude(blinded)
+
+    def undecided(self) -> ChurnAlertQuerySet:
+        return self.filter(outcome="")
 
     def open(self) -> ChurnAlertQuerySet:
         return self.filter(status__in=OPEN_ALERT)
@@ -41,13 +56,25 @@ class ChurnAlert(models.Model):
     """A member about to fall silent, why we think so, and who looks after it."""
 
     enterprise = models.ForeignKey(
-        Enterprise, on_delete=models.PROTECT, related_name="+", verbose_name=_("企业")
+        Enterprise,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # the index of quality begins with it
+        verbose_name=_("企业"),
     )
     community = models.ForeignKey(
-        Community, on_delete=models.PROTECT, related_name="churn_alerts", verbose_name=_("社群")
+        Community,
+        on_delete=models.PROTECT,
+        related_name="churn_alerts",
+        db_index=False,  # the index of the worklist begins with it
+        verbose_name=_("社群"),
     )
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, related_name="churn_alerts", verbose_name=_("成员")
+        Member,
+        on_delete=models.PROTECT,
+        related_name="churn_alerts",
+        db_index=False,  # the index of the cooldown begins with it
+        verbose_name=_("成员"),
     )
     assignee = models.ForeignKey(
         Staff,
@@ -59,6 +86,15 @@ class ChurnAlert(models.Model):
     )
     status = models.CharField(
         _("状态"), max_length=20, choices=AlertStatus.choices, default=AlertStatus.OPEN
+    )
+    outcome = models.CharField(
+        _("结果"),
+        max_length=20,
+        choices=AlertOutcome.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("观察期结束后成员怎样了；被忽略的预警也会有结果。空表示还没到时候。"),
     )
     probability = models.FloatField(_("流失概率"))
     value_amount = models.BigIntegerField(
@@ -112,10 +148,25 @@ class ChurnAlert(models.Model):
                 name="alert_cause_is_known",
                 violation_error_message=_("未知的预警依据。"),
             ),
+            models.CheckConstraint(
+                condition=models.Q(outcome="") | models.Q(outcome__in=AlertOutcome.values),
+                name="alert_outcome_is_known",
+                violation_error_message=_("未知的预警结果。"),
+            ),
         ]
         indexes = [
             # the worklist of a community
             models.Index(fields=["community", "status", "-probability"], name="alert_worklist"),
+            # whose end can be told
+            models.Index(
+                fields=["community", "id"],
+                condition=models.Q(outcome=""),
+                name="undecided_alerts",
+            ),
+            # the cooldown of a member
+            models.Index(fields=["member", "community", "-closed_at"], name="alerts_of_member"),
+            # the quality of a month
+            models.Index(fields=["enterprise", "opened_on"], name="alerts_by_day"),
         ]
 
     def __str__(self) -> str:

@@ -213,6 +213,21 @@ class AlertCause(TextChoices):
     TOP_VALUE = "top_value", _("价值 × 风险居前")
 
 
+class AlertOutcome(TextChoices):
+    """What became of the member, whatever was done about the alert."""
+
+    SAVED = "saved", _("已回来")
+    LOST = "lost", _("已沉默")
+    LEFT = "left", _("已退群")
+    UNMEASURED = "unmeasured", _("没有数据，无法判断")
+    UNWATCHED = "unwatched", _("不再观察（撤回授权或已抹除）")
+
+
+#: The outcomes that say whether an alert was right, and those of them that say it was.
+JUDGED_OUTCOMES = frozenset({AlertOutcome.SAVED, AlertOutcome.LOST, AlertOutcome.LEFT})
+LOST_OUTCOMES = frozenset({AlertOutcome.LOST, AlertOutcome.LEFT})
+
+
 class ValueBasis(TextChoices):
     CLV = "clv", _("预计价值")
     SPENT = "spent", _("近一年净消费")

@@ -1,5 +1,6 @@
 """The leaving that the demonstration tells, with small numbers and this process as the worker."""
 
+import logging
 from datetime import timedelta
 
 import pytest
@@ -99,8 +100,10 @@ def test_somebody_leaves_and_nothing_is_forgotten_whatever_goes_wrong():
 
 
 def test_without_the_demonstration_nobody_leaves():
+    usual = logging.getLogger("scrm.wecom.client").level
     with pytest.raises(CommandError, match="make up"):
         call_command("demo_resignation")
+    assert logging.getLogger("scrm.wecom.client").level == usual
 
 
 def test_the_simulator_says_what_it_did_not_do():

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +24,7 @@ SECRET = "ledger-secret"
 class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
+        self.in_hand = set()
         self.reset({})
 
     def reset(self, wishes):
@@ -62,6 +64,15 @@ class Ledger:
             self.answers[key] = results
             return results
 
+    @contextmanager
+    def holding(self, port):
+        """While the caller at this port cannot know what becomes of its call."""
+        with self.lock:
+            self.in_hand.add(port)
+        yield
+        with self.lock:
+            self.in_hand.discard(port)
+
     def seen(self, key):
         with self.lock:
             self.stats["looked_up"] += 1
@@ -75,6 +86,7 @@ class Ledger:
                 "bodies": dict(self.bodies),
                 "started": list(self.started),
                 "called_at": dict(self.called_at),
+                "in_hand": list(self.in_hand),
             }
 
 
@@ -117,9 +129,10 @@ class Gateway(BaseHTTPRequestHandler):
             self.answer(429, {}, {"Retry-After": "1"})
             return
         document = json.loads(body)
-        time.sleep(LEDGER.delay / 2)
-        results = LEDGER.take(self.headers["Idempotency-Key"], document["messages"])
-        time.sleep(LEDGER.delay / 2)
+        with LEDGER.holding(self.client_address[1]):
+            time.sleep(LEDGER.delay / 2)
+            results = LEDGER.take(self.headers["Idempotency-Key"], document["messages"])
+            time.sleep(LEDGER.delay / 2)
         if fault == "drop":  # it was done, and nobody is told
             self.close_connection = True
             return

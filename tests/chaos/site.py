@@ -103,10 +103,24 @@ class Site:
         os.kill(self.chance.choice(callers).pid, signal.SIGKILL)
         return True
 
+    def freeze_a_caller_of(self, worker: Child) -> psutil.Process | None:
+        """SIGSTOP a pool process whose call the gateway still has in hand, if there is one."""
+        for process in self.callers_of(worker):
+            port = calling_from(process, self.gateway_port)
+            process.suspend()
+            if port in self.ledger()["in_hand"]:
+                return process
+            process.resume()
+        return None
+
     def callers_of(self, worker: Child) -> list[psutil.Process]:
         """The pool processes that are in the middle of a call."""
-        port = urlsplit(self.gateway_url).port
-        return [one for one in psutil.Process(worker.pid).children() if is_calling(one, port)]
+        pool = psutil.Process(worker.pid).children()
+        return [one for one in pool if is_calling(one, self.gateway_port)]
+
+    @property
+    def gateway_port(self) -> int | None:
+        return urlsplit(self.gateway_url).port
 
     def kill_engine(self, name: str) -> None:
         child = self.engines.child(name)
@@ -152,9 +166,16 @@ class Judgement:
 
 
 def is_calling(process: psutil.Process, port: int) -> bool:
+    return calling_from(process, port) is not None
+
+
+def calling_from(process: psutil.Process, port: int) -> int | None:
+    """The process's own port of its connection to that port."""
     with suppress(psutil.Error):
-        return any(one.raddr and one.raddr.port == port for one in process.net_connections())
-    return False
+        for one in process.net_connections():
+            if one.raddr and one.raddr.port == port:
+                return one.laddr.port
+    return None
 
 
 def leases_lost(run: Run) -> int:

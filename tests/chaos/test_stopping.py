@@ -1,7 +1,5 @@
 """Frozen workers that wake later, and people who stop a broadcast while it runs."""
 
-import os
-import signal
 import time
 
 import pytest
@@ -11,7 +9,7 @@ from campaigns.selectors.progress import counted_deliveries, progress_of
 from campaigns.services.controlling import cancel_broadcast, pause_broadcast, resume_broadcast
 from campaigns.services.scheduling import start_due_broadcasts
 from tests.chaos.scale import LONG, of
-from tests.chaos.site import is_over, say, wait_until
+from tests.chaos.site import is_over, leases_lost, say, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -29,18 +27,20 @@ def start(running):
     return worker
 
 
-def freeze_a_caller(running, worker):
-    """Stop a pool process in the middle of a call, let its lease end, and wake it again."""
-    frozen = wait_until(lambda: running.callers_of(worker), site=running)[0]
-    os.kill(frozen.pid, signal.SIGSTOP)
+def freeze_a_caller(running, worker, run):
+    """Stop a pool process in the middle of a call, and wake it when another took its work over."""
+    before = leases_lost(run)
+    frozen = wait_until(lambda: running.freeze_a_caller_of(worker), every=0.02, site=running)
     time.sleep(FROZEN_SECONDS)
-    os.kill(frozen.pid, signal.SIGCONT)
+    wait_until(lambda: leases_lost(run) > before, site=running)
+    frozen.resume()
 
 
 def send_under_freezes(running, broadcast):
     worker = start(running)
+    run = wait_until(broadcast.runs.first, site=running)
     for _ in range(FREEZES):
-        freeze_a_caller(running, worker)
+        freeze_a_caller(running, worker, run)
     wait_until(lambda: is_over(broadcast), within=of(60, 600), site=running)
     return running.judge()
 

@@ -11,7 +11,6 @@ every chat with what the platform knows, and ends with 1 if something does not f
 
 from __future__ import annotations
 
-import logging
 import time
 from argparse import ArgumentParser
 
@@ -25,6 +24,7 @@ from scrm.demo.comparing import ComparisonStory
 from scrm.demo.management.commands.demo_resignation import (
     LOOKS_EVERY,
     OPERATOR,
+    calls_unlogged,
     demo_connection,
     user_called,
 )
@@ -43,10 +43,10 @@ class Command(BaseCommand):
         parser.add_argument("--members", type=int, default=2, help="of each chat")
         parser.add_argument("--only", choices=PARTS, default=None)
 
+    @calls_unlogged()
     def handle(
         self, *, chats: int, owners: int, members: int, only: str | None, **_: object
     ) -> None:
-        logging.getLogger("scrm.wecom.client").setLevel(logging.WARNING)  # the story says it all
         began = time.monotonic()
 
         def say(line: str) -> None:

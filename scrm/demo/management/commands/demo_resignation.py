@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -26,6 +28,18 @@ LOOKS_EVERY = 1.0
 OPERATOR = "yunying"
 
 
+@contextmanager
+def calls_unlogged() -> Iterator[None]:
+    """Without a line for every call to the platform: the story says it all."""
+    calls = logging.getLogger("scrm.wecom.client")
+    usual = calls.level
+    calls.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        calls.setLevel(usual)
+
+
 class Command(BaseCommand):
     help = "Let somebody with many groups and customers leave the demonstration, step by step."
 
@@ -35,10 +49,10 @@ class Command(BaseCommand):
         parser.add_argument("--refusing", type=int, default=25, help="customers who say no")
         parser.add_argument("--smooth", action="store_true", help="nothing goes wrong")
 
+    @calls_unlogged()
     def handle(
         self, *, chats: int, customers: int, refusing: int, smooth: bool, **_: object
     ) -> None:
-        logging.getLogger("scrm.wecom.client").setLevel(logging.WARNING)  # the story says it all
         began = time.monotonic()
 
         def say(line: str) -> None:

@@ -6,11 +6,13 @@ publishes it and the text on hover cannot say different things.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -56,6 +58,26 @@ class FigureDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence beside a figure, translated where it is read: the figure may have been kept.
+
+    ``text`` is a message of the catalogue with named places for ``numbers``.
+    """
+
+    text: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return gettext(self.text) % self.numbers if self.text else ""
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+NO_NOTE = Note()
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A measured figure. ``value`` is None where nobody measured, and ``note`` says why.
 
@@ -65,8 +87,11 @@ class Figure:
     name: str
     value: float | None
     unit: FigureUnit = FigureUnit.SHARE
-    note: str = ""
+    note: Note = NO_NOTE
     n: int | None = None
+
+
+type Measured = Mapping[str, Figure]
 
 
 class FigureRegistry[Subject]:
@@ -74,9 +99,8 @@ class FigureRegistry[Subject]:
 
     def __init__(self) -> None:
         self._definitions: dict[str, FigureDefinition] = {}
-        self._measures: list[
-            tuple[frozenset[str], Callable[[Subject, date], Sequence[Figure]]]
-        ] = []
+        self._measures: list[_Measure[Subject]] = []
+        self._derived: list[_Derived[Subject]] = []
 
     def register(
         self, definition: FigureDefinition, measure: Callable[[Subject, date], Figure]
@@ -90,12 +114,17 @@ class FigureRegistry[Subject]:
         measure: Callable[[Subject, date], Sequence[Figure]],
     ) -> None:
         """Make figures known that are measured in one go."""
-        for definition in definitions:
-            if definition.name in self._definitions:
-                raise ValueError(f"The figure {definition.name} is registered twice.")
-            self._definitions[definition.name] = definition
-        names = frozenset(definition.name for definition in definitions)
-        self._measures.append((names, measure))
+        self._measures.append(_Measure(self._define(definitions), measure))
+
+    def register_derived(
+        self,
+        definition: FigureDefinition,
+        measure: Callable[[Subject, date, Measured], Figure],
+        *,
+        needs: frozenset[str],
+    ) -> None:
+        """Make a figure known that is made of others, which need not be registered yet."""
+        self._derived.append(_Derived(self._define([definition]), measure, needs))
 
     def get(self, name: str) -> FigureDefinition | None:
         return self._definitions.get(name)
@@ -107,12 +136,37 @@ class FigureRegistry[Subject]:
         self, subject: Subject, on: date, *, names: frozenset[str] | None = None
     ) -> dict[str, Figure]:
         """The figures of these names, or all, each with the unit of its definition."""
+        wanted = frozenset(self._definitions) if names is None else names
+        derived = [item for item in self._derived if item.names & wanted]
+        needed = wanted.union(*(item.needs for item in derived))
         found: dict[str, Figure] = {}
-        for measured, measure in self._measures:
-            if names is not None and not measured & names:
-                continue
-            for figure in measure(subject, on):
-                if names is None or figure.name in names:
-                    unit = self._definitions[figure.name].unit
-                    found[figure.name] = replace(figure, unit=unit)
-        return found
+        for item in self._measures:
+            if item.names & needed:
+                self._keep(found, item.measure(subject, on))
+        for item in derived:
+            self._keep(found, [item.measure(subject, on, found)])
+        return {name: figure for name, figure in found.items() if name in wanted}
+
+    def _define(self, definitions: Sequence[FigureDefinition]) -> frozenset[str]:
+        for definition in definitions:
+            if definition.name in self._definitions:
+                raise ValueError(f"The figure {definition.name} is registered twice.")
+            self._definitions[definition.name] = definition
+        return frozenset(definition.name for definition in definitions)
+
+    def _keep(self, found: dict[str, Figure], figures: Sequence[Figure]) -> None:
+        for figure in figures:
+            found[figure.name] = replace(figure, unit=self._definitions[figure.name].unit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure[Subject]:
+    names: frozenset[str]
+    measure: Callable[[Subject, date], Sequence[Figure]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived[Subject]:
+    names: frozenset[str]
+    measure: Callable[[Subject, date, Measured], Figure]
+    needs: frozenset[str]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import TextChoices
@@ -15,6 +16,7 @@ OLDEST_DAYS = 3653  # each month of history is a partition, so history has an en
 MEMBER_LIMIT = 128
 COMMUNITY_LIMIT = 60
 KEY_LIMIT = 128
+COVERAGE_GAP = timedelta(days=3)  # what lies further apart was not listened to in between
 
 
 class ActivityKind(TextChoices):
@@ -51,6 +53,7 @@ class RawEvent(NamedTuple):
     occurred_at: object
     dedupe_key: object
     thread: object = ""
+    staff: object = ""
 
 
 class Event(NamedTuple):
@@ -78,3 +81,14 @@ def read_event(raw: RawEvent, *, within: Period) -> Event:
         read_text(raw.dedupe_key, "dedupe_key", limit=KEY_LIMIT),
         read_optional_text(raw.thread, "thread", limit=KEY_LIMIT),
     )
+
+
+def periods_of(instants: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
+    """The periods that single instants make together: those closer than the gap grow together."""
+    periods: list[tuple[datetime, datetime]] = []
+    for instant in sorted(instants):
+        if periods and instant - periods[-1][1] <= COVERAGE_GAP:
+            periods[-1] = periods[-1][0], instant
+        else:
+            periods.append((instant, instant))
+    return periods

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +15,9 @@ from django.utils.translation import gettext as _
 from communities.models import Community
 from members.errors import BadSource
 from members.models import Member
-from members.rules.activity import OLDEST_DAYS, Event, RawEvent, read_event
+from members.rules.activity import OLDEST_DAYS, Event, RawEvent, periods_of, read_event
 from members.rules.rows import BadRow, Period, Rejection, is_source, shown
+from members.services.coverage import Span, cover
 from members.services.partitions import ensure_partitions, month_of
 from members.services.rollup import Window, prepare_touched, recount_touched
 from members.services.staging import copy_lines, escaped, temporary_table
@@ -55,18 +57,6 @@ WITH fresh AS (
 )
 SELECT count(*) FROM stored
 """
-EXTEND_COVERAGE = """
-INSERT INTO members_activitycoverage AS coverage (community_id, source, covered_from, covered_to)
-SELECT community_id, %(source)s, min(occurred_at), max(occurred_at)
-FROM activity_stage GROUP BY community_id ORDER BY community_id
-ON CONFLICT (community_id, source) DO UPDATE
-SET covered_from = least(coverage.covered_from, EXCLUDED.covered_from),
-    covered_to = greatest(coverage.covered_to, EXCLUDED.covered_to)
-WHERE coverage.covered_from > EXCLUDED.covered_from
-   OR coverage.covered_to < EXCLUDED.covered_to
-"""
-
-
 @dataclass(frozen=True)
 class IngestResult:
     """What became of a batch: the three add up to its rows."""
@@ -196,11 +186,20 @@ def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> 
         (accepted,) = cursor.fetchone()
         if accepted:
             recount_touched(window)
-        cursor.execute(EXTEND_COVERAGE, values)
         if accepted:
             members = {place.member_id for place in placed}
             mark_tiers_due(enterprise.pk, members, moved=ACTIVITY)
+        cover(_spans(placed), source=source)
     return int(accepted)
+
+
+def _spans(placed: Sequence[Placed]) -> Iterator[Span]:
+    instants: defaultdict[int, list[datetime]] = defaultdict(list)
+    for place in placed:
+        instants[place.community_id].append(place.event.occurred_at)
+    for community_id in sorted(instants):
+        for since, until in periods_of(instants[community_id]):
+            yield Span(community_id, since, until)
 
 
 def _lines(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> Iterator[str]:

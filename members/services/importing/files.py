@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ def activity_writer(enterprise: Enterprise, *, source: str, create_members: bool
     def write(rows: Sequence[Row]) -> IngestResult:
         return ingest_activities(
             enterprise,
-            map(RawEvent._make, rows),
+            starmap(RawEvent, rows),
             source=source,
             now=timezone.now(),
             create_members=create_members,

@@ -28,7 +28,7 @@ from members.models.standing import (
     TierDue,
     TieringRun,
 )
-from members.models.value import MemberValue, PurchaseDay, ValueCell
+from members.models.value import MemberValue, PastValue, PurchaseDay, ValueCell
 
 __all__ = [
     "ActivityCoverage",
@@ -53,6 +53,7 @@ __all__ = [
     "MemberTag",
     "MemberValue",
     "Membership",
+    "PastValue",
     "PhoneVerification",
     "PredictionModel",
     "Purchase",

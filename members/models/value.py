@@ -85,6 +85,7 @@ class MemberValue(models.Model):
 
     RFM scores are 1 to 5, 0 where there is nothing to score. ``clv_amount`` is the expected
     margin-free net purchases of the next twelve months, discounted; NULL where no model could say.
+    Only members who may be profiled have a row, and it is written only when something in it moved.
     """
 
     member = models.OneToOneField(
@@ -115,6 +116,17 @@ class MemberValue(models.Model):
     last_purchase_on = models.DateField(_("最近购买"), null=True, blank=True)
     spent_amount = models.BigIntegerField(_("累计净消费（分）"), default=0)
     spent_year_amount = models.BigIntegerField(_("近一年净消费（分）"), default=0)
+    repeat_amount = models.BigIntegerField(
+        _("复购净消费（分）"), default=0, db_default=0, help_text=_("首次购买那天之后的。")
+    )
+    last_sign_on = models.DateField(_("近 90 天最近活跃"), null=True, blank=True)
+    active_days = models.PositiveSmallIntegerField(_("近 90 天活跃天数"), default=0, db_default=0)
+    contribution = models.PositiveIntegerField(
+        _("近 90 天贡献"),
+        default=0,
+        db_default=0,
+        help_text=_("发帖计 4，发言和评论计 2，其他互动计 1。"),
+    )
     alive = models.FloatField(_("仍是顾客的概率"), null=True, blank=True)
     expected_purchases = models.FloatField(_("未来 12 个月预计购买天数"), null=True, blank=True)
     clv_amount = models.BigIntegerField(_("预计价值（分）"), null=True, blank=True)
@@ -122,7 +134,9 @@ class MemberValue(models.Model):
         _("价值档"), max_length=10, choices=ValueBand.choices, default=ValueBand.NONE
     )
     model_version = models.CharField(_("模型版本"), max_length=60, blank=True, default="")
-    computed_on = models.DateField(_("计算日"))
+    computed_on = models.DateField(
+        _("计算日"), help_text=_("每晚都核对；这是最近一次有变化的那天。")
+    )
 
     objects = MemberValueQuerySet.as_manager()
 
@@ -149,9 +163,35 @@ class MemberValue(models.Model):
         return str(self.pk)
 
 
+class PastValue(models.Model):
+    """In which cell of the matrix a member was on a weekly cut, kept until the horizon has passed
+    and the cells say what became of those who were in them. Deleted then."""
+
+    pk = models.CompositePrimaryKey("enterprise_id", "cut", "member_id")
+    enterprise = models.ForeignKey(
+        Enterprise, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    cut = models.DateField()
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    segment = models.CharField(max_length=20, choices=RfmSegment.choices, blank=True, default="")
+    clv_band = models.CharField(max_length=10, choices=ValueBand.choices)
+    behaviour = models.CharField(max_length=20, choices=Behaviour.choices)
+
+    class Meta:
+        verbose_name = _("待观察的价值格")
+        verbose_name_plural = _("待观察的价值格")
+
+    def __str__(self) -> str:
+        return f"{self.enterprise_id} {self.cut} {self.member_id}"
+
+
 class ValueCellQuerySet(models.QuerySet["ValueCell"]):
     def visible_to(self, user: User) -> ValueCellQuerySet:
-        return self.filter(enterprise=user.enterprise_id)
+        """Those of the whole enterprise are for users who see all of it."""
+        cells = self.filter(enterprise=user.enterprise_id)
+        if user.data_scope == DataScope.ALL:
+            return cells
+        return cells.filter(community__in=Community.objects.visible_to(user))
 
 
 class ValueCell(models.Model):

@@ -6,19 +6,21 @@ no score. Every step is kept with how far it got; a worker that dies is succeede
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
+from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
 from communities.models import Community
 from members.models import ActivityCoverage, ChurnScore, DailyRun
-from members.rules.churn import MINIMUM_DAYS, SHIPPED_MODEL, History, score
+from members.rules.churn import RECENT_DAYS
 from members.rules.daily_runs import DailyRunKind
+from members.selectors.profiling import may_be_profiled
+from members.services.churn_models import ServingModel, serving_model
 from members.services.daily_runs import (
     claim_run,
     enterprises_due,
@@ -29,8 +31,12 @@ from members.services.daily_runs import (
 from members.services.staging import copy_lines, temporary_table
 from members.signals import churn_scored
 from scrm.accounts.models import Enterprise
+from scrm.shared.sql import named_sql
 
-SLICE = 20_000  # members in one step: memory does not depend on the size of a community
+if TYPE_CHECKING:
+    from members.rules.churn_scoring import Numbers
+
+SLICE = 50_000  # members in one step: memory does not depend on the size of a community
 SCORED_FROM = time_of_day(3)  # local time; by then yesterday has been reported
 # Silence can be told from not listening when a source has listened for this long, until now.
 MEASURED_BEFORE = timedelta(days=14)
@@ -47,29 +53,11 @@ SELECT max(member_id) FROM (
     ORDER BY member_id LIMIT %(slice)s
 ) slice
 """
-HISTORIES = """
-WITH known AS (
-    SELECT day.member_id, day.day, day.thread_count,
-           day.message_count + day.post_count + day.comment_count + day.checkin_count
-           + day.click_count + day.other_count AS signs
-    FROM members_membership membership JOIN members_memberday day
-      ON day.member_id = membership.member_id AND day.community_id = membership.community_id
-    WHERE membership.community_id = %(community)s
-      AND membership.left_at IS NULL
-      AND membership.member_id > %(after)s AND membership.member_id <= %(upto)s
-      AND day.day < %(cutoff)s
-)
-SELECT member_id,
-    min(day), max(day), count(*), sum(signs)::bigint,
-    count(*) FILTER (WHERE day >= %(cutoff)s - 14),
-    count(*) FILTER (WHERE day >= %(cutoff)s - 28),
-    count(*) FILTER (WHERE day >= %(cutoff)s - 112),
-    coalesce(sum(signs) FILTER (WHERE day >= %(cutoff)s - 28), 0)::bigint,
-    coalesce(sum(signs) FILTER (WHERE day < %(cutoff)s - 28 AND day >= %(cutoff)s - 56), 0)::bigint,
-    coalesce(sum(thread_count) FILTER (WHERE day >= %(cutoff)s - 28), 0)::bigint
-FROM known
-GROUP BY member_id
-HAVING count(*) >= %(minimum)s
+UNCONSENTED = """
+SELECT count(*) FROM members_membership membership
+WHERE membership.community_id = {community} AND membership.left_at IS NULL
+  AND membership.member_id > {after} AND membership.member_id <= {upto}
+  AND NOT {may}
 """
 # A score of a later day is never replaced by one of an earlier day.
 STORE = """
@@ -91,14 +79,29 @@ WHERE score.scored_on <= EXCLUDED.scored_on
        EXCLUDED.last_active_on, EXCLUDED.scored_on, EXCLUDED.model_version)
 """
 
+# What was said first on a cut is what will be checked.
+KEEP_FORECASTS = """
+INSERT INTO members_churnforecast (
+    community_id, cut, member_id, probability, silence_days, model_version
+)
+SELECT %(community)s, %(cutoff)s, member_id, probability, %(cutoff)s - last_active_on, %(version)s
+FROM churn_stage WHERE last_active_on >= %(cutoff)s - %(recent)s
+ORDER BY member_id
+ON CONFLICT DO NOTHING
+"""
+MONDAY = 0
+
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """``is_measured`` tells "nobody to score" from "nobody listened"."""
+    """``is_measured`` tells "nobody to score" from "nobody listened". ``unconsented`` belong to the
+    community and were not scored because they have not agreed to be profiled."""
 
     community_id: int
     is_measured: bool
     scored: int
+    unconsented: int = 0
+    model_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ class Slice:
     """The members up to ``upto`` are scored. None: there were no more."""
 
     upto: int | None
-    scored: int
+    scored: int = 0
+    unconsented: int = 0
 
 
 def score_community(community_id: int, *, on: date) -> ScoringResult:
@@ -118,15 +122,20 @@ def score_community(community_id: int, *, on: date) -> ScoringResult:
     community = Community.objects.select_related("enterprise").get(pk=community_id)
     if not is_measured(community, on=on):
         return ScoringResult(community_id, is_measured=False, scored=0)
-    scored, after = 0, 0
-    while True:
-        step = score_slice(community, on=on, after=after)
+    scored = unconsented = after = 0
+    model = serving_model(community)
+    while (step := score_slice(community, on=on, after=after, model=model)).upto is not None:
         scored += step.scored
-        if step.upto is None:
-            break
+        unconsented += step.unconsented
         after = step.upto
     finish_community(community, on=on)
-    return ScoringResult(community_id, is_measured=True, scored=scored)
+    return ScoringResult(
+        community_id,
+        is_measured=True,
+        scored=scored,
+        unconsented=unconsented,
+        model_version=model.version,
+    )
 
 
 def score_enterprise(enterprise: Enterprise, *, on: date) -> list[ScoringResult]:
@@ -142,38 +151,49 @@ def is_measured(community: Community, *, on: date) -> bool:
 
 
 @transaction.atomic
-def score_slice(community: Community, *, on: date, after: int) -> Slice:
-    """Score the next members, in the order of their ids."""
+def score_slice(community: Community, *, on: date, after: int, model: ServingModel) -> Slice:
+    """Score the next members, in the order of their ids. On a Monday what was said of those who
+    were seen lately is kept apart, to be compared with what comes."""
+    from members.services.churn_histories import histories_of  # noqa: PLC0415 - loads NumPy
+
     values: dict[str, int | str | date] = {
         "enterprise": community.enterprise_id,
         "community": community.pk,
         "cutoff": on,
         "after": after,
         "slice": SLICE,
-        "minimum": MINIMUM_DAYS,
-        "version": SHIPPED_MODEL.version,
+        "version": model.version,
+        "recent": RECENT_DAYS,
     }
     with connection.cursor() as cursor:
         cursor.execute(SLICE_END, values)
         (upto,) = cursor.fetchone()
         if upto is None:
-            return Slice(None, 0)
-        cursor.execute(HISTORIES, {**values, "upto": upto})
-        histories = cursor.fetchall()
-        temporary_table(cursor, "churn_stage", STAGE_COLUMNS)
-        copy_lines(cursor, "churn_stage", _lines(histories, on))
-        cursor.execute(STORE, values)
-    return Slice(int(upto), len(histories))
-
-
-def _lines(histories: Sequence[tuple[object, ...]], cutoff: date) -> Iterator[str]:
-    for member_id, *known in histories:
-        history = History._make(known)
-        result = score(history, cutoff)
-        yield (
-            f"{member_id}\t{result.probability!r}\t{result.band.value}\t"
-            f"{json.dumps(result.reasons)}\t{history.last_day}\n"
+            return Slice(None)
+        histories = histories_of(
+            cursor, community.enterprise, [community.pk], cutoff=on, after=after, upto=upto
         )
+        temporary_table(cursor, "churn_stage", STAGE_COLUMNS)
+        copy_lines(cursor, "churn_stage", _lines(histories, model, on))
+        cursor.execute(STORE, values)
+        if on.weekday() == MONDAY:
+            cursor.execute(KEEP_FORECASTS, values)
+        unconsented = named_sql(
+            UNCONSENTED,
+            community=community.pk,
+            after=after,
+            upto=upto,
+            may=may_be_profiled(community.enterprise, "membership.member_id"),
+        )
+        cursor.execute(unconsented.text, unconsented.params)
+        (left_out,) = cursor.fetchone()
+    return Slice(int(upto), len(histories), int(left_out))
+
+
+def _lines(histories: Numbers, model: ServingModel, cutoff: date) -> Iterator[str]:
+    from members.rules.churn_scoring import scored_lines  # noqa: PLC0415 - loads NumPy
+
+    return scored_lines(histories, model.logistic, model.weekly, cutoff)
 
 
 @transaction.atomic
@@ -223,13 +243,16 @@ def _step(run: DailyRun, community: Community) -> bool:
     """One slice, kept together with the place it leads to."""
     if not run.last_member_id and not is_measured(community, on=run.day):
         return keep_run(run, last_community_id=community.pk)
-    step = score_slice(community, on=run.day, after=run.last_member_id)
+    model = serving_model(community)
+    step = score_slice(community, on=run.day, after=run.last_member_id, model=model)
     if step.upto is not None:
+        unconsented = run.notes.get("unconsented", 0) + step.unconsented
         return keep_run(
             run,
             last_community_id=community.pk,
             last_member_id=step.upto,
             member_count=run.member_count + step.scored,
+            notes={**run.notes, "unconsented": unconsented},
         )
     finish_community(community, on=run.day)
     return keep_run(

@@ -1,12 +1,17 @@
+import json
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pytest
 from django.db import connection
 
 from members import tasks
 from members.models import ActivityCoverage, ChurnScore, DailyRun, MemberDay
-from members.rules.churn import History, score
+from members.rules.churn import SHIPPED_MODEL
+from members.rules.churn_scoring import HISTORY, number_of, scored_lines
+from members.rules.daily_runs import DailyRunKind
 from members.services import scoring
+from members.services.daily_runs import claim_run, keep_run
 from members.services.scoring import (
     continue_scoring,
     enterprises_to_score,
@@ -29,7 +34,7 @@ ON = date(2026, 6, 1)
 
 @pytest.fixture
 def community(db):
-    community = CommunityFactory()
+    community = CommunityFactory(enterprise__profiling_needs_consent=False)
     ActivityCoverageFactory(community=community)
     return community
 
@@ -59,6 +64,13 @@ def member_active(community, *ago, **counts):
     return member
 
 
+def history_of(**known):
+    history = np.zeros(1, HISTORY)
+    for name, value in known.items():
+        history[name] = value
+    return history
+
+
 def scores():
     return list(
         ChurnScore.objects.order_by("community_id", "member_id").values_list(
@@ -84,26 +96,28 @@ def test_score_sees_what_the_rules_would_see(community):
 
     result = score_community(community.pk, on=ON)
 
-    expected = score(
-        History(
-            first_day=ON - timedelta(days=200),
-            last_day=ON - timedelta(days=1),
-            active_days=11,
-            total=10 * 2 + 21,
-            active_days_14=3,
-            active_days_28=5,
-            active_days_112=9,
-            total_28=4 * 2 + 21,
-            total_earlier=2 * 2,
-            threads_28=4 + 7,
-        ),
-        ON,
+    days = {"first_day": number_of(ON) - 200, "last_day": number_of(ON) - 1}
+    history = history_of(
+        **days,
+        member=member.pk,
+        active_days=11,
+        total=10 * 2 + 21,
+        active_days_14=3,
+        active_days_28=5,
+        active_days_112=9,
+        total_28=4 * 2 + 21,
+        total_earlier=2 * 2,
+        threads_28=4 + 7,
     )
+    (line,) = scored_lines(history, SHIPPED_MODEL, None, ON)
+    _member, probability, band, reasons, last_day = line.rstrip().split("\t")
     kept = ChurnScore.objects.get()
     assert (result.is_measured, result.scored) == (True, 1)
     assert (kept.member, kept.enterprise) == (member, community.enterprise)
-    assert (kept.probability, kept.band, kept.reasons) == expected
+    assert (kept.probability, kept.band) == (float(probability), band)
+    assert kept.reasons == json.loads(reasons)
     assert (kept.last_active_on, kept.scored_on) == (ON - timedelta(days=1), ON)
+    assert last_day == "2026-05-31"
     assert kept.model_version == "shipped-1"
 
 
@@ -283,7 +297,7 @@ def test_a_run_out_of_time_goes_on_where_it_stopped(community, announced, monkey
 
 
 def test_two_workers_do_not_score_the_same_enterprise_at_once(community):
-    run = scoring._claimed(community.enterprise_id, ON)
+    run = claim_run(DailyRunKind.SCORING, community.enterprise_id, ON)
     member_active(community, 2, 9)
 
     assert continue_scoring(community.enterprise_id, day=ON, budget=60)
@@ -295,10 +309,10 @@ def test_two_workers_do_not_score_the_same_enterprise_at_once(community):
 
 
 def test_a_worker_whose_lease_went_to_another_keeps_its_hands_off(community):
-    mine = scoring._claimed(community.enterprise_id, ON)
+    mine = claim_run(DailyRunKind.SCORING, community.enterprise_id, ON)
     DailyRun.objects.update(lease_until=mine.lease_until + timedelta(minutes=1))
 
-    assert not scoring._keep(mine, last_community_id=99)
+    assert not keep_run(mine, last_community_id=99)
 
     assert DailyRun.objects.get().last_community_id == 0
 

@@ -1,0 +1,125 @@
+"""How right probabilities were, once the truth is known. Needs NumPy.
+
+Figures of one cut or of several: ``auc`` (Hanley and McNeil 1982), ``brier`` (Brier 1950), ``ece``
+(expected calibration error over ten bins of equal width; Naeini, Cooper and Hauskrecht 2015),
+``base_rate``, ``bins`` [{from, to, n, mean_p, rate}], ``at_10`` and ``at_20`` {n, hits, precision,
+recall, lift} of the 10 % and 20 % most at risk, ``silence_at_10`` and ``silence_at_20`` the same
+of those longest silent, and ``notice_days`` {median, n}: how long before their silence would be
+declared those among the 20 % were named who then fell silent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from members.rules.churn import HORIZON_DAYS
+
+type Numbers = np.ndarray[Any, Any]
+type Figures = dict[str, Any]
+
+BINS = 10
+BUDGETS = {"at_10": 0.1, "at_20": 0.2}
+WATCHED_FROM, WATCHED_TO = -27, 14  # days around the last active day: 14 days of notice or more
+CONFIRMED_FROM, CONFIRMED_TO = 14, 56  # days after a warning in which the silence is declared
+LONG_SILENCE = 90  # days; who is silent for longer has left for good
+
+
+def figures_of(probability: Numbers, silence: Numbers, fell_silent: Numbers) -> Figures:
+    """``silence``: days since the last sign of life at the cut; ``fell_silent``: the truth."""
+    p, days, truth = np.asarray(probability), np.asarray(silence), np.asarray(fell_silent, bool)
+    figures: Figures = {
+        "auc": _rounded(auc(p, truth)),
+        "silence_auc": _rounded(auc(days, truth)),
+        "brier": _rounded(brier(p, truth)),
+        "base_rate": _rounded(float(truth.mean()) if len(truth) else None),
+        "bins": bins(p, truth),
+    }
+    figures["ece"] = _rounded(ece(figures["bins"]))
+    for name, share in BUDGETS.items():
+        figures[name] = at_budget(p, truth, share)
+        figures[f"silence_{name}"] = at_budget(days, truth, share)
+    figures["notice_days"] = _notice(p, days, truth)
+    return figures
+
+
+def auc(rank: Numbers, truth: Numbers) -> float | None:
+    """The chance that one who fell silent was ranked above one who did not; ties count half."""
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    if not positives or not negatives:
+        return None
+    _values, places, counts = np.unique(rank, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def brier(p: Numbers, truth: Numbers) -> float | None:
+    return float(((p - truth) ** 2).mean()) if len(truth) else None
+
+
+def bins(p: Numbers, truth: Numbers) -> list[dict[str, Any]]:
+    """Ten of equal width; of an empty one neither the mean nor the rate is known."""
+    places = np.minimum((p * BINS).astype(int), BINS - 1)
+    found = []
+    for place in range(BINS):
+        mine = places == place
+        n = int(mine.sum())
+        found.append(
+            {
+                "from": place / BINS,
+                "to": (place + 1) / BINS,
+                "n": n,
+                "mean_p": _rounded(float(p[mine].mean())) if n else None,
+                "rate": _rounded(float(truth[mine].mean())) if n else None,
+            }
+        )
+    return found
+
+
+def ece(found: list[dict[str, Any]]) -> float | None:
+    """How far what was said lies from what happened, over the bins, weighed by their size."""
+    total = sum(each["n"] for each in found)
+    if not total:
+        return None
+    return float(
+        sum(each["n"] * abs(each["mean_p"] - each["rate"]) for each in found if each["n"]) / total
+    )
+
+
+def at_budget(rank: Numbers, truth: Numbers, share: float) -> dict[str, Any]:
+    """Of the most at risk, as many as the share: how many of them fell silent, and how many of all
+    who did. Where the limit falls into a tie, the tie counts by its average."""
+    n = int(np.ceil(share * len(truth)))
+    hits = _expected_hits(rank, truth, n)
+    positives = int(truth.sum())
+    precision = hits / n if n else None
+    base = positives / len(truth) if len(truth) else 0
+    return {
+        "n": n,
+        "hits": round(hits, 2),
+        "precision": _rounded(precision),
+        "recall": _rounded(hits / positives if positives else None),
+        "lift": _rounded(precision / base if precision is not None and base else None),
+    }
+
+
+def _expected_hits(rank: Numbers, truth: Numbers, n: int) -> float:
+    if not n:
+        return 0.0
+    limit = np.partition(rank, -n)[-n]
+    above, tied = rank > limit, rank == limit
+    left = n - int(above.sum())
+    return float(truth[above].sum() + left * truth[tied].mean())
+
+
+def _notice(p: Numbers, days: Numbers, truth: Numbers) -> dict[str, Any]:
+    n = int(np.ceil(BUDGETS["at_20"] * len(p)))
+    named = np.argsort(-p, kind="stable")[:n]
+    notice = (HORIZON_DAYS - days)[named][truth[named]]
+    return {"median": float(np.median(notice)) if len(notice) else None, "n": len(notice)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,9 +1,7 @@
-"""Amounts as people read them. Amounts are in minor units (分)."""
+"""Amounts as people read them."""
 
 from __future__ import annotations
 
+from scrm.shared.money import in_yuan
 
-def in_yuan(amount: int) -> str:
-    sign = "-" if amount < 0 else ""
-    yuan, fen = divmod(abs(amount), 100)
-    return f"{sign}¥{yuan:,}" + (f".{fen:02d}" if fen else "")
+__all__ = ["in_yuan"]

@@ -141,17 +141,17 @@ def _fit(x: Any, tx: Any, T: Any, weights: Any, *, modified: bool) -> BtydFit:  
     x, tx, T = _floats(x, tx, T)  # noqa: N806
     w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=float)
     scale = LONGEST / float(T.max()) if T.size and T.max() > 0 else 1.0
-    data = (x, tx * scale, T * scale, w / w.sum())
-
-    def cost(logs: Numbers) -> tuple[float, Numbers]:
-        return _cost(logs, *data, modified=modified)
-
+    table = _Table(x, tx * scale, T * scale, w / w.sum(), modified=modified)
     bounds = [(-BOX, BOX)] * 4
-    best = minimize(cost, np.zeros(4), jac=True, method="L-BFGS-B", bounds=bounds)
+    best = minimize(table.cost, np.zeros(4), jac=True, method="L-BFGS-B", bounds=bounds)
     if not best.success:
         options = {"maxiter": 2_000, "xatol": 1e-7, "fatol": 1e-11}
         best = minimize(
-            lambda logs: cost(logs)[0], best.x, method="Nelder-Mead", bounds=bounds, options=options
+            lambda logs: table.cost(logs)[0],
+            best.x,
+            method="Nelder-Mead",
+            bounds=bounds,
+            options=options,
         )
     r, alpha, a, b = (float(value) for value in np.exp(best.x))
     params = BtydParams(r, alpha / scale, a, b, modified)
@@ -164,29 +164,49 @@ def _fit(x: Any, tx: Any, T: Any, weights: Any, *, modified: bool) -> BtydFit:  
     )
 
 
-def _cost(
-    logs: Numbers,
-    x: Numbers,
-    tx: Numbers,
-    T: Numbers,  # noqa: N803
-    w: Numbers,
-    *,
-    modified: bool,
-) -> tuple[float, Numbers]:
-    """The mean negative log-likelihood and its gradient by the logarithms of the parameters."""
-    r, alpha, a, b = np.exp(logs)
-    params = BtydParams(r, alpha, a, b, modified)
-    more = x + 1.0 if modified else x
-    gone = expit(_gone(params, x, tx) - _alive(params, x, T))  # the share of having left
-    before = np.where(gone > 0, b + x if modified else b + x - 1, 1.0)
-    by_r = psi(r + x) - psi(r) + np.log(alpha)
-    by_r = by_r - (1 - gone) * np.log(alpha + T) - gone * np.log(alpha + tx)
-    by_alpha = r / alpha - (r + x) * ((1 - gone) / (alpha + T) + gone / (alpha + tx))
-    by_a = psi(a + b) - psi(a + b + more) + gone / a
-    by_b = psi(a + b) + psi(b + more) - psi(b) - psi(a + b + more) - gone / before
-    slopes = np.array([(w * by).sum() for by in (by_r, by_alpha, by_a, by_b)])
-    value = -float((w * log_likelihood(params, x, tx, T)).sum())
-    return value, _array(-slopes * np.exp(logs))
+class _Table:
+    """Customers to fit, each row with its share. What depends on x alone, which is where the
+    dear functions are, is computed once for each x."""
+
+    def __init__(self, x: Numbers, tx: Numbers, T: Numbers, w: Numbers, *, modified: bool) -> None:  # noqa: N803
+        self.x, self.tx, self.T, self.w, self.modified = x, tx, T, w, modified
+        self.counts, places = np.unique(x, return_inverse=True)
+        self.shares = np.bincount(places, weights=w)
+
+    def cost(self, logs: Numbers) -> tuple[float, Numbers]:
+        """The mean negative log-likelihood and its gradient by the logarithms of the parameters."""
+        r, alpha, a, b = np.exp(logs)
+        n = self.counts
+        more = n + 1.0 if self.modified else n
+        value = gammaln(r + n) - gammaln(r) + r * np.log(alpha)
+        value += gammaln(a + b) + gammaln(b + more) - gammaln(b) - gammaln(a + b + more)
+        slopes = [
+            psi(r + n) - psi(r) + np.log(alpha),
+            np.full_like(n, r / alpha),
+            psi(a + b) - psi(a + b + more),
+            psi(a + b) + psi(b + more) - psi(b) - psi(a + b + more),
+        ]
+        total, times = self._by_time(BtydParams(r, alpha, a, b, self.modified))
+        total += float((self.shares * value).sum())
+        whole = np.array([(self.shares * slope).sum() for slope in slopes]) + times
+        return -total, _array(-whole * np.exp(logs))
+
+    def _by_time(self, params: BtydParams) -> tuple[float, Numbers]:
+        """What depends on when the purchases were."""
+        x, tx, T, w = self.x, self.tx, self.T, self.w  # noqa: N806
+        alive, gone = _alive(params, x, T), _gone(params, x, tx)
+        left = expit(gone - alive)  # the share of having left
+        before = np.where(left > 0, params.b + x - (0 if self.modified else 1), 1.0)
+        stayed = 1 - left
+        now, then = params.alpha + T, params.alpha + tx
+        slopes = [
+            -(stayed * np.log(now) + left * np.log(then)),
+            -(params.r + x) * (stayed / now + left / then),
+            left / params.a,
+            -left / before,
+        ]
+        value = float((w * np.logaddexp(alive, gone)).sum())
+        return value, np.array([(w * slope).sum() for slope in slopes])
 
 
 def _floats(*values: Any) -> tuple[Numbers, ...]:

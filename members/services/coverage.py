@@ -103,7 +103,7 @@ def extend_coverage(periods: Iterable[Covered], *, source: str) -> None:
     cover([Span(one.community.pk, one.since, one.until) for one in periods], source=source)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def cover(spans: Iterable[Span], *, source: str) -> None:
     """Add spans to the periods of a source. Whatever comes closer than ``COVERAGE_GAP`` grows
     together, so the result does not depend on the order of arrival. Call it last in a

@@ -2,6 +2,8 @@ from members.models.activity import (
     ActivityCoverage,
     ActivityEvent,
     ActivityKey,
+    DayCheck,
+    DetachedMonth,
     MemberDay,
     StaffDay,
 )
@@ -40,6 +42,8 @@ __all__ = [
     "CommunityDay",
     "Consent",
     "DailyRun",
+    "DayCheck",
+    "DetachedMonth",
     "EntryApplication",
     "Evidence",
     "Follow",

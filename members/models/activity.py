@@ -133,6 +133,42 @@ class ActivityKey(models.Model):
         return str(self.pk)
 
 
+class DetachedMonth(models.Model):
+    """A UTC month whose events were taken out of ``ActivityEvent`` into a table of their own.
+
+    Its days can be neither recounted nor added to: they stay as they were counted. The table may
+    be archived and dropped; this row says that there was one.
+    """
+
+    month = models.DateField(primary_key=True)
+    detached_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("已分离的月份")
+        verbose_name_plural = _("已分离的月份")
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+
+class DayCheck(models.Model):
+    """What the last check of an enterprise's days against events and orders found."""
+
+    enterprise = models.OneToOneField(
+        Enterprise, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    checked_at = models.DateTimeField(db_default=Now())
+    day_count = models.PositiveBigIntegerField(default=0)
+    wrong_count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("日汇总核对")
+        verbose_name_plural = _("日汇总核对")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class MemberDayQuerySet(models.QuerySet["MemberDay"]):
     def visible_to(self, user: User) -> MemberDayQuerySet:
         return self.filter(in_communities_of(user))

@@ -14,16 +14,32 @@ class ImportKind(models.TextChoices):
     CLASSIFICATIONS = "classifications", _("分类")
 
 
+class FileFormat(models.TextChoices):
+    CSV = "csv", "CSV"
+    EXCEL = "xlsx", "Excel"
+    LINES = "jsonl", _("JSON 行")
+
+
 class ImportRunQuerySet(models.QuerySet["ImportRun"]):
     def visible_to(self, user: User) -> ImportRunQuerySet:
         return self.filter(enterprise_id=user.enterprise_id)
+
+    def claimable(self) -> ImportRunQuerySet:
+        """Handed in, not finished, and nobody is at it; by the database's clock."""
+        return self.filter(finished_at=None, payload__isnull=False).filter(
+            models.Q(lease_until=None) | models.Q(lease_until__lt=Now())
+        )
 
 
 class ImportRun(models.Model):
     """How far the import of one file has come; the same file continues where it stopped.
 
-    The counts, the position in the file and the size of the rejects file are written in the
-    transaction that keeps the rows, so they are true whenever the process dies.
+    The counts, the position in the file and the refused rows (or the size of the file of them) are
+    written in the transaction that keeps the rows, so they are true whenever the process dies.
+
+    A position is in bytes; in a spreadsheet, which is not read by bytes, it is in rows. ``options``
+    are what whoever handed the file in has asked for. ``spans`` are the first and the last instant
+    of each community in the file so far: between them the source has listened.
     """
 
     enterprise = models.ForeignKey(
@@ -34,7 +50,18 @@ class ImportRun(models.Model):
     file_digest = models.CharField(_("文件指纹"), max_length=64)
     source = models.CharField(_("数据来源"), max_length=40, blank=True, default="")
     encoding = models.CharField(_("编码"), max_length=20, blank=True, default="")
+    format = models.CharField(
+        _("格式"),
+        max_length=10,
+        choices=FileFormat.choices,
+        default=FileFormat.CSV,
+        db_default=FileFormat.CSV,
+    )
+    options = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+    spans = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     byte_position = models.PositiveBigIntegerField(default=0, editable=False)
+    total_size = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    attempt_count = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     rejects_size = models.PositiveBigIntegerField(default=0, editable=False)
     line_count = models.PositiveBigIntegerField(_("已读行数"), default=0)
     accepted_count = models.PositiveBigIntegerField(_("新增"), default=0)
@@ -72,6 +99,11 @@ class ImportRun(models.Model):
                 name="import_kind_is_known",
                 violation_error_message=_("未知的导入类型。"),
             ),
+            models.CheckConstraint(
+                condition=models.Q(format__in=FileFormat.values),
+                name="import_format_is_known",
+                violation_error_message=_("未知的文件格式。"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -95,12 +127,20 @@ class ImportPayload(models.Model):
 
 
 class ImportRejection(models.Model):
-    """An item of a handed-in import that was refused: which, why, and what it was."""
+    """An item of a handed-in import that was refused: which, why, and what it was.
+
+    ``position`` counts the items from 0, as the answer to a batch does; ``line`` is where a person
+    finds it in the file.
+    """
 
     run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="rejections")
     position = models.PositiveIntegerField(_("第几条"), help_text=_("从 0 数起。"))
     code = models.CharField(_("错误码"), max_length=60)
     detail = models.CharField(_("说明"), max_length=500)
+    line = models.PositiveIntegerField(
+        _("行号"), default=0, db_default=0, help_text=_("文件里的第几行，从 1 数起。")
+    )
+    raw = models.CharField(_("原始内容"), max_length=600, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("被拒绝的行")

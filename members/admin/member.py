@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -25,6 +25,7 @@ from members.admin.classification import Classifications, ClassifiedAsFilter, Cl
 from members.admin.consent import ConsentButton, Consents
 from members.admin.erasing import EraseButton
 from members.admin.follow import Follows
+from members.admin.profile import ProfilePanel
 from members.admin.stay import PRESENCE_COLOURS, StayInline, presence
 from members.admin.tag import TagActions, TagFilter, Tags
 from members.admin.tier import TierButtons, TierPeriods
@@ -187,6 +188,7 @@ class MemberAdmin(
     ConsentButton,
     EraseButton,
     TagActions,
+    ProfilePanel,
     EnterpriseModelAdmin[Member],
 ):
     form = MemberForm
@@ -222,6 +224,9 @@ class MemberAdmin(
         "erase",
     )
     actions = ("add_tag", "remove_tag")
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["shared/facts.css", "members/profile.css"]}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Member]:
         now_in = Membership.objects.visible_to(admin_user(request)).active()

@@ -62,6 +62,12 @@ class PredictionModel(models.Model):
     positive_count = models.PositiveIntegerField(_("其中流失或复购"), default=0)
     created_at = models.DateTimeField(_("训练时间"), db_default=Now())
     retired_at = models.DateTimeField(_("停用时间"), null=True, blank=True)
+    chosen_until = models.DateField(
+        _("人工选定至"),
+        null=True,
+        blank=True,
+        help_text=_("在这一天之前，每周训练不会换掉人工的选择。"),
+    )
 
     objects = PredictionModelQuerySet.as_manager()
 

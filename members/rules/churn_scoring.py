@@ -117,7 +117,8 @@ def probabilities(model: ChurnModel, values: Numbers) -> Numbers:
 
 
 def recency_frequency(weeks: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """(x, t_x, T) in weeks: repeat weeks, from the first active week to the last, and to now.
+    """(x, t_x, T) in weeks: repeat weeks, from the first active week to the last, and to now, the
+    first one included.
 
     Active days come in bursts, active weeks do not; so the purchase model holds for weeks.
     Everybody needs a bit set in ``weeks``.
@@ -126,7 +127,7 @@ def recency_frequency(weeks: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     latest = np.log2(np.maximum(last_bit, 1)).astype(int)
     earliest = np.floor(np.log2(np.maximum(weeks, 1))).astype(int)
     repeats = np.bitwise_count(weeks).astype(int) - 1
-    return repeats, earliest - latest, earliest
+    return repeats, earliest - latest, earliest + 1
 
 
 def weekly_probabilities(params: BtydParams, weeks: Numbers) -> Numbers:

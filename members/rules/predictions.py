@@ -22,4 +22,12 @@ class ModelStatus(TextChoices):
 MODEL_MOVES: dict[str, frozenset[str]] = {
     ModelStatus.CANDIDATE: frozenset({ModelStatus.ACTIVE, ModelStatus.REJECTED}),
     ModelStatus.ACTIVE: frozenset({ModelStatus.RETIRED}),
+    ModelStatus.RETIRED: frozenset({ModelStatus.ACTIVE}),  # going back to an older one
 }
+
+#: How long the weekly training leaves a choice of people alone.
+CHOSEN_DAYS = 28
+
+
+def model_may_become(current: str, target: str) -> bool:
+    return target in MODEL_MOVES.get(current, frozenset())

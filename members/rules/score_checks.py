@@ -44,6 +44,63 @@ def figures_of(probability: Numbers, silence: Numbers, fell_silent: Numbers) -> 
     return figures
 
 
+def warning_figures(flagged: Numbers, ends: Numbers) -> Figures:
+    """How early and how rightly a series of runs warned.
+
+    ``flagged``: (member, day of the run) of every warning. ``ends``: (member, last active day, how
+    many silent days followed) of every silence of at least the horizon. A silence is caught when
+    a run between 27 days before and 14 days after the last active day named the member, so at
+    least 14 days before it was declared; ``notice_days`` is the median from the first such run to
+    that declaration, ``on_or_before`` the share named on the last active day or earlier, and
+    ``precision`` the share of warnings followed by a declared silence 14 to 56 days later.
+    """
+    days_of = _days_by_member(flagged)
+    declared_of = _days_by_member(ends[:, :2] + np.array([0, HORIZON_DAYS]))
+    notices, long_ones, early = [], [], 0
+    for member, last_day, silent_days in ends.tolist():
+        first = _first_within(days_of.get(member), last_day + WATCHED_FROM, last_day + WATCHED_TO)
+        notices.append(None if first is None else last_day + HORIZON_DAYS - first)
+        early += first is not None and first <= last_day
+        if silent_days > LONG_SILENCE:
+            long_ones.append(first is not None)
+    right = [
+        _first_within(declared_of.get(member), day + CONFIRMED_FROM, day + CONFIRMED_TO) is not None
+        for member, day in flagged.tolist()
+    ]
+    caught = [notice for notice in notices if notice is not None]
+    return {
+        "silences": len(notices),
+        "caught": _rounded(len(caught) / len(notices)) if notices else None,
+        "long_silences": len(long_ones),
+        "long_caught": _rounded(sum(long_ones) / len(long_ones)) if long_ones else None,
+        "notice_days": float(np.median(caught)) if caught else None,
+        "on_or_before": _rounded(early / len(notices)) if notices else None,
+        "warnings": len(right),
+        "precision": _rounded(sum(right) / len(right)) if right else None,
+    }
+
+
+def _days_by_member(rows: Numbers) -> dict[int, Numbers]:
+    """The sorted days of each member, of rows (member, day)."""
+    ordered = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    members, starts = np.unique(ordered[:, 0], return_index=True)
+    days = np.split(ordered[:, 1], starts[1:])
+    return dict(zip(members.tolist(), days, strict=True))
+
+
+def _first_within(days: Numbers | None, since: int, until: int) -> int | None:
+    if days is None:
+        return None
+    place = int(np.searchsorted(days, since))
+    return int(days[place]) if place < len(days) and days[place] <= until else None
+
+
+def most_at_risk(probability: Numbers, share: float) -> Numbers:
+    """The places of the share of all with the highest probability."""
+    n = int(np.ceil(share * len(probability)))
+    return np.argsort(-np.asarray(probability), kind="stable")[:n]
+
+
 def auc(rank: Numbers, truth: Numbers) -> float | None:
     """The chance that one who fell silent was ranked above one who did not; ties count half."""
     positives = int(truth.sum())
@@ -115,8 +172,7 @@ def _expected_hits(rank: Numbers, truth: Numbers, n: int) -> float:
 
 
 def _notice(p: Numbers, days: Numbers, truth: Numbers) -> dict[str, Any]:
-    n = int(np.ceil(BUDGETS["at_20"] * len(p)))
-    named = np.argsort(-p, kind="stable")[:n]
+    named = most_at_risk(p, BUDGETS["at_20"])
     notice = (HORIZON_DAYS - days)[named][truth[named]]
     return {"median": float(np.median(notice)) if len(notice) else None, "n": len(notice)}
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from members.rules.churn import HORIZON_DAYS, MINIMUM_DAYS, RECENT_DAYS, WEEKS
 from members.rules.churn_scoring import HISTORY, Numbers
 from members.selectors.profiling import may_be_profiled
+from members.services.array_rows import read_rows
 from scrm.accounts.models import Enterprise
 from scrm.shared.sql import Sql, named_sql, sql
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 EVERYBODY = 1000  # of a thousand
-BINARY_HEADER = 19  # bytes before the first row of a binary COPY
 
 HISTORIES = """
 WITH eligible AS MATERIALIZED (
@@ -86,7 +86,7 @@ def histories_of(
     query = _histories(
         enterprise, communities, cutoff=cutoff, after=after, upto=upto, seen_from=LONG_AGO
     )
-    return _read(cursor, query, HISTORY)
+    return read_rows(cursor, query, HISTORY)
 
 
 def labelled_histories(
@@ -116,7 +116,7 @@ def labelled_histories(
             permille=permille,
         ),
     )
-    return _read(cursor, query, LABELLED_HISTORY)
+    return read_rows(cursor, query, LABELLED_HISTORY)
 
 
 def _histories(
@@ -148,27 +148,3 @@ def _histories(
 
 def _midnight(day: date, enterprise: Enterprise) -> datetime:
     return datetime.combine(day, time_of_day.min, tzinfo=enterprise.zone)
-
-
-def _read(cursor: CursorWrapper, query: Sql, dtype: np.dtype[Any]) -> Numbers:
-    """The rows of a query as a structured array, by way of a binary COPY.
-
-    No column is NULL and all have a fixed size, so every row has the same layout: how many
-    columns, and before each value its length, all big-endian.
-    """
-    raw: Any = cursor.cursor  # psycopg's own cursor; Django's wrapper has no copy()
-    data = bytearray()
-    with raw.copy(f"COPY ({query.text}) TO STDOUT (FORMAT BINARY)", query.params) as copy:
-        for block in copy:
-            data += block
-    layout: list[tuple[str, str]] = [("columns", ">i2")]
-    for name, *_format in dtype.descr:
-        size = dtype[name].itemsize
-        layout += [(f"size of {name}", ">i4"), (name, f">i{size}")]
-    wire = np.dtype(layout)
-    count = (len(data) - BINARY_HEADER) // wire.itemsize  # two bytes end it
-    rows = np.frombuffer(data, wire, count=count, offset=BINARY_HEADER)
-    read = np.empty(count, dtype)
-    for name in dtype.names or ():
-        read[name] = rows[name]
-    return read

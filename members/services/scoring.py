@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 
 from communities.models import Community
-from members.models import ActivityCoverage, ChurnScore, DailyRun
+from members.models import ChurnScore, DailyRun
 from members.rules.churn import RECENT_DAYS
 from members.rules.daily_runs import DailyRunKind
+from members.selectors.measuring import is_measured, measured_spans
 from members.selectors.profiling import may_be_profiled
 from members.services.churn_models import ServingModel, serving_model
 from members.services.daily_runs import (
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
 
 SLICE = 50_000  # members in one step: memory does not depend on the size of a community
 SCORED_FROM = time_of_day(3)  # local time; by then yesterday has been reported
-# Silence can be told from not listening when a source has listened for this long, until now.
+# Silence can be told from not listening when somebody has listened for this long, until now.
 MEASURED_BEFORE = timedelta(days=14)
-MEASURED_GRACE = timedelta(days=3)
 
 STAGE_COLUMNS = (
     "member_id bigint, probability float8, band text, reasons jsonb, last_active_on date"
@@ -120,7 +120,7 @@ def score_community(community_id: int, *, on: date) -> ScoringResult:
     day again changes only what has become known since.
     """
     community = Community.objects.select_related("enterprise").get(pk=community_id)
-    if not is_measured(community, on=on):
+    if not is_measured_on(community, on=on):
         return ScoringResult(community_id, is_measured=False, scored=0)
     scored = unconsented = after = 0
     model = serving_model(community)
@@ -144,10 +144,8 @@ def score_enterprise(enterprise: Enterprise, *, on: date) -> list[ScoringResult]
     return [score_community(community_id, on=on) for community_id in ids]
 
 
-def is_measured(community: Community, *, on: date) -> bool:
-    start = datetime.combine(on, time_of_day.min, tzinfo=community.enterprise.zone)
-    sources = ActivityCoverage.objects.filter(community=community)
-    return sources.measuring(start - MEASURED_BEFORE, start - MEASURED_GRACE).exists()
+def is_measured_on(community: Community, *, on: date) -> bool:
+    return is_measured(measured_spans(community), on - MEASURED_BEFORE, on)
 
 
 @transaction.atomic
@@ -241,7 +239,7 @@ def _next_community(run: DailyRun) -> Community | None:
 @transaction.atomic
 def _step(run: DailyRun, community: Community) -> bool:
     """One slice, kept together with the place it leads to."""
-    if not run.last_member_id and not is_measured(community, on=run.day):
+    if not run.last_member_id and not is_measured_on(community, on=run.day):
         return keep_run(run, last_community_id=community.pk)
     model = serving_model(community)
     step = score_slice(community, on=run.day, after=run.last_member_id, model=model)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from scrm.shared.figures import NO_NOTE, SMALL_NUMBER, Better, Figure, Note
+from scrm.shared.figures import (
+    NO_NOTE,
+    SMALL_NUMBER,
+    Better,
+    Figure,
+    FigureDefinition,
+    Note,
+)
 
 UNMEASURED = Note(gettext_noop("这段时间没有数据覆盖：接入活跃数据后才能计算。"))
 NOBODY = Note(gettext_noop("当时没有成员。"))
@@ -19,6 +27,7 @@ NO_SCORES = Note(gettext_noop("还没有流失评分：检查数据覆盖和成�
 ONLY_LATEST = Note(gettext_noop("只保留最近一次的结果，过去的日子看不到。"))
 NO_VALUES = Note(gettext_noop("还没有计算成员价值：每晚计算，需要成员的画像授权。"))
 NO_HISTORY = Note(gettext_noop("自己的历史不足 8 周，还不能比较。"))
+NOT_REPORTED = Note(gettext_noop("还没有数据来源上报这一项。"))
 NOTHING_MEASURED = Note(gettext_noop("各项都没有数据，或历史不足 8 周。"))
 
 
@@ -82,6 +91,40 @@ def health_score(percentiles: Mapping[str, float | None]) -> float | None:
         return None
     total = sum(weight for weight, _ in known)
     return 100 * sum(weight * percentile for weight, percentile in known) / total
+
+
+# --- Figures that are kept with a day -----------------------------------------------------------
+
+type Kept = Mapping[str, Mapping[str, Any]]
+
+
+def as_kept(figures: Mapping[str, Figure], definitions: Iterable[FigureDefinition]) -> Kept:
+    """Figures as JSON, each with the version of its definition."""
+    return {
+        definition.name: {
+            "version": definition.version,
+            "value": figure.value,
+            "n": figure.n,
+            "note": figure.note.text,
+            "numbers": dict(figure.note.numbers),
+        }
+        for definition in definitions
+        if (figure := figures.get(definition.name)) is not None
+    }
+
+
+def kept_figure(kept: Kept, definition: FigureDefinition) -> Figure | None:
+    """A figure read back; None where it was not kept or has been defined anew since."""
+    found = kept.get(definition.name)
+    if found is None or found["version"] != definition.version:
+        return None
+    note = Note(found["note"], found["numbers"])
+    return Figure(definition.name, found["value"], definition.unit, note, found["n"])
+
+
+def kept_value(kept: Kept, definition: FigureDefinition) -> float | None:
+    figure = kept_figure(kept, definition)
+    return figure.value if figure else None
 
 
 def noted(figure: Figure, *notes: Note) -> Figure:

@@ -7,3 +7,6 @@ staff_deactivated = Signal()
 
 # staff_id: int, actor_id: int | None; they are back, still without a login
 staff_reactivated = Signal()
+
+# task_id: int, kind: str; somebody said that it is done, or that it will not be
+task_closed = Signal()

@@ -25,6 +25,7 @@ from scrm.accounts.errors import (
 from scrm.accounts.models import OperatorTask, Staff, User
 from scrm.accounts.rules.operator_tasks import TaskKind, TaskStatus
 from scrm.accounts.services.audit import enterprise_of, record_audit
+from scrm.accounts.signals import task_closed
 
 
 @transaction.atomic
@@ -69,6 +70,7 @@ class Asked:
     title: str
     details: dict[str, object]
     assignee: Staff | None = None
+    due_at: datetime | None = None
 
 
 @transaction.atomic
@@ -84,6 +86,7 @@ def open_tasks(kind: TaskKind, asked: Sequence[Asked]) -> list[OperatorTask]:
             title=one.title[:200],
             details=one.details,
             assignee=one.assignee if one.assignee is not None and one.assignee.is_active else None,
+            due_at=one.due_at,
         )
         for one in asked
     )
@@ -176,4 +179,5 @@ def _close(task_id: int, status: TaskStatus, *, note: str, actor: User, verb: st
     record_audit(
         actor, verb=verb, subject=task, before={"status": TaskStatus.OPEN}, after={"note": note}
     )
+    task_closed.send(sender=OperatorTask, task_id=task.pk, kind=task.kind)
     return task

@@ -337,3 +337,9 @@ class CriterionTooCostly(DomainError):
     """Counting took longer than somebody at a screen should wait."""
 
     code = "criterion_too_costly"
+
+
+class CannotMoveModel(DomainError):
+    """The model is in a state from which this does not lead anywhere."""
+
+    code = "cannot_move_model"

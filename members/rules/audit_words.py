@@ -16,6 +16,8 @@ AUDIT_WORDS = {
     "withdraw_application": _("撤回入群申请"),
     "observe_join": _("记录平台入群"),
     "erase_member": _("抹除个人信息"),
+    "activate_model": _("启用预测模型"),
+    "retire_model": _("停用预测模型"),
     "block_member": _("加入黑名单"),
     "unblock_member": _("移出黑名单"),
     "submit_evidence": _("上传凭证照片"),

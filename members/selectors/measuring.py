@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from communities.models import Community
 from members.models import ActivityCoverage
 
-GRACE = timedelta(
+GRACE = timedelta(days=3)  # a source is heard of when something happens, not every day
     days=3
 )  # a source is heard of when something happens, and on some days nothing does
 

@@ -80,11 +80,18 @@ def histories_of(
     cutoff: date,
     after: int = 0,
     upto: int = NO_MORE_MEMBERS,
+    permille: int = EVERYBODY,
 ) -> Numbers:
     """Of everybody who belongs today, may be profiled, and has shown a rhythm before the cut-off,
-    among the members ``after`` to ``upto``."""
+    among the members ``after`` to ``upto``. ``permille``: see ``labelled_histories``."""
     query = _histories(
-        enterprise, communities, cutoff=cutoff, after=after, upto=upto, seen_from=LONG_AGO
+        enterprise,
+        communities,
+        cutoff=cutoff,
+        after=after,
+        upto=upto,
+        seen_from=LONG_AGO,
+        permille=permille,
     )
     return read_rows(cursor, query, HISTORY)
 

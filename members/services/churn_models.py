@@ -9,6 +9,7 @@ from communities.models import Community
 from members.models import PredictionModel
 from members.rules.churn import SHIPPED_MODEL, ChurnModel, churn_model
 from members.rules.predictions import ModelKind
+from scrm.accounts.models import Enterprise
 
 if TYPE_CHECKING:
     from members.rules.btyd import BtydParams
@@ -30,21 +31,21 @@ SHIPPED = ServingModel(SHIPPED_MODEL.version, SHIPPED_MODEL)
 def serving_model(community: Community) -> ServingModel:
     """The community's own coefficients; without any the enterprise's; without any BG/NBD over its
     active weeks; and if that fits neither, what we ship."""
-    active = PredictionModel.objects.active().filter(enterprise=community.enterprise_id)
-    own = {model.kind: model for model in active.filter(community=community)}
-    logistic = (
-        own.get(ModelKind.CHURN_LOGISTIC)
-        or active.filter(community=None, kind=ModelKind.CHURN_LOGISTIC).first()
-    )
-    if logistic is not None:
+    active = PredictionModel.objects.active().filter(community=community)
+    own = {model.kind: model for model in active.order_by("pk")}
+    if logistic := own.get(ModelKind.CHURN_LOGISTIC):
         return as_logistic(logistic)
-    if weekly := own.get(ModelKind.CHURN_BTYD):
+    pooled = serving_of_enterprise(community.enterprise)
+    if pooled == SHIPPED and (weekly := own.get(ModelKind.CHURN_BTYD)):
         return as_weekly(weekly)
-    return SHIPPED
+    return pooled
 
 
-def as_serving(model: PredictionModel) -> ServingModel:
-    return as_logistic(model) if model.kind == ModelKind.CHURN_LOGISTIC else as_weekly(model)
+def serving_of_enterprise(enterprise: Enterprise) -> ServingModel:
+    """For communities without a model of their own."""
+    active = PredictionModel.objects.active().filter(enterprise=enterprise, community=None)
+    pooled = active.filter(kind=ModelKind.CHURN_LOGISTIC).first()
+    return SHIPPED if pooled is None else as_logistic(pooled)
 
 
 def as_logistic(model: PredictionModel) -> ServingModel:

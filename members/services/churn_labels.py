@@ -1,0 +1,81 @@
+"""What became of members after cut-offs in the past: the rows that a model learns from.
+
+A cut-off counts only if somebody listened for 28 days before it and through the whole horizon
+after it, and only once the horizon is over. Who left within it is not counted as silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from django.db import connection
+
+from members.models import Membership
+from members.rules.churn import HORIZON_DAYS
+from members.rules.churn_scoring import Numbers, features, number_of, silence_days
+from members.selectors.measuring import Span, is_measured
+from members.services.churn_histories import EVERYBODY, labelled_histories
+from scrm.accounts.models import Enterprise
+
+EVERY = timedelta(days=HORIZON_DAYS)  # windows do not overlap, so no day is a label twice
+MEASURED_BEFORE = timedelta(days=28)
+ONE_DAY = timedelta(days=1)
+MOST_CUTS = 39  # three years
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Members at cut-offs: their features, days of silence then, and whether they fell silent."""
+
+    values: Numbers
+    silence: Numbers
+    fell_silent: Numbers
+
+    def __len__(self) -> int:
+        return len(self.fell_silent)
+
+    @property
+    def churners(self) -> int:
+        return int(self.fell_silent.sum())
+
+
+def closed_cuts(spans: list[Span], *, until: date, most: int = MOST_CUTS) -> list[date]:
+    """Every 28 days back from the last cut-off whose horizon is over before ``until``, the newest
+    first, as far as they were measured."""
+    if not spans:
+        return []
+    first, last = spans[0][0], spans[-1][1]
+    cut, cuts = min(until, last + ONE_DAY) - EVERY, []
+    while cut - MEASURED_BEFORE >= first and len(cuts) < most:
+        if is_measured(spans, cut - MEASURED_BEFORE, cut + EVERY):
+            cuts.append(cut)
+        cut -= EVERY
+    return cuts
+
+
+def labelled_at(
+    enterprise: Enterprise,
+    cuts: Iterable[tuple[date, Sequence[int]]],
+    *,
+    permille: int = EVERYBODY,
+) -> Labelled:
+    """The rows of cut-offs, each with the communities that were measured then."""
+    values, silence, fell_silent = [np.empty((0, 10))], [np.empty(0, int)], [np.empty(0, bool)]
+    with connection.cursor() as cursor:
+        for cut, communities in cuts:
+            rows = labelled_histories(
+                cursor, enterprise, communities, cutoff=cut, permille=permille
+            )
+            values.append(features(rows, number_of(cut)))
+            silence.append(silence_days(rows, number_of(cut)))
+            fell_silent.append(rows["came_back"] == 0)
+    return Labelled(np.vstack(values), np.concatenate(silence), np.concatenate(fell_silent))
+
+
+def share_of(communities: Sequence[int], most: int) -> int:
+    """How many of a thousand members to take so that about ``most`` of them are looked at."""
+    count = Membership.objects.filter(community__in=communities).count()
+    return EVERYBODY if count <= most else max(1, EVERYBODY * most // count)

@@ -14,6 +14,12 @@ from members.services.partitions import ensure_partitions_ahead
 from members.services.proposing_merges import propose_merges
 from members.services.requalifying import requalify_members
 from members.services.scoring import continue_scoring, enterprises_to_score
+from members.services.snapshot_runs import (
+    continue_snapshots,
+    enterprises_to_snapshot,
+    enterprises_with_communities,
+    snapshot_today,
+)
 from members.services.starting_splits import list_invitations
 from members.services.tier_dues import drain_tier_dues
 from members.services.tiering_runs import continue_tiering, schemes_to_tier
@@ -22,6 +28,7 @@ from members.services.verifying_phones import forget_phones
 from members.services.watching_capacity import watch_capacity
 
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
+SNAPSHOT_BUDGET = 30.0
 RULE_BUDGET = 30.0
 TIERING_BUDGET = 30.0
 DUES_BUDGET = 2.0  # a sweep is short
@@ -83,6 +90,32 @@ def sweep_scoring() -> None:
 def score_churn(enterprise_id: int, day: str) -> None:
     if not continue_scoring(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         score_churn.delay(enterprise_id, day)
+
+
+@shared_task(name="members.sweep_snapshots")
+def sweep_snapshots() -> None:
+    for enterprise_id, day in enterprises_to_snapshot(timezone.now()):
+        snapshot_communities.delay(enterprise_id, day.isoformat())
+
+
+@shared_task(name="members.snapshot_communities")
+def snapshot_communities(enterprise_id: int, day: str) -> None:
+    until = date.fromisoformat(day)
+    if not continue_snapshots(enterprise_id, day=until, budget=SNAPSHOT_BUDGET):
+        snapshot_communities.delay(enterprise_id, day)
+
+
+@shared_task(name="members.sweep_today")
+def sweep_today() -> None:
+    for enterprise_id in enterprises_with_communities():
+        snapshot_communities_today.delay(enterprise_id)
+
+
+@shared_task(name="members.snapshot_communities_today")
+def snapshot_communities_today(enterprise_id: int, after: int = 0) -> None:
+    further = snapshot_today(enterprise_id, now=timezone.now(), after=after, budget=SNAPSHOT_BUDGET)
+    if further is not None:
+        snapshot_communities_today.delay(enterprise_id, further)
 
 
 @shared_task(name="members.list_split_invitations")

@@ -31,6 +31,8 @@ SCHEDULE: dict[str, Entry] = {
     "quits": every(60, "campaigns.sweep_quits"),
     # Reports are brought up to date every hour until their windows have closed.
     "reports of runs": every(300, "campaigns.report_runs"),
+    # How late a run whose wake-up was lost is forecast, and a forecast held against its report.
+    "forecasts": every(300, "campaigns.sweep_forecasts"),
     # How late a verdict is; before the end each experiment is looked at once an hour.
     "experiments": every(60, "campaigns.evaluate_experiments"),
     # How much later than a colleague's tap, or somebody's stop, we look or act at the platform.
@@ -64,6 +66,10 @@ SCHEDULE: dict[str, Entry] = {
     "small communities": at(crontab(hour=1, minute=40), "members.sweep_small_communities"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
+    # Days of communities are made anew each local night from twenty past two; this says how late.
+    "snapshots": every(600, "members.sweep_snapshots"),
+    # Today's figures are an hour old at most; the day after they are made once more.
+    "snapshots of today": at(crontab(minute=25), "members.sweep_today"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.
     "orphan photos": at(crontab(hour=2, minute=40), "members.sweep_orphan_photos"),
     # Phone numbers of visitors are kept no longer than their browsers are known by them.

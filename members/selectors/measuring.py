@@ -11,8 +11,6 @@ from communities.models import Community
 from members.models import ActivityCoverage
 
 GRACE = timedelta(days=3)  # a source is heard of when something happens, not every day
-    days=3
-)  # a source is heard of when something happens, and on some days nothing does
 
 type Span = tuple[date, date]
 

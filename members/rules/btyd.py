@@ -30,7 +30,7 @@ type Numbers = np.ndarray[Any, np.dtype[np.float64]]
 LONGEST = 10.0  # T is rescaled to it while fitting
 BOX = 14.0  # of the logarithms of the parameters while fitting
 SMALLEST_R = 0.01
-LARGEST_A_AND_B = 1e4
+LARGEST = 1e4  # of r, and of a + b
 SINGULAR = 1e-6  # how near a and a + b + x may come to where the formulas divide by zero
 
 
@@ -49,7 +49,7 @@ class BtydParams:
 @dataclass(frozen=True, slots=True)
 class BtydFit:
     """``at_bound``: the likelihood pushes a parameter out of the range in which it means
-    anything (r below 0.01, a + b above 10,000, or nearly nobody leaves): do not use the fit."""
+    anything (r below 0.01 or above 10,000, a + b above 10,000): do not use the fit."""
 
     params: BtydParams
     log_likelihood: float
@@ -160,7 +160,7 @@ def _fit(x: Any, tx: Any, T: Any, weights: Any, *, modified: bool) -> BtydFit:  
         params,
         float((w * log_likelihood(params, x, tx, T)).sum()),
         bool(best.success and np.isfinite(best.fun)),
-        at_box or r < SMALLEST_R or a + b > LARGEST_A_AND_B,
+        at_box or not SMALLEST_R <= r <= LARGEST or a + b > LARGEST,
     )
 
 

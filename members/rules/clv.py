@@ -42,6 +42,10 @@ def params_of(stored: dict[str, Any]) -> ClvParams:
     return ClvParams(BtydParams(**stored["btyd"]), GammaGammaParams(**stored["gamma_gamma"]))
 
 
+#: Every purchase comes to exactly 1: p v / (q - 1).
+UNIT_AMOUNT = GammaGammaParams(1.0, 2.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """Of each customer: the probability of not having left, the days of purchase within twelve
@@ -50,6 +54,27 @@ class Expectation:
     alive: Numbers
     purchases: Numbers
     amount: Numbers
+
+
+def expectation_of_days(
+    params: ClvParams, x: Any, last: Any, age: Any, repeat_amount: Any
+) -> Expectation:
+    """The same from whole days since the first purchase, and what the repeat purchases came to
+    together. Customers with the same days are computed once."""
+    x, last, age = (np.asarray(value, dtype=np.int64) for value in (x, last, age))
+    money = np.asarray(repeat_amount, dtype=float)
+    keys, places = np.unique((x << 40) | (last << 20) | age, return_inverse=True)
+    mask = (1 << 20) - 1
+    of_kind = expectation(
+        ClvParams(params.btyd, UNIT_AMOUNT),
+        keys >> 40,
+        ((keys >> 20) & mask) / 7,
+        (keys & mask) / 7,
+        0.0,
+    )
+    mean = np.divide(money, x, out=np.zeros_like(money), where=x > 0)
+    amount = of_kind.amount[places] * expected_amount(params.amounts, x, mean)
+    return Expectation(of_kind.alive[places], of_kind.purchases[places], amount)
 
 
 def expectation(params: ClvParams, x: Any, tx: Any, T: Any, z: Any) -> Expectation:  # noqa: N803

@@ -41,7 +41,9 @@ def note_in_words(note: Mapping[str, object]) -> str:
             "次数用公开的默认参数，金额用本企业的平均值。"
         ),
         "not_converged": _("拟合没有收敛，没有采用。"),
-        "at_bound": _("拟合到了参数边界（r < 0.01 或 a + b > 10000），没有采用。"),
+        "at_bound": _(
+            "拟合到了参数边界（r 不在 0.01 到 10000 之间，或 a + b > 10000），没有采用。"
+        ),
         "amounts_at_bound": _("金额模型不可用，每次购买按本企业的平均值收缩估计。"),
         "kept_former": _("继续使用之前的模型 %(version)s。"),
         "correlated": _(

@@ -8,6 +8,7 @@ most people tie at one purchase and quintiles of that would be drawn by lot.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -37,11 +38,13 @@ class RfmBasis(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class RfmCuts:
-    """The least value of each score from 2 to 5; None where no value has so high a score."""
+    """The least values of the scores: of recency and amount from 2 on, as far as anybody got; of
+    frequency from 1 on. A score that nobody has begins where the next one does."""
 
-    recency: tuple[date | None, ...]
+    basis: RfmBasis
+    recency: tuple[date, ...]
     frequency: tuple[int, ...]
-    monetary: tuple[int | None, ...]
+    monetary: tuple[int, ...]
 
 
 def basis_of(buyer_count: int, active_count: int) -> RfmBasis:
@@ -51,13 +54,19 @@ def basis_of(buyer_count: int, active_count: int) -> RfmBasis:
     return RfmBasis.PURCHASES
 
 
-def score_by_cuts[V: (date, int)](value: V, cuts: tuple[V | None, ...]) -> int:
-    """The score of a value, given the least value of each score from 2 on."""
-    return 1 + sum(1 for cut in cuts if cut is not None and value >= cut)
+def cuts_from[V: (date, int)](least: Mapping[int, V]) -> tuple[V, ...]:
+    """The cuts from 2 on, given the least value of each score that somebody has."""
+    cuts: list[V] = []
+    for score in range(SCORES, 1, -1):
+        if score in least:
+            cuts.append(least[score])
+        elif cuts:
+            cuts.append(cuts[-1])
+    return tuple(reversed(cuts))
 
 
-def frequency_score(days: int, cuts: tuple[int, ...]) -> int:
-    return sum(1 for cut in cuts if days >= cut)
+def score_by_cuts[V: (date, int)](value: V, cuts: tuple[V, ...]) -> int:
+    return 1 + sum(1 for cut in cuts if value >= cut)
 
 
 def segment_of(recency: int, frequency: int) -> RfmSegment | None:

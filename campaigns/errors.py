@@ -413,3 +413,72 @@ class BadSopChats(InvalidInput):
 class BadSopItems(InvalidInput):
     code = "bad_sop_items"
     field = "items"
+
+
+class AlertIsHeldOut(DomainError):
+    """Nobody is to act on it, so that it is known what acting does."""
+
+    code = "alert_held_out"
+
+
+class AlertIsClosed(DomainError):
+    code = "alert_closed"
+
+
+class WinbackIsPlanned(DomainError):
+    """The same is planned for this alert already."""
+
+    code = "winback_planned"
+
+
+class NothingToWinBack(DomainError):
+    """None of the alerts could be acted on; ``details`` says why for each."""
+
+    code = "nothing_to_win_back"
+
+
+class CannotMoveWinback(DomainError):
+    """It is done, or follows the broadcast that carries it."""
+
+    code = "cannot_move_winback"
+
+
+class TooManyAlerts(InvalidInput):
+    code = "too_many_alerts"
+    field = "alerts"
+
+
+class BenefitMissing(InvalidInput):
+    code = "benefit_missing"
+    field = "benefit"
+
+
+class BadCost(InvalidInput):
+    code = "bad_cost"
+    field = "cost_amount"
+
+
+class BadThreshold(InvalidInput):
+    code = "bad_winback_policy"
+    field = "threshold_percent"
+
+
+class BadTopPercent(InvalidInput):
+    code = "bad_winback_policy"
+    field = "top_percent"
+
+
+class BadHoldoutPercent(InvalidInput):
+    code = "bad_winback_policy"
+    field = "holdout_percent"
+
+
+class BadCooldown(InvalidInput):
+    code = "bad_winback_policy"
+    field = "cooldown_days"
+
+
+class WinbackPolicyExists(DomainError):
+    """There is one for this scope; change that."""
+
+    code = "winback_policy_exists"

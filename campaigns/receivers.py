@@ -20,11 +20,14 @@ from campaigns.services.passing_on_alerts import pass_on_alerts
 from campaigns.services.planning_welcomes import plan_welcome, plan_welcomes
 from campaigns.services.polled_results import hurry_account
 from campaigns.services.reporting import begin_report
+from campaigns.services.settling_alerts import stop_watching_member
 from campaigns.services.split_invitations import draft_split_broadcast
 from campaigns.services.watching import begin_watching, end_alarm
+from campaigns.services.winback_ends import follow_broadcast, follow_task
 from campaigns.signals import (
     audience_frozen,
     broadcast_cancelled,
+    broadcast_finished,
     broadcast_halted,
     broadcast_resumed,
     broadcast_started,
@@ -35,8 +38,10 @@ from campaigns.signals import (
     segment_draw_asked,
     welcome_planned,
 )
+from members.rules.standing import ConsentPurpose
 from members.signals import (
     churn_scored,
+    consent_recorded,
     contact_added,
     member_erased,
     member_joined,
@@ -45,7 +50,8 @@ from members.signals import (
     tiers_changed,
 )
 from scrm.accounts.models import User
-from scrm.accounts.signals import staff_deactivated
+from scrm.accounts.rules.operator_tasks import TaskKind
+from scrm.accounts.signals import staff_deactivated, task_closed
 from scrm.shared.waking import wake
 from scrm.wecom.signals import clock_heard
 
@@ -84,6 +90,16 @@ def hurry_welcomes(**_: object) -> None:
 @receiver(broadcast_started)
 def begin_the_experiment(*, run_id: int, **_: object) -> None:
     note_start(run_id)
+
+
+@receiver(broadcast_started)
+def forecast_the_run(*, run_id: int, **_: object) -> None:
+    transaction.on_commit(partial(tasks.freeze_forecast.delay, run_id), robust=True)
+
+
+@receiver(run_reported)
+def compare_with_the_forecast(*, run_id: int, **_: object) -> None:
+    transaction.on_commit(partial(tasks.settle_forecast.delay, run_id), robust=True)
 
 
 @receiver([broadcast_started, broadcast_cancelled, early_freezing_asked])
@@ -157,3 +173,20 @@ def hurry_the_list(*, segment_id: int, **_: object) -> None:
 @receiver(staff_deactivated)
 def pass_on_the_alerts(*, staff_id: int, **_: object) -> None:
     pass_on_alerts(staff_id)
+
+
+@receiver(consent_recorded)
+def respect_who_is_not_to_be_profiled(*, member_id: int, purpose: str, **_: object) -> None:
+    if purpose == ConsentPurpose.PROFILING:
+        stop_watching_member(member_id)
+
+
+@receiver([broadcast_finished, broadcast_cancelled])
+def follow_the_messages(*, broadcast_id: int, **_: object) -> None:
+    follow_broadcast(broadcast_id)
+
+
+@receiver(task_closed)
+def follow_the_task(*, task_id: int, kind: str, **_: object) -> None:
+    if kind == TaskKind.WINBACK:
+        follow_task(task_id)

@@ -14,10 +14,13 @@ from campaigns.services import (
     churn_alerts,
     contact_welcoming,
     evaluating,
+    forecasting,
     polling,
     reporting,
+    settling_alerts,
     sop_running,
     watching,
+    winback_ends,
 )
 from campaigns.services.draining import drain_slice
 from campaigns.services.scheduling import start_due_broadcasts
@@ -75,7 +78,8 @@ def open_churn_alerts(community_id: int, on: str) -> None:
 
 @shared_task(name="campaigns.tend_churn_alerts")
 def tend_churn_alerts() -> None:
-    churn_alerts.tend_churn_alerts(timezone.now())
+    settling_alerts.tend_churn_alerts(timezone.now())
+    winback_ends.follow_broadcasts()
 
 
 def wake_every_drain() -> None:
@@ -126,3 +130,19 @@ def evaluate_experiments() -> None:
 @shared_task(name="campaigns.advance_sop")
 def advance_sop() -> None:
     sop_running.advance_sop()
+
+
+@shared_task(name="campaigns.freeze_forecast")
+def freeze_forecast(run_id: int) -> None:
+    forecasting.freeze_forecast(run_id)
+
+
+@shared_task(name="campaigns.settle_forecast")
+def settle_forecast(run_id: int) -> None:
+    forecasting.settle_forecast(run_id)
+
+
+@shared_task(name="campaigns.sweep_forecasts")
+def sweep_forecasts() -> None:
+    forecasting.freeze_due_forecasts()
+    forecasting.settle_due_forecasts()

@@ -1,79 +1,94 @@
-"""Alerts about members who are about to fall silent: raised, worked on, settled."""
+"""Alerts about members who are about to fall silent: raised, and worked on by people."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple
 
-from django.db import DatabaseError, connection, transaction
-from django.db.models import Exists, F, Max, OuterRef, Subquery
-from django.db.models.functions import Now, TruncDate
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns.errors import CannotMoveAlert, ReasonMissing
-from campaigns.models import ChurnAlert
-from campaigns.rules.alerts import (
-    COOLDOWN_DAYS,
-    PROBABILITY_THRESHOLD,
-    RECENT_DAYS,
-    VALUE_DAYS,
-    outcome_of,
-)
-from campaigns.rules.status import AlertStatus, alert_may_become
+from campaigns.errors import AlertIsHeldOut, CannotMoveAlert, ReasonMissing
+from campaigns.models import ChurnAlert, WinbackPolicy
+from campaigns.rules.alerts import RECENT_DAYS, VALUE_DAYS
+from campaigns.rules.status import AlertCause, AlertStatus, ValueBasis, alert_may_become
+from campaigns.selectors.winback import policy_of
+from campaigns.services.winback_ends import call_off_winbacks
 from communities.models import Community
 from members.metrics import CURRENCY
-from members.models import ActivityCoverage, ChurnScore, MemberDay, Membership
-from scrm.accounts.models import User
+from members.selectors.profiling import may_be_profiled
+from scrm.accounts.models import Enterprise, User
 from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.shared.sql import Sql, named_sql
 
 logger = logging.getLogger(__name__)
 
-SLICE = 5000  # alerts settled in one transaction
-ONE_DAY = timedelta(days=1)
-
 # One statement, so that a community of any size is one pass and no member passes through Python.
-# The unique index "one_open_alert" is the gate; the NOT EXISTS is the cooldown.
+# The unique index "one_open_alert" is the gate; the NOT EXISTS is the cooldown. Ranked are keys and
+# numbers only; what is known of the few that are chosen is read afterwards. Who is held out is drawn
+# as ``campaigns.rules.alerts.is_held_out`` does.
 OPEN_ALERTS = """
+WITH seen AS (
+    SELECT score.id, score.member_id, score.probability,
+           coalesce(value.clv_amount, value.spent_year_amount, year.amount, 0)::bigint AS amount,
+           value.clv_amount IS NOT NULL AS is_predicted
+    FROM members_churnscore score
+    LEFT JOIN members_membervalue value ON value.member_id = score.member_id
+    LEFT JOIN LATERAL (
+        SELECT sum(bought.net_amount) AS amount FROM members_purchaseday bought
+        WHERE value.member_id IS NULL AND bought.member_id = score.member_id
+          AND bought.currency = {currency} AND bought.day > {valued_after}
+    ) year ON TRUE
+    WHERE score.community_id = {community} AND score.scored_on = {on}
+      AND score.last_active_on > {seen_after}
+      AND EXISTS (
+          SELECT FROM members_membership membership
+          WHERE membership.community_id = score.community_id
+            AND membership.member_id = score.member_id AND membership.left_at IS NULL
+      )
+), ranked AS (
+    SELECT seen.*, rank() OVER (ORDER BY probability * amount DESC) AS place,
+           count(*) OVER () AS whole
+    FROM seen
+), chosen AS MATERIALIZED (
+    SELECT id, member_id, amount, is_predicted,
+           CASE WHEN probability >= {threshold} THEN {likely} ELSE {dear} END AS cause
+    FROM ranked
+    WHERE (probability >= {threshold}
+           OR (probability * amount > 0 AND place <= floor(whole * {top_share}::float8)))
+      AND NOT EXISTS (
+          SELECT FROM campaigns_churnalert earlier
+          WHERE earlier.member_id = ranked.member_id AND earlier.community_id = {community}
+            AND (earlier.closed_at IS NULL OR earlier.closed_at >= {rested_from})
+      )
+)
 INSERT INTO campaigns_churnalert (
     enterprise_id, community_id, member_id, assignee_id, status, probability, value_amount,
-    reasons, last_active_on, model_version, opened_on, note
+    value_basis, cause, is_held_out, reasons, last_active_on, model_version, opened_on, note
 )
 SELECT
     score.enterprise_id, score.community_id, score.member_id,
-    COALESCE(adviser.id, owner.id),
-    %(open)s, score.probability, COALESCE(worth.amount, 0),
+    coalesce(adviser.id, owner.id, chat_owner.id),
+    {open}, score.probability, chosen.amount,
+    CASE WHEN chosen.is_predicted THEN {clv} ELSE {spent} END, chosen.cause,
+    mod(('x' || left(md5(concat_ws(':', 'winback', score.member_id, score.community_id,
+        to_char(score.scored_on, 'YYYY-MM-DD'))), 8))::bit(32)::bigint, 100) < {holdout},
     score.reasons, score.last_active_on, score.model_version, score.scored_on, ''
-FROM members_churnscore score
+FROM chosen
+JOIN members_churnscore score ON score.id = chosen.id
 JOIN communities_community community ON community.id = score.community_id
 LEFT JOIN accounts_staff adviser ON adviser.id = community.adviser_id AND adviser.is_active
 LEFT JOIN accounts_staff owner ON owner.id = community.owner_id AND owner.is_active
 LEFT JOIN LATERAL (
-    SELECT SUM(purchase.paid_amount - purchase.refunded_amount) AS amount
-    FROM members_purchase purchase
-    WHERE purchase.member_id = score.member_id
-      AND purchase.currency = %(currency)s
-      AND purchase.paid_at >= %(valued_from)s
-) worth ON true
-WHERE score.community_id = %(community)s
-  AND score.scored_on = %(on)s
-  AND score.probability >= %(threshold)s
-  AND score.last_active_on > %(seen_after)s
-  AND EXISTS (
-      SELECT FROM members_membership membership
-      WHERE membership.community_id = score.community_id
-        AND membership.member_id = score.member_id
-        AND membership.left_at IS NULL
-  )
-  AND NOT EXISTS (
-      SELECT FROM campaigns_churnalert earlier
-      WHERE earlier.member_id = score.member_id
-        AND earlier.community_id = score.community_id
-        AND earlier.closed_at >= %(rested_from)s
-  )
+    SELECT staff.id FROM members_stay stay
+    JOIN communities_groupchat chat ON chat.id = stay.chat_id
+    JOIN accounts_staff staff ON staff.id = chat.owner_id AND staff.is_active
+    WHERE adviser.id IS NULL AND owner.id IS NULL AND stay.member_id = score.member_id
+      AND stay.left_at IS NULL AND chat.community_id = score.community_id
+    ORDER BY stay.id LIMIT 1
+) chat_owner ON TRUE
+WHERE {may_be_profiled}
 ON CONFLICT DO NOTHING
 """
 
@@ -83,22 +98,14 @@ def open_churn_alerts(community_id: int, on: date) -> int:
     """Raise an alert for everybody whom the scores of that day see falling silent.
 
     Raised once: while an alert is open, and for a while after it was closed, there is no other
-    about the same member in the same community. Returns how many are new.
+    about the same member in the same community. Returns how many are new, with those that are held
+    out.
     """
     community = Community.objects.select_related("enterprise").get(pk=community_id)
-    start = datetime.combine(on, time.min, tzinfo=community.enterprise.zone)
-    values: dict[str, str | int | float | date] = {
-        "open": AlertStatus.OPEN,
-        "community": community_id,
-        "on": on,
-        "threshold": PROBABILITY_THRESHOLD,
-        "seen_after": on - timedelta(days=RECENT_DAYS),
-        "rested_from": start - timedelta(days=COOLDOWN_DAYS),
-        "valued_from": start - timedelta(days=VALUE_DAYS),
-        "currency": CURRENCY,
-    }
+    policy = policy_of(community.enterprise_id, community_id)
+    statement = opening_of(community.enterprise, policy, community_id=community_id, on=on)
     with connection.cursor() as cursor:
-        cursor.execute(OPEN_ALERTS, values)
+        cursor.execute(statement.text, statement.params)
         opened: int = cursor.rowcount
     if opened:
         logger.info(
@@ -107,126 +114,28 @@ def open_churn_alerts(community_id: int, on: date) -> int:
     return opened
 
 
-@dataclass(frozen=True)
-class Settled:
-    recovered: int = 0
-    churned: int = 0
-    expired: int = 0
-
-    def __add__(self, other: Settled) -> Settled:
-        return Settled(
-            self.recovered + other.recovered,
-            self.churned + other.churned,
-            self.expired + other.expired,
-        )
-
-
-def settle_churn_alerts(community_id: int, on: date) -> Settled:
-    """Close the alerts of a community whose end can be told on that day. Asking twice, or late,
-    gives the same ends."""
-    community = Community.objects.select_related("enterprise").get(pk=community_id)
-    measured_to = measured_through(community)
-    total, last_pk = Settled(), 0
-    while pks := next_open_alerts(community, after=last_pk):
-        total += settle_slice(pks, community=community, measured_to=measured_to, on=on)
-        last_pk = pks[-1]
-    return total
-
-
-def measured_through(community: Community) -> date | None:
-    """The last day on which somebody listened to the community."""
-    last = ActivityCoverage.objects.filter(community=community).aggregate(at=Max("covered_to"))
-    return last["at"].astimezone(community.enterprise.zone).date() if last["at"] else None
-
-
-def next_open_alerts(community: Community, *, after: int) -> list[int]:
-    alerts = ChurnAlert.objects.open().filter(community=community, pk__gt=after)
-    return list(alerts.order_by("pk").values_list("pk", flat=True)[:SLICE])
-
-
-@transaction.atomic
-def settle_slice(
-    alert_ids: list[int], *, community: Community, measured_to: date | None, on: date
-) -> Settled:
-    ended: dict[AlertStatus, list[int]] = {status: [] for status in AlertStatus}
-    for fate in fates_of(alert_ids, community=community, on=on):
-        outcome = outcome_of(
-            last_active_on=fate.last_active_on or fate.opened_on,
-            seen_again_on=fate.seen_again_on,
-            left_on=fate.left_on,
-            measured_to=measured_to,
-            on=on,
-        )
-        if outcome is not None:
-            ended[outcome].append(fate.alert_id)
-    return Settled(
-        recovered=close(ended[AlertStatus.RECOVERED], AlertStatus.RECOVERED),
-        churned=close(ended[AlertStatus.CHURNED], AlertStatus.CHURNED),
-        expired=close(ended[AlertStatus.EXPIRED], AlertStatus.EXPIRED),
+def opening_of(
+    enterprise: Enterprise, policy: WinbackPolicy, *, community_id: int, on: date
+) -> Sql:
+    start = datetime.combine(on, time.min, tzinfo=enterprise.zone)
+    return named_sql(
+        OPEN_ALERTS,
+        open=AlertStatus.OPEN.value,
+        likely=AlertCause.THRESHOLD.value,
+        dear=AlertCause.TOP_VALUE.value,
+        clv=ValueBasis.CLV.value,
+        spent=ValueBasis.SPENT.value,
+        community=community_id,
+        on=on,
+        currency=CURRENCY,
+        threshold=policy.threshold_percent / 100,
+        top_share=policy.top_percent / 100,
+        holdout=policy.holdout_percent,
+        seen_after=on - timedelta(days=RECENT_DAYS),
+        rested_from=start - timedelta(days=policy.cooldown_days),
+        valued_after=on - timedelta(days=VALUE_DAYS),
+        may_be_profiled=may_be_profiled(enterprise, "chosen.member_id"),
     )
-
-
-class Fate(NamedTuple):
-    """What became of the member of an alert: first seen again, and gone for good."""
-
-    alert_id: int
-    opened_on: date
-    last_active_on: date | None
-    seen_again_on: date | None
-    left_on: date | None
-
-
-def fates_of(alert_ids: list[int], *, community: Community, on: date) -> Iterator[Fate]:
-    days = MemberDay.objects.filter(
-        member=OuterRef("member"),
-        community=community,
-        day__gt=OuterRef("opened_on"),
-        day__lte=on,
-    )
-    belonging = Membership.objects.filter(member=OuterRef("member"), community=community)
-    rows = (
-        ChurnAlert.objects.filter(pk__in=alert_ids)
-        .annotate(
-            seen_again_on=Subquery(days.order_by("day").values("day")[:1]),
-            # who belongs today has not left: NULL comes first in descending order
-            left_on=TruncDate(
-                Subquery(belonging.order_by(F("left_at").desc()).values("left_at")[:1]),
-                tzinfo=community.enterprise.zone,
-            ),
-        )
-        .values_list("pk", "opened_on", "last_active_on", "seen_again_on", "left_on")
-    )
-    return (Fate(*row) for row in rows)
-
-
-def close(alert_ids: list[int], outcome: AlertStatus) -> int:
-    alerts = ChurnAlert.objects.open().filter(pk__in=alert_ids)
-    return alerts.update(status=outcome, closed_at=Now())
-
-
-def tend_churn_alerts(now: datetime) -> Settled:
-    """Settle what can be settled and raise what was missed, community by community.
-
-    The sweep behind the fast path: it needs nothing but the rows.
-    """
-    total = Settled()
-    watched = Community.objects.filter(
-        Exists(ChurnAlert.objects.open().filter(community=OuterRef("pk")))
-        | Exists(ChurnScore.objects.filter(community=OuterRef("pk"), scored_on__gte=yesterday(now)))
-    )
-    for community in watched.select_related("enterprise").order_by("pk"):
-        today = now.astimezone(community.enterprise.zone).date()
-        try:
-            total += settle_churn_alerts(community.pk, today)
-            for day in (today - ONE_DAY, today):
-                open_churn_alerts(community.pk, day)
-        except DatabaseError:  # one community must not keep the others from being tended
-            logger.exception("Churn alerts not tended.", extra={"community_id": community.pk})
-    return total
-
-
-def yesterday(now: datetime) -> date:
-    return (now - 2 * ONE_DAY).date()  # wherever the enterprise is
 
 
 @transaction.atomic
@@ -253,7 +162,8 @@ def start_intervening(alert_id: int, *, actor: User) -> ChurnAlert:
 
 @transaction.atomic
 def dismiss_alert(alert_id: int, *, reason: str, actor: User) -> ChurnAlert:
-    """Close an alert as not worth pursuing. The member is left in peace during the cooldown."""
+    """Close an alert as not worth pursuing. The member is left in peace during the cooldown; what
+    becomes of them is recorded all the same."""
     reason = reason.strip()
     if not reason:
         raise ReasonMissing(_("请写明忽略的原因。"))
@@ -263,12 +173,18 @@ def dismiss_alert(alert_id: int, *, reason: str, actor: User) -> ChurnAlert:
     move(alert, AlertStatus.DISMISSED)
     alert.note = reason
     alert.closed_at = timezone.now()
+    call_off_winbacks(ChurnAlert.objects.filter(pk=alert.pk))
     return saved(alert, fields, verb="dismiss_alert", before=before, actor=actor)
 
 
 def locked_alert(alert_id: int, *, actor: User) -> ChurnAlert:
-    alerts = ChurnAlert.objects.visible_to(actor)
-    return alerts.select_for_update(no_key=True, of=("self",)).get(pk=alert_id)
+    alerts = ChurnAlert.objects.within(actor)
+    alert = alerts.select_for_update(no_key=True, of=("self",)).get(pk=alert_id)
+    if alert.is_held_out:
+        raise AlertIsHeldOut(
+            _("这条预警是不干预的对照，不能处理：它用来知道挽回是不是真的有用。")
+        )
+    return alert
 
 
 def move(alert: ChurnAlert, target: AlertStatus) -> None:

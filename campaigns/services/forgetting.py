@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from campaigns.models import ChurnAlert, Occasion, SandboxMessage, SegmentMember
-from campaigns.rules.status import OPEN_ALERT, AlertStatus, RecipientKind
+from campaigns.models import ChurnAlert, Occasion, SandboxMessage, SegmentMember, WinbackAction
+from campaigns.rules.status import AlertOutcome, RecipientKind
+from campaigns.services.settling_alerts import end
 from members.models import Member
-from scrm.shared.clock import database_now
+from scrm.accounts.models import OperatorTask
+from scrm.accounts.rules.operator_tasks import TaskKind
 
 ERASED_BODY = "—"
 
@@ -23,8 +26,18 @@ def forget_member(member_id: int) -> None:
         recipient_kind=RecipientKind.MEMBER,
         recipient_ref=member.external_id,
     ).update(body=ERASED_BODY)
-    alerts = ChurnAlert.objects.filter(member=member_id)
+    _forget_alerts(member)
+
+
+def _forget_alerts(member: Member) -> None:
+    alerts = ChurnAlert.objects.filter(member=member)
     alerts.update(note="")
-    alerts.filter(status__in=OPEN_ALERT).update(
-        status=AlertStatus.DISMISSED, closed_at=database_now()
-    )
+    WinbackAction.objects.filter(alert__in=alerts).update(note="")
+    OperatorTask.objects.filter(
+        enterprise=member.enterprise_id,
+        kind=TaskKind.WINBACK,
+        object_type=ChurnAlert._meta.label_lower,
+        object_id__in=alerts.values("pk"),
+    ).update(title=_("挽回已抹除个人信息的成员"), details={}, note="")
+    watched = list(alerts.undecided().order_by("pk").values_list("pk", flat=True))
+    end(watched, AlertOutcome.UNWATCHED, note=_("已应本人要求抹除个人信息。"))

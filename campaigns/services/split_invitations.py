@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
-from campaigns.channels.registry import unattended_kinds
 from campaigns.errors import ChannelIsOff
 from campaigns.models import Broadcast
 from campaigns.rules.status import BroadcastStatus, BroadcastTarget
+from campaigns.selectors.accounts import account_of
 from campaigns.services.composing import create_broadcast
 from communities.models import Community, SplitBranch
 from communities.rules.kinds import ContentCategory
-from communities.rules.status import ChatState
 from members.rules.splitting import IN_COMMUNITY
 from members.services.starting_splits import criterion_of
 from scrm.accounts.models import User
@@ -79,15 +77,7 @@ def _plain(text: str) -> str:
 
 
 def _channel_of(parent: Community) -> ChannelAccount:
-    """Of the accounts that can send, the one that carries most of the parent's chats."""
-    carrying = Count(
-        "group_chats",
-        filter=Q(group_chats__community=parent) & ~Q(group_chats__state=ChatState.DISSOLVED),
-    )
-    accounts = ChannelAccount.objects.active().filter(
-        enterprise=parent.enterprise_id, kind__in=unattended_kinds()
-    )
-    account = accounts.annotate(carrying=carrying).order_by("-carrying", "pk").first()
+    account = account_of(parent)
     if account is None:
         raise ChannelIsOff(_("还没有启用的渠道账号，无法起草邀请，请先启用一个。"))
     return account

@@ -15,9 +15,9 @@ from campaigns.services.churn_alerts import (
     acknowledge_alert,
     dismiss_alert,
     open_churn_alerts,
-    settle_churn_alerts,
     start_intervening,
 )
+from campaigns.services.settling_alerts import settle_churn_alerts
 from members.services.ingestion import ingest_activities
 from members.services.purchases import record_purchases
 from members.services.scoring import score_community
@@ -70,7 +70,7 @@ def watch_for_churn(founded: Founded) -> int:
         raised = ChurnAlert.objects.filter(enterprise=founded.enterprise)
         raised.filter(opened_on=at.date()).update(opened_at=at)
         raised.filter(closed_at__gt=at).update(closed_at=at)
-    alerts = ChurnAlert.objects.filter(enterprise=founded.enterprise).open().by_stake()
+    alerts = ChurnAlert.objects.visible_to(founded.admin).open().by_stake()
     work_on_alerts(founded, list(alerts))
     return len(alerts)
 

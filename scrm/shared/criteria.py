@@ -61,6 +61,7 @@ class ValueType(StrEnum):
     TIER_SCHEME = "tier_scheme"
     STAFF = "staff"
     CHAT_STATE = "chat_state"
+    WINBACK = "winback"
 
 
 class Window(StrEnum):
@@ -425,6 +426,7 @@ def _hint(named: ValueType) -> str:
         ValueType.TIER_SCHEME: _("这里应填分层方案代码，例如 loyalty。"),
         ValueType.STAFF: _("这里应填员工编号。"),
         ValueType.CHAT_STATE: _("这里应填群的状态，例如 active。"),
+        ValueType.WINBACK: _("这里应填挽回群发的编号，例如 12。"),
     }[named]
 
 

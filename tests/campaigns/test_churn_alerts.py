@@ -10,18 +10,18 @@ from campaigns.services.churn_alerts import (
     acknowledge_alert,
     dismiss_alert,
     open_churn_alerts,
-    settle_churn_alerts,
     start_intervening,
-    tend_churn_alerts,
 )
-from members.models import ActivityCoverage, ChurnScore
+from campaigns.services.settling_alerts import settle_churn_alerts, tend_churn_alerts
+from members.models import ActivityCoverage, ChurnScore, PurchaseDay
 from scrm.accounts.models import AuditEvent
 from scrm.accounts.rules.roles import DataScope
 from scrm.accounts.services.staff import deactivate_staff
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.campaigns.factories import ChurnAlertFactory
 from tests.communities.factories import CommunityFactory
-from tests.members.factories import MemberDayFactory, MembershipFactory, PurchaseFactory
+from tests.members.factories import MemberDayFactory, MemberFactory, MembershipFactory
+from tests.members.standing_factories import ConsentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,19 @@ def instant(day, hour=12):
     return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
 
 
+def bought(member, days_ago, amount, currency="CNY"):
+    PurchaseDay.objects.create(
+        enterprise=member.enterprise,
+        member=member,
+        day=TODAY - timedelta(days=days_ago),
+        currency=currency,
+        order_count=1,
+        net_amount=amount,
+    )
+
+
 def score(membership, *, probability=0.8, last_active_on=TODAY - timedelta(days=5), on=TODAY):
+    ConsentFactory(member=membership.member, purpose="profiling")
     return ChurnScore.objects.create(
         enterprise=membership.enterprise,
         community=membership.community,
@@ -159,13 +171,14 @@ def test_the_owner_is_assigned_when_the_adviser_has_left():
 def test_the_value_is_what_a_year_brought_after_refunds():
     membership = MembershipFactory()
     member = membership.member
-    PurchaseFactory(member=member, paid_amount=30_000, refunded_amount=5_000)
-    PurchaseFactory(member=member, paid_amount=7_000)
-    PurchaseFactory(member=member, paid_amount=999, currency="USD")
-    PurchaseFactory(
-        member=member, paid_amount=999, paid_at=instant(TODAY - timedelta(days=VALUE_DAYS + 2))
-    )
-    PurchaseFactory(paid_amount=999)  # somebody else's
+    for days_ago, amount, currency in (
+        (3, 25_000, "CNY"),
+        (40, 7_000, "CNY"),
+        (4, 999, "USD"),
+        (VALUE_DAYS, 999, "CNY"),
+    ):
+        bought(member, days_ago, amount, currency)
+    bought(MemberFactory(enterprise=member.enterprise), 3, 999)
     score(membership)
 
     open_churn_alerts(membership.community_id, TODAY)
@@ -186,6 +199,7 @@ def watched():
         covered_from=instant(date(2026, 1, 1)),
         covered_to=instant(date(2027, 1, 1)),
     )
+    ConsentFactory(member=membership.member, purpose="profiling")
     alert = ChurnAlertFactory(community=membership.community, member=membership.member)
     return alert, membership
 

@@ -57,7 +57,7 @@ def test_two_colleagues_cannot_both_take_an_alert():
 
 
 def test_two_workers_raise_an_alert_once():
-    membership = MembershipFactory()
+    membership = MembershipFactory(community__enterprise__profiling_needs_consent=False)
     ChurnScore.objects.create(
         enterprise=membership.enterprise,
         community=membership.community,

@@ -19,9 +19,11 @@ from communities.signals import (
     entry_policy_set,
 )
 from members import tasks
+from members.rules.standing import ConsentPurpose
 from members.services.closing import dissolve_memberships, end_open_applications
 from members.services.deciding import apply_policy_to_undecided
 from members.services.expiring import refuse_several_values
+from members.services.forgetting_profiles import forget_profile
 from members.services.inviting_to_split import settle_gone, settle_joined
 from members.services.platform.assigning import admit_chat
 from members.services.platform.chat_events import CHAT_CHANGES, CHAT_EVENT, take_chat_events
@@ -53,6 +55,7 @@ from members.signals import (
     classifications_swept,
     consent_recorded,
     entry_decided,
+    member_erased,
     member_joined,
     member_left,
     members_joined,
@@ -155,6 +158,17 @@ def look_at_tiers_by_tag(*, member_ids: list[int], **_: object) -> None:
 @receiver(consent_recorded)
 def look_at_tiers_by_consent(*, member_id: int, **_: object) -> None:
     mark_members([member_id], moved=CONSENTS)
+
+
+@receiver(consent_recorded)
+def forget_the_profile_of_who_says_no(*, member_id: int, purpose: str, **_: object) -> None:
+    if purpose == ConsentPurpose.PROFILING:
+        forget_profile(member_id)
+
+
+@receiver(member_erased)
+def forget_the_profile_of_the_erased(*, member_id: int, **_: object) -> None:
+    forget_profile(member_id)
 
 
 @receiver([member_joined, member_left])

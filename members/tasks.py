@@ -10,6 +10,12 @@ from django.utils import timezone
 from members.services import applying_rules, deadlines, deciding, expiring
 from members.services.admitting import seat_waiting_applications
 from members.services.inviting_to_split import tend_splits
+from members.services.model_runs import (
+    continue_checking,
+    continue_fitting,
+    enterprises_to_check,
+    enterprises_to_fit,
+)
 from members.services.partitions import ensure_partitions_ahead
 from members.services.proposing_merges import propose_merges
 from members.services.requalifying import requalify_members
@@ -116,6 +122,30 @@ def snapshot_communities_today(enterprise_id: int, after: int = 0) -> None:
     further = snapshot_today(enterprise_id, now=timezone.now(), after=after, budget=SNAPSHOT_BUDGET)
     if further is not None:
         snapshot_communities_today.delay(enterprise_id, further)
+
+
+@shared_task(name="members.sweep_fitting")
+def sweep_fitting() -> None:
+    for enterprise_id, day in enterprises_to_fit(timezone.now()):
+        fit_models.delay(enterprise_id, day.isoformat())
+
+
+@shared_task(name="members.fit_models")
+def fit_models(enterprise_id: int, day: str) -> None:
+    if not continue_fitting(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
+        fit_models.delay(enterprise_id, day)
+
+
+@shared_task(name="members.sweep_checking")
+def sweep_checking() -> None:
+    for enterprise_id, day in enterprises_to_check(timezone.now()):
+        check_scores.delay(enterprise_id, day.isoformat())
+
+
+@shared_task(name="members.check_scores")
+def check_scores(enterprise_id: int, day: str) -> None:
+    if not continue_checking(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
+        check_scores.delay(enterprise_id, day)
 
 
 @shared_task(name="members.list_split_invitations")

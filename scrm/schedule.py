@@ -70,6 +70,10 @@ SCHEDULE: dict[str, Entry] = {
     "snapshots": every(600, "members.sweep_snapshots"),
     # Today's figures are an hour old at most; the day after they are made once more.
     "snapshots of today": at(crontab(minute=25), "members.sweep_today"),
+    # Models are fitted in the night to Sunday, from one o'clock; this says how late.
+    "fitting models": every(1800, "members.sweep_fitting"),
+    # A cut-off can be checked 29 days after it, from half past three; this says how late.
+    "checking scores": every(1800, "members.sweep_checking"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.
     "orphan photos": at(crontab(hour=2, minute=40), "members.sweep_orphan_photos"),
     # Phone numbers of visitors are kept no longer than their browsers are known by them.

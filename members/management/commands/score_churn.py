@@ -10,9 +10,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from members.management.import_command import enterprise_named
 from members.services.scoring import score_enterprise
+
+UNCONSENTED = gettext_lazy(
+    "%(unconsented)d 位在群成员没有“画像与评分”授权，未评分。请先登记授权（导入时可用 "
+    "--consent-profiling），或由管理员在企业设置里改为默认允许。"
+)
 
 
 class Command(BaseCommand):
@@ -33,6 +39,7 @@ class Command(BaseCommand):
             "communities": sum(result.is_measured for result in results),
             "unmeasured": sum(not result.is_measured for result in results),
             "members": sum(result.scored for result in results),
+            "unconsented": sum(result.unconsented for result in results),
             "seconds": round(time.monotonic() - began, 3),
         }
         if options["json"]:
@@ -45,3 +52,5 @@ class Command(BaseCommand):
                 )
                 % words
             )
+            if words["unconsented"]:
+                self.stdout.write(UNCONSENTED % words)

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from django.db import connection, transaction
 
 from members.models import PastValue, ValueCell
-from members.services.value_facts import MEASURED_GRACE
+from members.selectors.measuring import measured_communities
 from scrm.accounts.models import Enterprise
 from scrm.shared.sql import Sql, named_sql
 
@@ -39,21 +39,14 @@ ON CONFLICT DO NOTHING
 """
 # Who was in a community that a source measured throughout can be seen to be active or not.
 CLOSE = """
-WITH measured AS (
-    SELECT DISTINCT coverage.community_id
-    FROM members_activitycoverage coverage
-        JOIN communities_community community ON community.id = coverage.community_id
-    WHERE community.enterprise_id = {enterprise}
-      AND coverage.covered_from <= {start} AND coverage.covered_to >= {listened}
-), past AS (
+WITH past AS (
     SELECT member_id, segment, clv_band, behaviour FROM members_pastvalue
     WHERE enterprise_id = {enterprise} AND cut = {cut}
 ), inside AS (
-    SELECT member_id, community_id, bool_or(measured.community_id IS NOT NULL) AS is_measured
-    FROM members_membership membership LEFT JOIN measured USING (community_id)
-    WHERE membership.enterprise_id = {enterprise}
+    SELECT DISTINCT member_id, community_id, community_id = ANY({measured}) AS is_measured
+    FROM members_membership
+    WHERE enterprise_id = {enterprise}
       AND joined_at < {start} AND (left_at IS NULL OR left_at >= {start})
-    GROUP BY member_id, community_id
 ), acted AS (
     SELECT DISTINCT member_id, community_id FROM members_memberday
     WHERE enterprise_id = {enterprise} AND day >= {cut} AND day < {until}
@@ -132,13 +125,13 @@ def close_cells(enterprise: Enterprise, *, on: date) -> list[date]:
 def _known(enterprise: Enterprise, cut: date) -> dict[str, Sql | object]:
     until = cut + timedelta(days=HORIZON_DAYS)
     start = datetime.combine(cut, time.min, tzinfo=enterprise.zone)
-    end = datetime.combine(until, time.min, tzinfo=enterprise.zone)
+    measured = measured_communities(enterprise, cut, until)
     return {
         "enterprise": enterprise.pk,
         "cut": Sql("%s::date", (cut,)),
         "until": Sql("%s::date", (until,)),
         "start": Sql("%s::timestamptz", (start,)),
-        "listened": Sql("%s::timestamptz", (end - MEASURED_GRACE,)),
+        "measured": Sql("%s::bigint[]", (measured,)),
     }
 
 

@@ -9,7 +9,6 @@ from datetime import date, datetime, time, timedelta
 from django.db import connection, transaction
 
 from members.metrics import CURRENCY
-from members.models import ActivityCoverage
 from members.rules.rfm import ACTIVITY_DAYS, MESSAGE_WEIGHT, OTHER_WEIGHT, POST_WEIGHT
 from members.rules.values import Behaviour
 from members.selectors.profiling import may_be_profiled
@@ -17,7 +16,6 @@ from scrm.accounts.models import Enterprise
 from scrm.shared.sql import Sql, named_sql
 
 BEHAVIOUR_DAYS = 28
-MEASURED_GRACE = timedelta(days=3)  # a source may be so late before its silence means nothing
 YEAR_DAYS = 365
 
 CURRENCIES = """
@@ -126,15 +124,6 @@ def currencies_of(enterprise: Enterprise, *, on: date) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(CURRENCIES, [enterprise.pk, on])
         return [currency for (currency,) in cursor.fetchall()]
-
-
-def measured_communities(enterprise: Enterprise, *, on: date) -> list[int]:
-    """Where somebody's silence in the four weeks before a day means that they were silent."""
-    start = datetime.combine(on, time.min, tzinfo=enterprise.zone)
-    since = start - timedelta(days=BEHAVIOUR_DAYS)
-    sources = ActivityCoverage.objects.filter(community__enterprise=enterprise)
-    measuring = sources.measuring(since, start - MEASURED_GRACE)
-    return sorted(set(measuring.values_list("community_id", flat=True)))
 
 
 @transaction.atomic

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any
 
 from django.db import transaction
 
-from members.models import DailyRun, MemberValue, PastValue, PredictionModel
+from members.models import DailyRun, PredictionModel
 from members.rules.daily_runs import DailyRunKind
 from members.rules.rfm import RfmBasis, RfmCuts
+from members.selectors.measuring import measured_communities
 from members.services.daily_runs import (
     claim_run,
     enterprises_due,
@@ -25,7 +26,7 @@ from members.services.daily_runs import (
     leave_run,
 )
 from members.services.value_cells import close_cells, is_cut_due, open_cells
-from members.services.value_facts import currencies_of, measured_communities, write_facts
+from members.services.value_facts import BEHAVIOUR_DAYS, currencies_of, write_facts
 from members.services.value_models import model_of_value
 from members.services.value_scores import (
     band_cuts,
@@ -88,12 +89,6 @@ def result_of(notes: dict[str, Any]) -> ValueResult:
         currency=currencies[0],
         model=model,
     )
-
-
-def forget_values(member_ids: list[int]) -> None:
-    """Of those who may not be profiled any more, in the transaction in which they said so."""
-    PastValue.objects.filter(member__in=member_ids).delete()
-    MemberValue.objects.filter(member__in=member_ids).delete()
 
 
 # --- The daily run ------------------------------------------------------------------------------
@@ -163,7 +158,7 @@ def _look(enterprise: Enterprise, on: date, progress: Progress) -> None:
         on=on,
         after=progress.after,
         size=SLICE,
-        measured=measured_communities(enterprise, on=on),
+        measured=measured_communities(enterprise, on - timedelta(days=BEHAVIOUR_DAYS), on),
         **({"currency": currencies[0]} if currencies else {}),
     )
     if step.upto is None:

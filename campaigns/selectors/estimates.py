@@ -193,7 +193,7 @@ def _groups(audience: Audience, guards: Guards) -> list[_Group]:
         if audience.to_chats:
             statements = [_count_chats(audience, guards)]
         else:
-            statements = [_count_members(audience, guards, each) for each in _spans(audience)]
+            statements = [_count_members(audience, guards, each) for each in spans_of(audience)]
         groups: dict[tuple[int, str], _Group] = {}
         for statement in statements:
             cursor.execute(statement.text, statement.params)
@@ -203,7 +203,7 @@ def _groups(audience: Audience, guards: Guards) -> list[_Group]:
     return list(groups.values())
 
 
-def _spans(audience: Audience) -> list[Among]:
+def spans_of(audience: Audience) -> list[Among]:
     """Ranges of member ids that are looked at one after another: what is joined then stays in the
     processor's cache. A criterion is measured once, so with one there is a single range."""
     if not audience.wanted.is_empty or audience.unwanted is not None:
@@ -230,14 +230,14 @@ def _count_members(audience: Audience, guards: Guards, among: Among) -> Sql:
     here = sql(ONE_PLACE, communities, among("member_id"))
     if len(communities) > 1:
         here = sql(PLACES, first_community(guards), communities, among("member_id"))
-    outside, joins = _outside(audience, "here.member_id")
+    outside, joins = outside_of(audience, "here.member_id")
     erased = among("id")
     return sql(COUNT_MEMBERS, outside, refusal.reason, here, erased, joins, refusal.joins)
 
 
 def _count_chats(audience: Audience, guards: Guards) -> Sql:
     refusal = refusal_of_chats(guards, everybody, chat="chat.id")
-    outside, joins = _outside(audience, "chat.id")
+    outside, joins = outside_of(audience, "chat.id")
     account = audience.broadcast.channel_account
     if not reaches_every_chat(account.kind):
         elsewhere = sql("WHEN chat.channel_account_id <> {} THEN 'other_account' ", account.pk)
@@ -261,7 +261,7 @@ def everybody(column: str) -> Sql:
     return Sql("")
 
 
-def _outside(audience: Audience, recipient: str) -> tuple[Sql, Sql]:
+def outside_of(audience: Audience, recipient: str) -> tuple[Sql, Sql]:
     """When somebody present is not in the audience, and what has to be joined to know."""
     outside, joins = Sql("WHEN FALSE THEN ''"), Sql("")
     if not audience.wanted.is_empty:

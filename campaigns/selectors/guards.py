@@ -24,6 +24,7 @@ from campaigns.rules.guards import (
 )
 from campaigns.rules.reach import REHEARSAL
 from campaigns.rules.status import OPEN_RUN, BroadcastStatus, BroadcastTarget
+from campaigns.selectors.advert_share import said_by_colleagues
 from communities.models import Community
 from communities.rules.kinds import ContentCategory
 from scrm.wecom.models import ChannelKind
@@ -244,7 +245,8 @@ def _refused(
 def posts_of(
     broadcast: Broadcast, policy: SendPolicy, community_ids: Sequence[int], *, now: datetime
 ) -> dict[int, tuple[int, int]]:
-    """Per community, the adverts among its messages of the last days, and all of them."""
+    """Per community, the adverts among what it was told in the last days, and all of that: what was
+    sent there and what colleagues said there themselves."""
     posts = CommunityPost.objects.filter(
         community__in=community_ids,
         posted_at__gt=now - timedelta(days=policy.advert_window_days),
@@ -254,4 +256,11 @@ def posts_of(
     counted = posts.values_list("community").annotate(
         adverts=Count("pk", filter=Q(category=ContentCategory.ADVERT)), total=Count("pk")
     )
-    return {community: (adverts, total) for community, adverts, total in counted.order_by()}
+    sent = {community: (adverts, total) for community, adverts, total in counted.order_by()}
+    today = now.astimezone(broadcast.enterprise.zone).date()
+    first = today - timedelta(days=policy.advert_window_days - 1)
+    said = said_by_colleagues(community_ids, days=(first, today))
+    return {
+        pk: (sent.get(pk, (0, 0))[0], sent.get(pk, (0, 0))[1] + said.get(pk, 0))
+        for pk in sent.keys() | said
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 
-from members.models import ChurnForecast, ChurnScore, Member, MemberValue
+from members.models import ChurnForecast, ChurnScore, Member, MemberValue, PastValue
 from members.selectors.profiling import may_be_profiled
 from scrm.shared.sql import sql
 
@@ -24,6 +24,7 @@ def forget_profile(member_id: int) -> bool:
         return False
     ChurnScore.objects.filter(member=member).delete()
     MemberValue.objects.filter(member=member).delete()
+    PastValue.objects.filter(member=member).delete()
     ChurnForecast.objects.filter(
         member=member, community__in=member.memberships.values("community")
     ).delete()

@@ -58,17 +58,6 @@ def test_every_route_names_the_capability_it_needs():
     assert [str(door) for door in doors() if door.capability is None] == []
 
 
-def test_the_allowed_call_of_every_door_succeeds(worlds):
-    ours, _theirs = worlds
-    failures = []
-    for door in doors():
-        with undone():
-            response = knock(door, ours, user=ours.administrator)
-        if response.status_code not in door.call.answers:
-            failures.append(f"{door}: {response.status_code} {text_of(response)[:300]}")
-    assert failures == []
-
-
 def test_nobody_gets_in_without_signing_in(worlds):
     ours, _theirs = worlds
     dead = [
@@ -178,14 +167,20 @@ def model_of(kind, world):
 
 @pytest.mark.parametrize("role", Role.values)
 def test_a_role_opens_the_doors_of_its_capabilities_and_no_other(worlds, role):
+    """An administrator is asked at every door, and there the allowed call succeeds; of the doors
+    that others may open each tries a third."""
     ours, _theirs = worlds
     failures, before = [], fingerprint()
-    for door in doors():
+    is_administrator, turn = role == Role.ADMINISTRATOR, Role.values.index(role)
+    for number, door in enumerate(doors()):
         allowed = door.capability == SIGNED_IN or door.capability in capabilities_of(role)
+        if allowed and not is_administrator and number % 3 != turn % 3:
+            continue
         with undone():
             response = knock(door, ours, user=ours.users[role])
             touched = [] if allowed else moved(before, fingerprint())
-        if allowed and response.status_code not in {*door.call.answers, 409}:
+        expected = door.call.answers if is_administrator else {*door.call.answers, 409}
+        if allowed and response.status_code not in expected:
             failures.append(f"{door}: {response.status_code} {text_of(response)[:300]}")
         if not allowed and (response.status_code != 403 or touched):
             failures.append(f"{door}: {response.status_code} {touched}")

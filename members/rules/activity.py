@@ -16,6 +16,7 @@ OLDEST_DAYS = 3653  # each month of history is a partition, so history has an en
 MEMBER_LIMIT = 128
 COMMUNITY_LIMIT = 60
 KEY_LIMIT = 128
+STAFF_LIMIT = 64
 COVERAGE_GAP = timedelta(days=3)  # what lies further apart was not listened to in between
 
 
@@ -57,9 +58,11 @@ class RawEvent(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A well-formed event. Whether its member and community exist is another question."""
+    """A well-formed event of a member or of a colleague: one of the two is named, the other is
+    empty. Whether they and the community exist is another question. The instant is in UTC."""
 
     member: str
+    staff: str
     community: str
     kind: str
     occurred_at: datetime
@@ -69,17 +72,25 @@ class Event(NamedTuple):
 
 def read_event(raw: RawEvent, *, within: Period) -> Event:
     """The event, or ``BadRow``."""
-    kind = raw.kind
+    member, community, kind, occurred_at, dedupe_key, thread, staff = raw
     if not isinstance(kind, str) or kind not in KINDS:
         words = {"value": shown(kind), "kinds": "、".join(ActivityKind.values)}
         raise BadRow("unknown_kind", _("未知的 kind “%(value)s”，可用：%(kinds)s。") % words)
+    if staff is not None and staff != "":
+        staff = read_text(staff, "staff", limit=STAFF_LIMIT)
+        if read_optional_text(member, "member", limit=MEMBER_LIMIT):
+            raise BadRow("two_people", _("member 和 staff 只能写一个：一条活跃只属于一个人。"))
+        member = ""
+    else:
+        member, staff = read_text(member, "member", limit=MEMBER_LIMIT), ""
     return Event(
-        read_text(raw.member, "member", limit=MEMBER_LIMIT),
-        read_text(raw.community, "community", limit=COMMUNITY_LIMIT),
+        member,
+        staff,
+        read_text(community, "community", limit=COMMUNITY_LIMIT),
         kind,
-        read_instant(raw.occurred_at, "occurred_at", within=within),
-        read_text(raw.dedupe_key, "dedupe_key", limit=KEY_LIMIT),
-        read_optional_text(raw.thread, "thread", limit=KEY_LIMIT),
+        read_instant(occurred_at, "occurred_at", within=within),
+        read_text(dedupe_key, "dedupe_key", limit=KEY_LIMIT),
+        read_optional_text(thread, "thread", limit=KEY_LIMIT) if thread != "" else "",
     )
 
 

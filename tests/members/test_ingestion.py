@@ -10,13 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from members.errors import BadSource
-from members.models import ActivityCoverage, ActivityEvent, ActivityKey, Member, MemberDay
+from members.models import (
+    ActivityCoverage,
+    ActivityEvent,
+    ActivityKey,
+    Member,
+    MemberDay,
+    StaffDay,
+)
 from members.rules.activity import COUNTERS, ActivityKind, RawEvent
+from members.rules.status import Confidence
 from members.services.ingestion import ingest_activities
 from scrm.accounts.rules.roles import DataScope
 from tests.accounts.factories import EnterpriseFactory, StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory
-from tests.members.factories import MemberFactory
+from tests.members.factories import FollowFactory, MemberFactory, MembershipFactory, StayFactory
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -258,17 +266,112 @@ def test_backslashes_and_quotes_are_kept_as_they_are(community, member):
     assert (stored.dedupe_key, stored.thread) == (odd, "\\N")
 
 
-def test_coverage_reaches_from_the_first_to_the_last_event_of_a_source(community, member):
-    early, late = NOW - timedelta(days=40), NOW - timedelta(days=1)
-    ingest(community.enterprise, event(member, community, late, key="a"))
-    ingest(community.enterprise, event(member, community, early, key="b"))
-    ingest(community.enterprise, event(member, community, NOW, key="c"), source="crm")
+def test_coverage_grows_with_the_events_of_a_source_and_leaves_gaps(community, member):
+    days_ago = {n: NOW - timedelta(days=n) for n in (0, 1, 3, 40)}
+    ingest(community.enterprise, event(member, community, days_ago[1], key="a"))
+    ingest(
+        community.enterprise,
+        event(member, community, days_ago[40], key="b"),
+        event(member, community, days_ago[3], key="c"),
+    )
+    ingest(community.enterprise, event(member, community, NOW, key="d"), source="crm")
 
     assert list(
-        ActivityCoverage.objects.order_by("source").values_list(
+        ActivityCoverage.objects.order_by("source", "covered_from").values_list(
             "source", "covered_from", "covered_to"
         )
-    ) == [("app", early, late), ("crm", NOW, NOW)]
+    ) == [
+        ("app", days_ago[40], days_ago[40]),
+        ("app", days_ago[3], days_ago[1]),
+        ("crm", NOW, NOW),
+    ]
+
+
+# --- What colleagues do -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def colleague(community):
+    return StaffFactory(enterprise=community.enterprise, external_id="li.lei")
+
+
+def of_staff(community, *, staff="li.lei", member="", **changes):
+    return event(member, community, **changes)._replace(staff=staff)
+
+
+def test_what_a_colleague_does_is_counted_apart_from_members(community, colleague):
+    result = ingest(
+        community.enterprise,
+        of_staff(community, key="a"),
+        of_staff(community, key="b", kind="like", member=None),
+        of_staff(community, key="a"),
+    )
+
+    assert (result.accepted, result.duplicates, result.rejects) == (2, 1, [])
+    assert set(ActivityEvent.objects.values_list("staff", "member")) == {(colleague.pk, None)}
+    day = StaffDay.objects.get()
+    assert (day.message_count, day.other_count) == (1, 1)
+    assert not MemberDay.objects.exists()
+
+
+def test_an_event_is_of_one_known_person(community, member, colleague):
+    StaffFactory(external_id="stranger")
+
+    result = ingest(
+        community.enterprise,
+        of_staff(community, key="a", member=member.external_id),
+        of_staff(community, key="b", staff="stranger"),
+        of_staff(community, key="c", staff=7),
+        of_staff(community, key="d", staff=""),
+    )
+
+    assert codes(result) == [
+        (0, "two_people"),
+        (1, "unknown_staff"),
+        (2, "not_text"),
+        (3, "missing_value"),
+    ]
+
+
+# --- Before the member was ------------------------------------------------------------------------
+
+JOINED = NOW - timedelta(days=10)
+
+
+def test_nothing_is_said_against_the_history_of_a_member_newly_put_on_file(community, member):
+    result = ingest(community.enterprise, event(member, community, NOW - timedelta(days=400)))
+
+    assert (result.accepted, result.rejects) == (1, [])
+
+
+@pytest.mark.parametrize("known", [FollowFactory, StayFactory, MembershipFactory])
+def test_an_event_before_all_that_is_known_of_a_member_is_refused(community, member, known):
+    began = "began_at" if known is FollowFactory else "joined_at"
+    known(member=member, **{began: JOINED})
+
+    result = ingest(
+        community.enterprise,
+        event(member, community, JOINED - timedelta(days=1, seconds=1), key="a"),
+        event(member, community, JOINED - timedelta(days=1), key="b"),
+        event(member, community, JOINED, key="c"),
+    )
+
+    assert codes(result) == [(0, "before_member")]
+    assert "2026-11-11" in result.rejects[0].message
+    assert result.accepted == 2
+
+
+def test_an_inferred_beginning_refuses_nothing(community, member):
+    StayFactory(member=member, joined_at=JOINED, join_confidence=Confidence.INFERRED)
+
+    assert ingest(community.enterprise, event(member, community, JOINED - timedelta(days=9))).accepted
+
+
+def test_a_member_on_file_for_long_may_have_been_active_before_joining(community, member):
+    FollowFactory(member=member, began_at=JOINED)
+    Member.objects.update(created_at=JOINED - timedelta(days=90))
+
+    assert ingest(community.enterprise, event(member, community, JOINED - timedelta(days=9))).accepted
 
 
 def test_a_batch_makes_the_months_it_needs(community, member):

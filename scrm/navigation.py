@@ -79,6 +79,7 @@ GROUPS = (
         _("社群"),
         (
             Entry("communities.community", "forum"),
+            Entry("members.communityday", "insights", _("社群洞察"), page="compare"),
             Entry("communities.groupchat", "groups"),
             Entry("communities.joinway", "qr_code_2"),
             Entry("communities.splitplan", "call_split"),
@@ -148,6 +149,7 @@ GROUPS = (
             Entry("communities.transferitem", "move_down"),
             Entry("members.activityevent", "bolt"),
             Entry("members.memberday", "calendar_month"),
+            Entry("members.communityday", "date_range"),
             Entry("members.activitycoverage", "sensors"),
             Entry("members.churnscore", "query_stats"),
         ),
@@ -235,7 +237,9 @@ def _is_active(entry: Entry, link: str, request: HttpRequest) -> bool:
         for other in group.entries
         if other.model == entry.model and other != entry
     ]
-    is_page = any(other.page != entry.page and request.path == other.link for other in others)
+    is_page = any(
+        len(other.link) > len(link) and request.path.startswith(other.link) for other in others
+    )
     return not is_page and not any(other.query and other.query in asked for other in others)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 GREEN = "var(--color-primary-600)"
 RED = "var(--color-desk-leave)"
+BLUE = "#3b82f6"
+AMBER = "#f59e0b"
 INK = "#9ca3af"  # of labels; readable on light and dark ground
 
 
@@ -19,21 +21,61 @@ class Chart:
     is_empty: bool
 
 
+@dataclass(frozen=True)
+class Series:
+    """A line, or a part of every bar. None is a gap: nobody knows."""
+
+    name: str
+    values: Sequence[float | None]
+    colour: str = GREEN
+
+
 def lines(labels: Sequence[str], series: Mapping[str, Sequence[int]]) -> Chart:
+    named = zip(series.items(), (GREEN, RED), strict=False)
+    return line_chart(labels, [Series(name, values, colour) for (name, values), colour in named])
+
+
+def line_chart(labels: Sequence[str], series: Sequence[Series]) -> Chart:
     datasets = [
         {
-            "label": name,
-            "data": list(values),
-            "borderColor": colour,
-            "backgroundColor": colour,
+            "label": one.name,
+            "data": list(one.values),
+            "borderColor": one.colour,
+            "backgroundColor": one.colour,
             "borderWidth": 2,
             "tension": 0.35,
-            "pointRadius": 0,
+            "pointRadius": radius_of(one.values),
             "pointHoverRadius": 4,
         }
-        for (name, values), colour in zip(series.items(), (GREEN, RED), strict=False)
+        for one in series
     ]
     return chart(labels, datasets, options(has_legend=True))
+
+
+def radius_of(values: Sequence[float | None]) -> list[int]:
+    """A value between two gaps has no line, so it needs a point to be seen."""
+    beside = [None, *values, None]
+    return [
+        2 if before is None and after is None else 0
+        for before, after in zip(beside, beside[2:], strict=False)
+    ]
+
+
+def stacked_chart(labels: Sequence[str], series: Sequence[Series]) -> Chart:
+    datasets = [
+        {
+            "label": one.name,
+            "data": list(one.values),
+            "backgroundColor": one.colour,
+            "borderRadius": 2,
+            "maxBarThickness": 18,
+        }
+        for one in series
+    ]
+    how = options(has_legend=len(series) > 1)
+    for axis in how["scales"].values():
+        axis["stacked"] = True
+    return chart(labels, datasets, how)
 
 
 def bars(
@@ -59,7 +101,7 @@ def chart(
     )
 
 
-def options(*, has_legend: bool = False, is_horizontal: bool = False) -> dict[str, object]:
+def options(*, has_legend: bool = False, is_horizontal: bool = False) -> dict[str, Any]:
     counted = {
         "beginAtZero": True,
         "border": {"display": False},

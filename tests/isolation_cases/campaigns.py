@@ -17,6 +17,7 @@ from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
 from tests.isolation_cases import (
     experiments,
+    insight_pages,
     library,
     policies,
     reports,
@@ -35,6 +36,7 @@ def build(world):
     library.build(world)
     policies.build(world)
     reports.build(world)
+    insight_pages.build(world)
     schedules.build(world)
     sending.build(world)
     sop.build(world)
@@ -189,6 +191,7 @@ ADMIN: dict[str, str | None] = {
     **library.ADMIN,
     **policies.ADMIN,
     **reports.ADMIN,
+    **insight_pages.ADMIN,
     **sop.ADMIN,
     **schedules.ADMIN,
     **sending.ADMIN,
@@ -206,6 +209,7 @@ ADMIN_URLS = {
     **experiments.ADMIN_URLS,
     **library.ADMIN_URLS,
     **reports.ADMIN_URLS,
+    **insight_pages.ADMIN_URLS,
     **sop.ADMIN_URLS,
     **schedules.ADMIN_URLS,
     **sending.ADMIN_URLS,

@@ -1,0 +1,1 @@
+"""How communities are doing: a page for each of them, and one that compares them."""

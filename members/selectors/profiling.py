@@ -8,7 +8,7 @@ from scrm.shared.sql import Sql, sql
 
 
 def may_be_profiled(enterprise: Enterprise, member: str) -> Sql:
-    """A condition of SQL over the column that holds a member's id.
+    """A condition of SQL over the column that holds a member's id; it is never NULL.
 
     The latest word about profiling decides. Where the enterprise needs consent, silence is a no;
     where it does not, only a refusal or a withdrawal is. Who was erased is never profiled.
@@ -24,7 +24,9 @@ def may_be_profiled(enterprise: Enterprise, member: str) -> Sql:
     )
     if enterprise.profiling_needs_consent:
         said = sql(
-            f"{latest} = {{}}", ConsentPurpose.PROFILING.value, ConsentDecision.GRANTED.value
+            f"COALESCE({latest}, '') = {{}}",
+            ConsentPurpose.PROFILING.value,
+            ConsentDecision.GRANTED.value,
         )
     else:
         said = sql(

@@ -67,7 +67,9 @@ class CommunityDayAdmin(HistoryModelAdmin[CommunityDay]):
         view = self.admin_site.admin_view
         own = [
             path("insight/", view(self.compare), name="members_communityday_compare"),
-            path("insight/<path:object_id>/", view(self.insight), name="members_communityday_insight"),
+            path(
+                "insight/<path:object_id>/", view(self.insight), name="members_communityday_insight"
+            ),
         ]
         return [*own, *super().get_urls()]
 

@@ -63,6 +63,8 @@ def fit_logistic(
 
 
 def _newton(x: Numbers, y: Numbers, centre: Numbers, penalty: Numbers) -> tuple[Numbers, bool, int]:
+    if not np.isfinite(x).all():
+        return centre, False, 0
     beta, cost = centre.copy(), _cost(centre, x, y, centre, penalty)
     for step in range(1, MOST_STEPS + 1):
         p = logistic(x @ beta)
@@ -72,8 +74,6 @@ def _newton(x: Numbers, y: Numbers, centre: Numbers, penalty: Numbers) -> tuple[
         scale = 1.0
         while (after := _cost(beta + scale * move, x, y, centre, penalty)) > cost and scale > 1e-6:
             scale /= 2
-        if not np.isfinite(after):
-            return beta, False, step
         beta, cost = beta + scale * move, after
         if np.abs(scale * move).max() < TOLERANCE:
             return beta, True, step

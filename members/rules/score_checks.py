@@ -44,7 +44,7 @@ def figures_of(probability: Numbers, silence: Numbers, fell_silent: Numbers) -> 
     return figures
 
 
-def warning_figures(flagged: Numbers, ends: Numbers) -> Figures:
+def warning_figures(flagged: Numbers, ends: Numbers, *, until: int) -> Figures:
     """How early and how rightly a series of runs warned.
 
     ``flagged``: (member, day of the run) of every warning. ``ends``: (member, last active day, how
@@ -52,7 +52,8 @@ def warning_figures(flagged: Numbers, ends: Numbers) -> Figures:
     a run between 27 days before and 14 days after the last active day named the member, so at
     least 14 days before it was declared; ``notice_days`` is the median from the first such run to
     that declaration, ``on_or_before`` the share named on the last active day or earlier, and
-    ``precision`` the share of warnings followed by a declared silence 14 to 56 days later.
+    ``precision`` the share of warnings followed by a declared silence 14 to 56 days later, of
+    those of which that is known on the day ``until``.
     """
     days_of = _days_by_member(flagged)
     declared_of = _days_by_member(ends[:, :2] + np.array([0, HORIZON_DAYS]))
@@ -66,6 +67,7 @@ def warning_figures(flagged: Numbers, ends: Numbers) -> Figures:
     right = [
         _first_within(declared_of.get(member), day + CONFIRMED_FROM, day + CONFIRMED_TO) is not None
         for member, day in flagged.tolist()
+        if day + CONFIRMED_TO <= until
     ]
     caught = [notice for notice in notices if notice is not None]
     return {
@@ -82,6 +84,8 @@ def warning_figures(flagged: Numbers, ends: Numbers) -> Figures:
 
 def _days_by_member(rows: Numbers) -> dict[int, Numbers]:
     """The sorted days of each member, of rows (member, day)."""
+    if not len(rows):
+        return {}
     ordered = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
     members, starts = np.unique(ordered[:, 0], return_index=True)
     days = np.split(ordered[:, 1], starts[1:])

@@ -16,17 +16,24 @@ from members.models import ScoreCheck
 from members.rules.churn import HORIZON_DAYS, SHIPPED_MODEL, ChurnModel
 from members.rules.churn_scoring import Numbers, features, number_of, probabilities, silence_days
 from members.rules.churn_training import LEAST_CHURNERS, LEAST_ROWS, fit_logistic
-from members.rules.score_checks import figures_of, most_at_risk, warning_figures
+from members.rules.score_checks import (
+    WATCHED_FROM,
+    WATCHED_TO,
+    figures_of,
+    most_at_risk,
+    warning_figures,
+)
 from members.selectors.measuring import Span, is_measured, measured_spans
 from members.selectors.profiling import may_be_profiled
 from members.services.array_rows import read_rows
 from members.services.churn_histories import labelled_histories
-from members.services.churn_labels import closed_cuts, labelled_at, share_of
+from members.services.churn_labels import Labelled, closed_cuts, labelled_at, share_of
 from scrm.shared.sql import named_sql
 
 WEEK = timedelta(days=7)
 HORIZON = timedelta(days=HORIZON_DAYS)
 MOST_MEMBERS = 20_000  # a sample of a larger community says the same
+MOST_CUTS = 60  # cut-offs to learn from, over all the quarters
 WARNED_SHARE = 0.2  # of those seen lately, each week
 
 # Every last active day that at least the horizon of silence followed, of members who had shown a
@@ -97,10 +104,10 @@ def _weeks(
     community: Community, spans: list[Span], *, weeks: int, on: date, permille: int
 ) -> Iterator[Week]:
     """The oldest first."""
-    model, quarter = SHIPPED_MODEL, None
-    for cut in _mondays(spans, weeks=weeks, on=on):
-        if quarter != (start := _quarter_of(cut)):
-            model, quarter = _model_before(community, spans, start, permille=permille), start
+    mondays = _mondays(spans, weeks=weeks, on=on)
+    models = FormerModels(community, closed_cuts(spans, until=on, most=MOST_CUTS), permille)
+    for cut in mondays:
+        model = models.before(_quarter_of(cut))
         with connection.cursor() as cursor:
             rows = labelled_histories(
                 cursor, community.enterprise, [community.pk], cutoff=cut, permille=permille
@@ -115,6 +122,37 @@ def _weeks(
         )
 
 
+class FormerModels:
+    """The model of each quarter, from the cut-offs whose horizon was over when it began."""
+
+    def __init__(self, community: Community, cuts: list[date], permille: int) -> None:
+        self.community, self.cuts, self.permille = community, cuts, permille
+        self.rows: dict[date, Labelled] = {}
+        self.models: dict[date, ChurnModel] = {}
+
+    def before(self, day: date) -> ChurnModel:
+        if day not in self.models:
+            self.models[day] = self.fitted(day)
+        return self.models[day]
+
+    def fitted(self, day: date) -> ChurnModel:
+        known = [self.labelled(cut) for cut in self.cuts if cut + HORIZON <= day]
+        values = np.vstack([np.empty((0, len(SHIPPED_MODEL.terms))), *(k.values for k in known)])
+        truth = np.concatenate([np.empty(0, bool), *(k.fell_silent for k in known)])
+        churners = int(truth.sum())
+        if len(truth) < LEAST_ROWS or min(churners, len(truth) - churners) < LEAST_CHURNERS:
+            return SHIPPED_MODEL
+        version = f"backtest-c{self.community.pk}-{day:%Y%m%d}"
+        fit = fit_logistic(values, truth, prior=SHIPPED_MODEL, version=version)
+        return fit.model if fit.converged else SHIPPED_MODEL
+
+    def labelled(self, cut: date) -> Labelled:
+        if cut not in self.rows:
+            cuts = [(cut, [self.community.pk])]
+            self.rows[cut] = labelled_at(self.community.enterprise, cuts, permille=self.permille)
+        return self.rows[cut]
+
+
 def _mondays(spans: list[Span], *, weeks: int, on: date) -> list[date]:
     if not spans:
         return []
@@ -126,18 +164,6 @@ def _mondays(spans: list[Span], *, weeks: int, on: date) -> list[date]:
 
 def _quarter_of(day: date) -> date:
     return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
-
-
-def _model_before(
-    community: Community, spans: list[Span], day: date, *, permille: int
-) -> ChurnModel:
-    cuts = [(cut, [community.pk]) for cut in closed_cuts(spans, until=day)]
-    known = labelled_at(community.enterprise, cuts, permille=permille)
-    if len(known) < LEAST_ROWS or min(known.churners, len(known) - known.churners) < LEAST_CHURNERS:
-        return SHIPPED_MODEL
-    version = f"backtest-c{community.pk}-{day:%Y%m%d}"
-    fit = fit_logistic(known.values, known.fell_silent, prior=SHIPPED_MODEL, version=version)
-    return fit.model if fit.converged else SHIPPED_MODEL
 
 
 def _check(community: Community, week: Week) -> ScoreCheck:
@@ -156,17 +182,20 @@ def _check(community: Community, week: Week) -> ScoreCheck:
 def _warnings(
     community: Community, spans: list[Span], scored: list[Week], *, permille: int
 ) -> dict[str, Any]:
-    """Had each week the share most at risk been named: how early and how rightly."""
-    flagged = []
+    """Had each week the share most at risk been named: how early and how rightly.
+
+    Only silences that the runs could watch from the first day to the last are counted.
+    """
+    until, flagged = spans[-1][1] + timedelta(days=1), []
     for week in scored:
         named = week.members[most_at_risk(week.probability, WARNED_SHARE)]
         flagged.append(np.column_stack([named, np.full(len(named), number_of(week.cut))]))
     query = named_sql(
         ENDS,
         community=community.pk,
-        since=scored[0].cut,
-        last_cut=scored[-1].cut,
-        until=spans[-1][1] + timedelta(days=1),
+        since=scored[0].cut - timedelta(days=WATCHED_FROM),
+        last_cut=scored[-1].cut - timedelta(days=WATCHED_TO),
+        until=until,
         horizon=HORIZON_DAYS,
         permille=permille,
         may=may_be_profiled(community.enterprise, "day.member_id"),
@@ -174,4 +203,4 @@ def _warnings(
     with connection.cursor() as cursor:
         ends = read_rows(cursor, query, END)
     as_rows = np.column_stack([ends["member"], ends["day"], ends["silent"]])
-    return warning_figures(np.vstack(flagged), as_rows)
+    return warning_figures(np.vstack(flagged), as_rows, until=number_of(until))

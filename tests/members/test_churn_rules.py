@@ -1,52 +1,90 @@
-import csv
-import gzip
-from collections import defaultdict
-from datetime import date, timedelta
-from pathlib import Path
+"""The arithmetic of churn: features, the weighed sum, bands, reasons, BG/NBD over weeks."""
 
+import json
+from datetime import date
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from members.rules.btyd import BtydParams
 from members.rules.churn import (
     REASON_OF_TERM,
     SHIPPED_MODEL,
-    History,
     ReasonCode,
-    RiskBand,
     band_of,
-    contributions,
-    features_of,
-    logistic,
+    churn_model,
     reason_in_words,
-    score,
+)
+from members.rules.churn_scoring import (
+    HISTORY,
+    bands,
+    contributions,
+    date_of,
+    features,
+    logistic,
+    number_of,
+    probabilities,
+    reasons,
+    recency_frequency,
+    scored_lines,
+    weekly_probabilities,
 )
 
 CUTOFF = date(2026, 6, 1)
-CHAT = Path(__file__).resolve().parents[3] / "shared" / "data" / "chat_user_day.csv.gz"
+CUT = number_of(CUTOFF)
+USUAL = {
+    "active_days": 120,
+    "total": 900,
+    "active_days_14": 5,
+    "active_days_28": 10,
+    "active_days_112": 40,
+    "total_28": 70,
+    "total_earlier": 75,
+    "threads_28": 20,
+    "weeks": 0b1011,
+}
 
 
 def history(*, first=400, last=3, **changes):
     """A regular: about one active day in three for over a year, last seen three days ago."""
-    usual = History(
-        first_day=CUTOFF - timedelta(days=first),
-        last_day=CUTOFF - timedelta(days=last),
-        active_days=120,
-        total=900,
-        active_days_14=5,
-        active_days_28=10,
-        active_days_112=40,
-        total_28=70,
-        total_earlier=75,
-        threads_28=20,
+    one = np.zeros(1, HISTORY)
+    for name, value in {**USUAL, **changes}.items():
+        one[name] = value
+    one["first_day"], one["last_day"] = CUT - first, CUT - last
+    return one
+
+
+def newcomer():
+    return history(
+        first=30,
+        last=12,
+        active_days=2,
+        total=3,
+        active_days_14=1,
+        active_days_28=2,
+        active_days_112=2,
+        total_28=3,
+        total_earlier=0,
+        threads_28=2,
     )
-    return usual._replace(**changes)
+
+
+def probability_of(one):
+    (probability,) = probabilities(SHIPPED_MODEL, features(one, CUT))
+    return probability
+
+
+def reasons_of(one):
+    (text,) = reasons(SHIPPED_MODEL, one, features(one, CUT), CUT)
+    return json.loads(text)
 
 
 def test_the_average_member_scores_the_intercept():
-    means = [term.mean for term in SHIPPED_MODEL.terms]
+    means = np.array([[term.mean for term in SHIPPED_MODEL.terms]])
 
-    assert contributions(SHIPPED_MODEL, means) == [0] * 10
+    assert not contributions(SHIPPED_MODEL, means).any()
     assert logistic(SHIPPED_MODEL.intercept) == pytest.approx(0.109, abs=0.001)
 
 
@@ -54,9 +92,7 @@ def test_the_score_is_the_published_sum():
     """Computed by hand from the published coefficients, means and deviations."""
     one = history()
 
-    features = features_of(one, CUTOFF)
-
-    assert features == pytest.approx(
+    assert features(one, CUT)[0] == pytest.approx(
         (1.1632, 4.7958, 6.8035, 5.9940, 5, 10, 40, -0.0680, 1.4670, 3.0445), abs=1e-3
     )
     log_odds = (
@@ -72,19 +108,13 @@ def test_the_score_is_the_published_sum():
         - 0.04 * (1.4670 - 2.23) / 1.185
         - 0.75 * (3.0445 - 2.123) / 1.162
     )
-    assert score(one, CUTOFF).probability == pytest.approx(logistic(log_odds), abs=1e-4)
+    assert probability_of(one) == pytest.approx(float(logistic(log_odds)), abs=1e-4)
 
 
 def test_a_regular_is_safe_and_a_newcomer_who_went_quiet_is_not():
-    regular = score(history(), CUTOFF)
-    quiet = score(
-        History(CUTOFF - timedelta(days=30), CUTOFF - timedelta(days=12), 2, 3, 1, 2, 2, 3, 0, 2),
-        CUTOFF,
-    )
-
-    assert regular.band == RiskBand.LOW
-    assert quiet.band == RiskBand.HIGH
-    assert [reason["code"] for reason in quiet.reasons] == [
+    assert band_of(probability_of(history())) == "low"
+    assert band_of(probability_of(newcomer())) == "high"
+    assert [reason["code"] for reason in reasons_of(newcomer())] == [
         "short_history",
         "silence",
         "few_topics",
@@ -104,30 +134,29 @@ def test_a_regular_is_safe_and_a_newcomer_who_went_quiet_is_not():
 )
 def test_bands_have_their_borders(probability, band):
     assert band_of(probability) == band
+    assert bands(np.array([probability])) == [band]
 
 
 def test_more_silence_is_more_risk_and_more_of_everything_good_is_less():
-    usual = score(history(), CUTOFF).probability
+    usual = probability_of(history())
 
-    assert score(history(last=13), CUTOFF).probability > usual
-    assert score(history(active_days=200), CUTOFF).probability < usual
-    assert score(history(threads_28=60), CUTOFF).probability < usual
-    assert score(history(active_days_112=80), CUTOFF).probability < usual
+    assert probability_of(history(last=13)) > usual
+    assert probability_of(history(active_days=200)) < usual
+    assert probability_of(history(threads_28=60)) < usual
+    assert probability_of(history(active_days_112=80)) < usual
 
 
 def test_reasons_carry_the_numbers_and_speak():
-    faded = score(
-        history(last=9, active_days_14=1, active_days_28=3, active_days_112=9, threads_28=2), CUTOFF
+    faded = reasons_of(
+        history(last=9, active_days_14=1, active_days_28=3, active_days_112=9, threads_28=2)
     )
 
-    words = [reason_in_words(reason) for reason in faded.reasons]
-
-    assert words == [
+    assert [reason_in_words(reason) for reason in faded] == [
         "已沉默 9 天，平时每 3.3 天活跃一次",
         "近 28 天只参与 2 个话题",
         "近 112 天只活跃 9 天",
     ]
-    weights = [reason["weight"] for reason in faded.reasons]
+    weights = [reason["weight"] for reason in faded]
     assert weights == sorted(weights, reverse=True)
 
 
@@ -141,7 +170,7 @@ def test_reasons_carry_the_numbers_and_speak():
 def test_a_rhythm_slower_than_the_silence_is_not_held_against_anybody(first, said):
     rare = history(first=first, last=13, active_days=9, active_days_14=0, active_days_28=1)
 
-    assert said in [reason_in_words(reason) for reason in score(rare, CUTOFF).reasons]
+    assert said in [reason_in_words(reason) for reason in reasons_of(rare)]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +196,26 @@ def test_every_term_belongs_to_a_reason():
     assert set(REASON_OF_TERM) == set(ReasonCode)
 
 
+def test_a_model_is_the_same_after_a_way_through_json():
+    kept = json.loads(json.dumps(SHIPPED_MODEL.parameters()))
+
+    assert churn_model(SHIPPED_MODEL.version, kept) == SHIPPED_MODEL
+
+
+def test_a_slice_gives_what_each_of_its_members_gives_alone():
+    several = np.concatenate([history(member=7), newcomer(), history(last=9, threads_28=0)])
+
+    together = list(scored_lines(several, SHIPPED_MODEL, None, CUTOFF))
+
+    alone = [
+        line for one in several for line in scored_lines(one[None], SHIPPED_MODEL, None, CUTOFF)
+    ]
+    assert [line.split("\t")[2:] for line in together] == [line.split("\t")[2:] for line in alone]
+    assert together[0].startswith("7\t0.")
+    assert together[0].endswith("\t2026-05-29\n")
+    assert list(scored_lines(several[:0], SHIPPED_MODEL, None, CUTOFF)) == []
+
+
 @given(
     st.integers(1, 4000),
     st.integers(0, 4000),
@@ -177,91 +226,52 @@ def test_every_term_belongs_to_a_reason():
     st.integers(0, 10**9),
 )
 def test_any_history_gives_a_probability(last, longer, days, total, recent, season, threads):
-    result = score(
-        History(
-            CUTOFF - timedelta(days=last + longer),
-            CUTOFF - timedelta(days=last),
-            days,
-            total,
-            recent,
-            recent,
-            season,
-            total,
-            0,
-            threads,
-        ),
-        CUTOFF,
+    one = history(
+        first=last + longer,
+        last=last,
+        active_days=days,
+        total=total,
+        active_days_14=recent,
+        active_days_28=recent,
+        active_days_112=season,
+        total_28=total,
+        total_earlier=0,
+        threads_28=threads,
     )
 
-    assert 0 <= result.probability <= 1
-    assert len(result.reasons) <= 3
-    assert all(reason_in_words(reason) for reason in result.reasons)
+    (line,) = scored_lines(one, SHIPPED_MODEL, None, CUTOFF)
+
+    _member, probability, _band, said, last_day = line.rstrip().split("\t")
+    told = json.loads(said)
+    assert 0 <= float(probability) <= 1
+    assert last_day == str(date_of(CUT - last))
+    assert len(told) <= 3
+    assert all(reason_in_words(reason) for reason in told)
 
 
-# --- On a real community --------------------------------------------------------------------------
+# --- BG/NBD over active weeks ---------------------------------------------------------------------
+
+PARAMS = BtydParams(0.9, 2.7, 0.17, 0.8)
 
 
-def area_under_curve(pairs):
-    """The chance that a member who fell silent was ranked above one who did not."""
-    pairs = sorted(pairs)
-    positives = sum(silent for _p, silent in pairs)
-    ranks, place = 0.0, 0
-    while place < len(pairs):
-        end = place
-        while end < len(pairs) and pairs[end][0] == pairs[place][0]:
-            end += 1
-        ranks += sum(silent for _p, silent in pairs[place:end]) * (place + end + 1) / 2
-        place = end
-    negatives = len(pairs) - positives
-    return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
+def test_weeks_become_repeats_recency_and_age():
+    weeks = np.array([0b1, 0b1011, 1 << 25, 0b11 << 24])
+
+    x, tx, age = recency_frequency(weeks)
+
+    assert x.tolist() == [0, 2, 0, 1]
+    assert tx.tolist() == [0, 3, 0, 1]
+    assert age.tolist() == [1, 4, 26, 26]
 
 
-def history_before(days, cutoff, day_of):
-    days = [day for day in days if day[0] < cutoff]
-    if len(days) < 2 or cutoff - days[-1][0] > 14:
-        return None
+def test_who_was_not_seen_in_all_those_weeks_counts_as_silent():
+    fresh, faded, gone = weekly_probabilities(PARAMS, np.array([0b1111, 0b1111 << 10, 0]))
 
-    def since(window):
-        return [day for day in days if day[0] >= cutoff - window]
-
-    last28, last56 = since(28), since(56)
-    return History(
-        day_of(days[0][0]),
-        day_of(days[-1][0]),
-        len(days),
-        sum(messages for _day, messages, _topics in days),
-        len(since(14)),
-        len(last28),
-        len(since(112)),
-        sum(messages for _day, messages, _topics in last28),
-        sum(messages for _day, messages, _topics in last56)
-        - sum(messages for _day, messages, _topics in last28),
-        sum(topics for _day, _messages, topics in last28),
-    )
+    assert fresh < faded < gone == 1
 
 
-@pytest.mark.skipif(not CHAT.exists(), reason="the shared data are not here")
-def test_the_shipped_model_ranks_a_real_community_far_better_than_silence_does():
-    days_of = defaultdict(list)
-    with gzip.open(CHAT, "rt") as file:
-        for row in csv.DictReader(file):
-            days_of[row["user"]].append((int(row["day"]), int(row["msgs"]), int(row["topics"])))
-    end = max(days[-1][0] for days in days_of.values())
+@given(st.lists(st.integers(0, 2**26 - 1), min_size=1, max_size=20))
+def test_any_weeks_give_a_probability(weeks):
+    found = weekly_probabilities(PARAMS, np.array(weeks, dtype=np.int32))
 
-    def day_of(number):
-        return CUTOFF + timedelta(days=number - end)
-
-    scored, by_silence = [], []
-    for step in range(20):
-        cutoff = end - 28 * (step + 1)
-        for days in days_of.values():
-            known = history_before(days, cutoff, day_of)
-            if known is None:
-                continue
-            silent = not any(cutoff <= day < cutoff + 28 for day, _m, _t in days)
-            scored.append((score(known, day_of(cutoff)).probability, silent))
-            by_silence.append(((day_of(cutoff) - known.last_day).days, silent))
-
-    assert area_under_curve(scored) >= 0.84
-    assert area_under_curve(scored) >= area_under_curve(by_silence) + 0.10
-    assert sum((p - silent) ** 2 for p, silent in scored) / len(scored) <= 0.145
+    assert ((found >= 0) & (found <= 1)).all()

@@ -32,7 +32,8 @@ SELECT max(id), count(*) FILTER (WHERE erased_at IS NULL) FROM (
 FORGET = """
 DELETE FROM members_membervalue value
 WHERE value.enterprise_id = {enterprise}
-  AND value.member_id > {after} AND value.member_id <= {upto} AND NOT {allowed}
+  AND value.member_id > {after} AND value.member_id <= {upto}
+  AND {allowed} IS NOT TRUE
 """
 # Orders of one day are one purchase; what was refunded in full is none.
 FACTS = """

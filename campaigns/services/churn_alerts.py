@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 # One statement, so that a community of any size is one pass and no member passes through Python.
 # The unique index "one_open_alert" is the gate; the NOT EXISTS is the cooldown. Ranked are keys and
-# numbers only; what is known of the few that are chosen is read afterwards. Who is held out is drawn
-# as ``campaigns.rules.alerts.is_held_out`` does.
+# numbers only; what is known of the few that are chosen is read afterwards. Who is held out is
+# drawn as ``campaigns.rules.alerts.is_held_out`` does.
 OPEN_ALERTS = """
 WITH seen AS (
     SELECT score.id, score.member_id, score.probability,
@@ -181,9 +181,7 @@ def locked_alert(alert_id: int, *, actor: User) -> ChurnAlert:
     alerts = ChurnAlert.objects.within(actor)
     alert = alerts.select_for_update(no_key=True, of=("self",)).get(pk=alert_id)
     if alert.is_held_out:
-        raise AlertIsHeldOut(
-            _("这条预警是不干预的对照，不能处理：它用来知道挽回是不是真的有用。")
-        )
+        raise AlertIsHeldOut(_("这条预警是不干预的对照，不能处理：它用来知道挽回是不是真的有用。"))
     return alert
 
 

@@ -37,7 +37,6 @@ from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.accounts.services.operator_tasks import Asked, open_tasks
 from scrm.shared.criteria import Clause, Criterion, Operator
-from scrm.shared.errors import DomainError
 from scrm.wecom.models import ChannelAccount
 
 WINBACK_OF = "winback_of"
@@ -118,9 +117,7 @@ def plan_message(
         cost_amount=cost_amount * len(alerts),
     )
     given = {"benefit": benefit.strip(), "cost_amount": cost_amount}
-    kept = _planned(
-        alerts, WinbackKind.MESSAGE, note=note, broadcast=draft, actor=actor, **given
-    )
+    kept = _planned(alerts, WinbackKind.MESSAGE, note=note, broadcast=draft, actor=actor, **given)
     audience = Criterion(Clause(WINBACK_OF, Operator.IS, str(draft.pk)))
     return Planned(kept, refused, edit_broadcast(draft.pk, criterion=audience, actor=actor))
 
@@ -149,9 +146,7 @@ def _taken(
     rows = ChurnAlert.objects.within(actor).filter(pk__in=set(alert_ids)).order_by("pk")
     locked = rows.select_for_update(no_key=True, of=("self",))
     found = {alert.pk: alert for alert in locked.select_related("member", "community", "assignee")}
-    planned = WinbackAction.objects.filter(
-        alert__in=found, kind=kind, status=WinbackStatus.PLANNED
-    )
+    planned = WinbackAction.objects.filter(alert__in=found, kind=kind, status=WinbackStatus.PLANNED)
     taken_before = set(planned.values_list("alert", flat=True))
     alerts, refused = [], []
     for alert_id in dict.fromkeys(alert_ids):
@@ -235,7 +230,5 @@ def _planned(
         for alert in alerts
     )
     for action in actions:
-        record_audit(
-            actor, verb="plan_winback", subject=action, after=snapshot(action, AUDITED)
-        )
+        record_audit(actor, verb="plan_winback", subject=action, after=snapshot(action, AUDITED))
     return actions

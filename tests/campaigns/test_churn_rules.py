@@ -1,7 +1,5 @@
 from datetime import date, timedelta
 
-import pytest
-
 from campaigns.rules.alerts import (
     SILENT_DAYS,
     UNMEASURED_DAYS,

@@ -390,7 +390,7 @@ def test_who_withdraws_consent_is_not_watched_any_more(community, operator):
 
 
 def test_when_consent_becomes_needed_the_sweep_closes_the_alerts_of_others(community):
-    with_consent, without = alerts_of(community, 2)
+    with_consent, _without = alerts_of(community, 2)
     ConsentFactory(member=with_consent.member, purpose="profiling")
     enterprise = community.enterprise
     enterprise.profiling_needs_consent = True

@@ -143,6 +143,18 @@ class WrongHeader(DomainError):
     code = "wrong_header"
 
 
+class FileTooLarge(InvalidInput):
+    code = "file_too_large"
+    field = "file"
+
+
+class NotHandedIn(InvalidInput):
+    """A kind of file that only a command imports."""
+
+    code = "not_handed_in"
+    field = "kind"
+
+
 class ImportRunning(DomainError):
     """The same file is being imported by another process right now."""
 

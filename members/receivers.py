@@ -55,6 +55,7 @@ from members.signals import (
     classifications_swept,
     consent_recorded,
     entry_decided,
+    import_handed_in,
     member_erased,
     member_joined,
     member_left,
@@ -190,6 +191,11 @@ def look_at_tiers_by_tier(*, scheme_id: int, assignment_ids: list[int], **_: obj
 def read_who_changed_hands(*, item_ids: list[int], **_: object) -> None:
     read_customers_again(item_ids)  # requests are locked before the people that they are about
     part_from_leavers(item_ids)
+
+
+@receiver(import_handed_in)
+def hurry_the_import(*, run_id: int, **_: object) -> None:
+    transaction.on_commit(partial(tasks.take_in_imports.delay, run_id), robust=True)
 
 
 @receiver(tiers_due)

@@ -56,3 +56,6 @@ tiering_begun = Signal()
 
 # tag_id: int, member_ids: list[int]; put on or taken off, at most some thousands at once
 tags_swept = Signal()
+
+# run_id: int; a file is kept and waits for a worker
+import_handed_in = Signal()

@@ -7,8 +7,9 @@ from datetime import date
 from celery import shared_task
 from django.utils import timezone
 
-from members.services import applying_rules, deadlines, deciding, expiring
+from members.services import applying_rules, deadlines, deciding, expiring, imports
 from members.services.admitting import seat_waiting_applications
+from members.services.detaching import detach_by_policy
 from members.services.inviting_to_split import tend_splits
 from members.services.model_runs import (
     continue_checking,
@@ -37,6 +38,7 @@ SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 SNAPSHOT_BUDGET = 30.0
 RULE_BUDGET = 30.0
 TIERING_BUDGET = 30.0
+IMPORT_BUDGET = 30.0
 DUES_BUDGET = 2.0  # a sweep is short
 
 
@@ -207,3 +209,20 @@ def tier_scheme(scheme_id: int, day: str) -> None:
 @shared_task(name="members.sweep_small_communities")
 def sweep_small_communities() -> None:
     propose_merges(timezone.now())
+
+
+@shared_task(name="members.take_in_imports")
+def take_in_imports(run_id: int) -> None:
+    if not imports.take_in(run_id, budget=IMPORT_BUDGET):
+        take_in_imports.delay(run_id)
+
+
+@shared_task(name="members.sweep_imports")
+def sweep_imports() -> None:
+    for run_id in imports.imports_to_take():
+        take_in_imports.delay(run_id)
+
+
+@shared_task(name="members.detach_old_months")
+def detach_old_months() -> None:
+    detach_by_policy(timezone.now())

@@ -80,6 +80,10 @@ SCHEDULE: dict[str, Entry] = {
     "phone verifications": at(crontab(hour=2, minute=50), "members.sweep_phone_verifications"),
     # Months are made two ahead, so one run a day is plenty; a batch makes what is missing itself.
     "activity partitions": at(crontab(hour=1, minute=10), "members.prepare_partitions"),
+    # Whole months of events go by policy, so once a day is plenty.
+    "old activity": at(crontab(hour=1, minute=20), "members.detach_old_months"),
+    # How long a file that was handed in waits when the wake-up was lost.
+    "imports": every(10, "members.sweep_imports"),
     # Rules of classification are due each night, and at once when they change; this says how late.
     "classification rules": every(600, "members.sweep_classification_rules"),
     # Only what a lost message left behind: removing a rule sends one at once.

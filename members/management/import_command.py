@@ -26,18 +26,19 @@ from rich.progress import Progress as ProgressBar
 
 from members.models import ImportRun
 from members.services.importing.encodings import ENCODINGS
+from members.services.importing.files import Newcomers
+from members.services.importing.layouts import Layout, WriteBatch
 from members.services.importing.run import (
     AUTO,
     ImportResult,
-    Layout,
     Options,
     Progress,
-    WriteBatch,
     import_file,
 )
 from scrm.accounts.models import Enterprise
 from scrm.shared.errors import DomainError
 
+TEXT_VERSION_LIMIT = 40
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 
@@ -54,7 +55,9 @@ class ImportCommand(BaseCommand):
         columns = ",".join(self.layout.required)
         optional = ",".join(self.layout.optional)
         parser.add_argument(
-            "file", type=Path, help=f"CSV with a header: {columns}; optional: {optional or '-'}"
+            "file",
+            type=Path,
+            help=f"CSV, .xlsx or .jsonl with the columns {columns}; optional: {optional or '-'}",
         )
         parser.add_argument("--enterprise", help="slug; may be left out when there is only one")
         parser.add_argument(
@@ -111,6 +114,40 @@ class ImportCommand(BaseCommand):
         elif not options["quiet"]:
             for line in in_words(result, seconds):
                 self.stdout.write(line)
+
+
+def add_newcomers(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--create-members",
+        action="store_true",
+        help="put unknown members on file under their external id, instead of refusing them",
+    )
+    add_consent(parser)
+
+
+def add_consent(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--consent-profiling",
+        metavar="TEXT_VERSION",
+        default="",
+        help="record that those who are put on file have agreed to profiling, by this version of "
+        "the text; without it they are neither scored nor valued",
+    )
+
+
+def consent_in(options: dict[str, Any]) -> str:
+    text = str(options["consent_profiling"])
+    if len(text) > TEXT_VERSION_LIMIT:
+        words = {"limit": TEXT_VERSION_LIMIT}
+        raise CommandError(_("告知文本版本最多 %(limit)d 个字符。") % words)
+    return text
+
+
+def newcomers_in(options: dict[str, Any]) -> Newcomers:
+    text = consent_in(options)
+    if text and not options["create_members"]:
+        raise CommandError(_("--consent-profiling 只用于新建的成员，请同时加 --create-members。"))
+    return Newcomers(options["create_members"], text)
 
 
 def enterprise_named(slug: str | None) -> Enterprise:

@@ -43,6 +43,7 @@ AUDIT_WORDS = {
     "grant_classification": _("归类"),
     "end_classification": _("结束分类"),
     "record_consent": _("记录授权"),
+    "hand_in_import": _("上传导入文件"),
     "create_tag": _("新建标签"),
     "rename_tag": _("改标签名"),
     "tag_members": _("打标签"),

@@ -10,9 +10,13 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 from django.db import connection, transaction
+from django.db.models import Max
+
+from members.models import DetachedMonth
 
 LOCK = 0x5CA101  # an advisory lock: one maker of partitions at a time
 MONTHS_AHEAD = 2
+UNDETACHABLE = 3  # this month and the ones before it: events of these may always arrive
 
 # Asked of the catalogue's rows: to_regclass() may answer from a cache that knows no newcomer.
 MISSING = """
@@ -23,6 +27,12 @@ WHERE NOT EXISTS (
       AND child.relname = 'members_activityevent_' || to_char(month, 'YYYYMM')
 )
 ORDER BY month
+"""
+ATTACHED = """
+SELECT to_date(right(child.relname, 6), 'YYYYMM')
+FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+WHERE inhparent = 'members_activityevent'::regclass
+ORDER BY 1
 """
 # Attached, not created in place: ATTACH lets others read and write the table meanwhile.
 MAKE = """
@@ -41,6 +51,39 @@ def month_after(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
+def months_before(month: date, count: int) -> date:
+    number = month.year * 12 + month.month - 1 - count
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def name_of(month: date) -> str:
+    return f"members_activityevent_{month:%Y%m}"
+
+
+def attached_months() -> list[date]:
+    """The months whose events can be read, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(ATTACHED)
+        return [month for (month,) in cursor.fetchall()]
+
+
+def detached_before() -> datetime | None:
+    """The instant before which events are archived and days stay as they are; None if none are."""
+    last: date | None = DetachedMonth.objects.aggregate(last=Max("month"))["last"]
+    if last is None:
+        return None
+    following = month_after(last)
+    return datetime(following.year, following.month, 1, tzinfo=UTC)
+
+
+def archived_before(oldest: datetime, *, now: datetime) -> datetime | None:
+    """``detached_before``, without a question to the database where no event of a batch is as old
+    as a month that may have been detached."""
+    if month_of(oldest) >= months_before(month_of(now), UNDETACHABLE):
+        return None
+    return detached_before()
+
+
 def ensure_partitions(months: Iterable[date]) -> int:
     """Make the partitions that these months lack. Returns how many were made."""
     wanted = sorted(set(months))
@@ -50,8 +93,9 @@ def ensure_partitions(months: Iterable[date]) -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         missing = _missing(wanted)  # again: another maker may have been first
         for month in missing:
-            name = f"members_activityevent_{month:%Y%m}"
-            cursor.execute(MAKE.format(name=name, first=month, following=month_after(month)))
+            cursor.execute(
+                MAKE.format(name=name_of(month), first=month, following=month_after(month))
+            )
     return len(missing)
 
 

@@ -20,7 +20,8 @@ from members.rules.purchases import (
     read_purchase,
 )
 from members.rules.rows import BadRow, Period, Rejection, is_source
-from members.services.ingestion import create_missing_members, ids_of_members, unknown_member
+from members.services.ingestion import ids_of_members, unknown_member
+from members.services.newcomers import create_missing_members
 from members.services.staging import copy_lines, escaped, temporary_table
 from members.services.tier_marks import ORDERS, mark_tiers_due
 from scrm.accounts.models import Enterprise
@@ -88,6 +89,7 @@ def record_purchases(
     now: datetime,
     visible_to: User | None = None,
     create_members: bool = False,
+    consent_text: str = "",
 ) -> PurchaseResult:
     """Take the good rows of a batch and say what is wrong with the others.
 
@@ -103,7 +105,8 @@ def record_purchases(
     orders = list(_read(rows, now, rejects))
     row_count = len(orders) + len(rejects)
     if create_members:
-        create_missing_members(enterprise, {order.member for _index, order in orders})
+        named = {order.member for _index, order in orders}
+        create_missing_members(enterprise, named, consent_text=consent_text)
     placed = _merged(_place(enterprise, orders, visible_to, rejects), rejects)
     accepted, updated = _store(enterprise, placed, rejects, source=source) if placed else (0, 0)
     rejects.sort()

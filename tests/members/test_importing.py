@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from members.errors import ImportRunning, UnreadableFile, WrongHeader
 from members.models import ActivityEvent, ImportRun, Member, MemberDay, Purchase
-from members.services.importing import run as importing
-from members.services.importing.files import ACTIVITY, activity_writer
-from members.services.importing.run import Options, import_file, rejects_beside
+from members.services.importing import attempt as importing
+from members.services.importing.files import ACTIVITY, Newcomers, activity_writer
+from members.services.importing.run import LOCK_CLASS, Options, import_file, rejects_beside
 from tests.accounts.factories import EnterpriseFactory
 from tests.communities.factories import CommunityFactory
 from tests.members.factories import MemberFactory
@@ -55,7 +55,9 @@ def import_activity(path, enterprise, *, create_members=False, **options):
         path,
         enterprise=enterprise,
         layout=ACTIVITY,
-        write=activity_writer(enterprise, source="test", create_members=create_members),
+        write=activity_writer(
+            enterprise, source="test", newcomers=Newcomers(are_created=create_members)
+        ),
         options=Options(source="test", **options),
     )
 
@@ -241,7 +243,7 @@ def test_an_import_goes_on_where_it_was_stopped(community, member, write, monkey
         if len(taken) == 3:
             raise KeyboardInterrupt
         taken.append(len(rows))
-        return activity_writer(community.enterprise, source="test", create_members=False)(rows)
+        return activity_writer(community.enterprise, source="test")(rows)
 
     with pytest.raises(KeyboardInterrupt):
         import_file(
@@ -284,7 +286,7 @@ def test_two_processes_cannot_import_one_file_at_the_same_time(write):
     elsewhere = connection.copy()
     try:
         with elsewhere.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [importing.LOCK_CLASS, run.pk])
+            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, run.pk])
 
         with pytest.raises(ImportRunning):
             import_activity(path, community.enterprise)

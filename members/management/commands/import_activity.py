@@ -1,4 +1,4 @@
-"""Import activity from a CSV file."""
+"""Import activity from a file: CSV, Excel or JSON lines."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from members.management.import_command import ImportCommand
+from members.management.import_command import ImportCommand, add_newcomers, newcomers_in
 from members.services.importing.files import ACTIVITY, activity_writer
-from members.services.importing.run import WriteBatch
+from members.services.importing.layouts import WriteBatch
 from scrm.accounts.models import Enterprise
 
 
 class Command(ImportCommand):
-    help = "Import activity from a CSV file; stopped anywhere, it goes on where it was."
+    help = "Import activity from a file; stopped anywhere, it goes on where it was."
     layout = ACTIVITY
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "--create-members",
-            action="store_true",
-            help="put unknown members on file under their external id, instead of refusing them",
-        )
+        add_newcomers(parser)
 
     def writer(self, enterprise: Enterprise, options: dict[str, Any]) -> WriteBatch:
         return activity_writer(
-            enterprise, source=options["source"], create_members=options["create_members"]
+            enterprise, source=options["source"], newcomers=newcomers_in(options)
         )

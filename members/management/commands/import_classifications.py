@@ -6,7 +6,7 @@ from typing import Any
 
 from members.management.import_command import ImportCommand
 from members.services.importing.classifications import CLASSIFICATIONS, classification_writer
-from members.services.importing.run import WriteBatch
+from members.services.importing.layouts import WriteBatch
 from scrm.accounts.models import Enterprise
 
 

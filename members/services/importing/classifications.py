@@ -16,7 +16,7 @@ from members.models.import_run import ImportKind
 from members.rules.rows import BadRow, Rejection, read_expiry, read_text, shown
 from members.rules.standing import ClassificationSource
 from members.services.classifying import grant_classification
-from members.services.importing.run import Layout, Row, WriteBatch
+from members.services.importing.layouts import Layout, Row, WriteBatch
 from scrm.accounts.models import Enterprise
 from scrm.shared.errors import DomainError
 

@@ -19,8 +19,9 @@ from members.rules.rows import (
     read_text,
 )
 from members.rules.status import ApplicationStatus, JoinSource
-from members.services.importing.run import Layout, Row, WriteBatch
+from members.services.importing.layouts import Layout, Row, WriteBatch
 from members.services.joining import apply_for_entry
+from members.services.newcomers import agree_to_profiling
 from members.services.registering import add_member, learn_birthday
 from scrm.accounts.models import Enterprise
 from scrm.shared.errors import DomainError
@@ -42,8 +43,13 @@ class Newcomers:
     rejects: Sequence[Rejection]
 
 
-def member_writer(enterprise: Enterprise, *, community: Community | None) -> WriteBatch:
+def member_writer(
+    enterprise: Enterprise, *, community: Community | None, consent_text: str = ""
+) -> WriteBatch:
     """Put each row on file, and apply for entry on its behalf.
+
+    ``consent_text`` is the version of the text under which those who are new have agreed to
+    profiling.
 
     Who is there already counts as a duplicate; who is not admitted is kept on file and reported
     with the clauses that failed.
@@ -54,7 +60,7 @@ def member_writer(enterprise: Enterprise, *, community: Community | None) -> Wri
         rejects: list[Rejection] = []
         for index, row in enumerate(rows):
             try:
-                is_new = take_row(enterprise, row, community=community)
+                is_new = take_row(enterprise, row, community=community, consent_text=consent_text)
             except BadRow as bad:
                 rejects.append(Rejection(index, bad.code, bad.message))
             except (AlreadyMember, AlreadyApplied):
@@ -69,7 +75,9 @@ def member_writer(enterprise: Enterprise, *, community: Community | None) -> Wri
     return write
 
 
-def take_row(enterprise: Enterprise, row: Row, *, community: Community | None) -> bool:
+def take_row(
+    enterprise: Enterprise, row: Row, *, community: Community | None, consent_text: str = ""
+) -> bool:
     """Whether the row brought anything new."""
     external_id = read_text(row[0], "external_id", limit=128)
     nickname = read_text(row[1], "nickname", limit=120)
@@ -88,6 +96,8 @@ def take_row(enterprise: Enterprise, row: Row, *, community: Community | None) -
             phone=phone,
             birthday=birthday,
         )
+        if consent_text:
+            agree_to_profiling(enterprise, [member.pk], text_version=consent_text)
     else:
         is_new = learn_birthday(member, birthday)
     if community is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -32,7 +32,7 @@ class Record(NamedTuple):
     line: int
     end: int
     end_line: int
-    fields: list[str]
+    fields: list[Any]
     code: str = ""
     message: str = ""
     raw: str = ""

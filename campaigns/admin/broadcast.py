@@ -35,6 +35,7 @@ from campaigns.admin.broadcast_panels import (
 )
 from campaigns.admin.broadcast_planned import planned_page
 from campaigns.admin.experiment_panel import experiment_context
+from campaigns.admin.forecast_panel import forecast_of_form, forecast_of_row
 from campaigns.models import Broadcast
 from campaigns.progress_words import NOTHING, STATUS_COLOURS, progress_bar
 from campaigns.rules.status import BroadcastStatus
@@ -49,6 +50,8 @@ from scrm.accounts.rules.roles import Capability
 from scrm.shared.criterion_words import describe_stored
 
 FRAGMENT = "fragment"
+OF_FORM = {"estimate": estimate_of_form, "forecast": forecast_of_form}
+OF_ROW = {"estimate": estimate_of_row, "forecast": forecast_of_row}
 STATE = (
     _("审批与执行"),
     {
@@ -299,12 +302,12 @@ class BroadcastAdmin(BroadcastButtons, EnterpriseModelAdmin[Broadcast]):
         match asked:
             case "content" if may_write:
                 return self.content_of(request, broadcast)
-            case "estimate" if may_write and request.method == "POST":
+            case "estimate" | "forecast" if may_write and request.method == "POST":
                 form = self.get_form(request, broadcast)
                 kept = None if broadcast is None else Broadcast.objects.get(pk=broadcast.pk)
-                return estimate_of_form(request, form(request.POST, instance=kept))
-            case "estimate" if broadcast is not None:
-                return estimate_of_row(request, broadcast)
+                return OF_FORM[asked](request, form(request.POST, instance=kept))
+            case "estimate" | "forecast" if broadcast is not None:
+                return OF_ROW[asked](request, broadcast)
             case "progress" if broadcast is not None:
                 return progress_page(request, broadcast)
         return None

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
+from campaigns.admin.forecast_panel import comparison_context
 from campaigns.models import RunReport
 from campaigns.report_words import (
     amount,
@@ -138,6 +139,7 @@ def panels_of(report: RunReport) -> dict[str, Any]:
     figures = report_now(report.run).figures
     return {
         "pk": report.pk,
+        "comparison": comparison_context(report),
         "verdict": verdict_in_words(figures),
         "cards": cards_of(figures),
         "funnel": funnel_chart(figures),

@@ -7,6 +7,7 @@ from campaigns.api.contact_welcome import ContactWelcomeViewSet
 from campaigns.api.content import ContentViewSet
 from campaigns.api.dispatch import DispatchViewSet
 from campaigns.api.experiment import ExperimentViewSet
+from campaigns.api.forecast import BroadcastForecastView, ForecastAccuracyView, RunForecastView
 from campaigns.api.lexicon_term import LexiconTermViewSet
 from campaigns.api.media_asset import MediaAssetViewSet
 from campaigns.api.run import DeliveryViewSet, RunViewSet
@@ -50,6 +51,11 @@ router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
 urlpatterns = [
     path("runs/<int:pk>/deliveries/", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
     path("runs/<int:pk>/report/", RunReportView.as_view(), name="run-report"),
+    path(
+        "broadcasts/<int:pk>/forecast/", BroadcastForecastView.as_view(), name="broadcast-forecast"
+    ),
+    path("runs/<int:pk>/forecast/", RunForecastView.as_view(), name="run-forecast"),
+    path("forecast-accuracy/", ForecastAccuracyView.as_view(), name="forecast-accuracy"),
     path("runs/<int:pk>/watches/", QuitWatchView.as_view(), name="run-watches"),
     path("runs/<int:pk>/recipients/", RecipientExportView.as_view(), name="run-recipients"),
     path(

@@ -23,6 +23,8 @@ from scrm.shared.figures import NO_NOTE, SMALL_NUMBER, Figure, Note
 from scrm.shared.sql import Sql, named_sql
 
 WINDOW_DAYS = 7
+NOTHING_TOLD = Note(gettext_noop("近 7 天没有对这个社群发过消息。"))
+FEW = gettext_noop("近 7 天只有 %(count)d 条，比例说明不了什么。")
 
 # How many a message reached is in the report of its run; until there is one, everybody there.
 TOLD = """
@@ -148,7 +150,5 @@ def advert_figures(community: Community, on: date) -> list[Figure]:
 
 def _figure(name: str, value: float | None, n: int) -> Figure:
     if value is None:
-        nothing = Note(gettext_noop("近 7 天没有对这个社群发过消息。"))
-        return Figure(name, None, note=nothing, n=n)
-    few = Note(gettext_noop("近 7 天只有 %(count)d 条，比例说明不了什么。"), {"count": n})
-    return Figure(name, value, note=few if n < SMALL_NUMBER else NO_NOTE, n=n)
+        return Figure(name, None, note=NOTHING_TOLD, n=n)
+    return Figure(name, value, note=Note(FEW, {"count": n}) if n < SMALL_NUMBER else NO_NOTE, n=n)

@@ -151,7 +151,7 @@ def figures_of(broadcast: Broadcast, *, now: datetime, run: Run | None = None) -
         cost_amount=broadcast.cost_amount,
         treated_share=1 - _held_out(broadcast),
     )
-    simulated = simulate(cells, past, terms, seed=broadcast.pk)
+    simulated = simulate(cells, past, terms, seed=broadcast.enterprise_id)
     options = [one.as_json() for one in simulated.outlooks]
     worst = sorted(zip(simulated.nets, simulated.cells, strict=True), key=lambda pair: pair[0])
     figures = {

@@ -17,6 +17,7 @@ from tests.campaigns.factories import ChurnAlertFactory, SegmentFactory
 from tests.isolation import Call
 from tests.isolation_cases import (
     experiments,
+    forecasts,
     insight_pages,
     library,
     policies,
@@ -36,6 +37,7 @@ def build(world):
     library.build(world)
     policies.build(world)
     reports.build(world)
+    forecasts.build(world)
     insight_pages.build(world)
     schedules.build(world)
     sending.build(world)
@@ -131,6 +133,7 @@ API = {
     **library.API,
     **policies.API,
     **reports.API,
+    **forecasts.API,
     **sop.API,
     **schedules.API,
     **sending.API,

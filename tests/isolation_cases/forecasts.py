@@ -1,0 +1,20 @@
+"""Doors of forecasts; they belong to campaigns."""
+
+from campaigns.models import BroadcastForecast
+from campaigns.services.forecasting import figures_of
+from tests.isolation import Call
+
+
+def build(world):
+    run = world.rows["run"]
+    figures = figures_of(run.broadcast, now=run.started_at)
+    world.rows["forecast"] = BroadcastForecast.objects.create(
+        broadcast=run.broadcast, run=run, figures=figures
+    )
+
+
+API = {
+    "broadcast-forecast": {"get": Call(row="broadcast"), "post": Call(row="broadcast")},
+    "run-forecast": {"get": Call(row="run")},
+    "forecast-accuracy": {"get": Call()},
+}

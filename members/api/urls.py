@@ -19,6 +19,7 @@ from members.api.join_way import CapacityViewSet, JoinWayFiguresViewSet
 from members.api.member import MemberViewSet
 from members.api.membership import MembershipViewSet, StayViewSet
 from members.api.metric import MetricListView
+from members.api.prediction import PredictionModelViewSet, ScoreCheckViewSet
 from members.api.purchase import PurchaseViewSet
 from members.api.split_invitation import SplitInvitationViewSet
 from members.api.split_plan import SplitBranchViewSet, SplitPlanViewSet
@@ -41,6 +42,8 @@ router.register("split-branches", SplitBranchViewSet, basename="split-branch")
 router.register("split-invitations", SplitInvitationViewSet, basename="split-invitation")
 router.register("tier-assignments", TierAssignmentViewSet, basename="tier-assignment")
 router.register("churn-scores", ChurnScoreViewSet, basename="churn-score")
+router.register("prediction-models", PredictionModelViewSet, basename="prediction-model")
+router.register("score-checks", ScoreCheckViewSet, basename="score-check")
 router.register(
     "member-classifications", MemberClassificationViewSet, basename="member-classification"
 )

@@ -39,3 +39,36 @@ def note_in_words(note: object) -> str:
         return template % note if template else str(note.get("code"))
     except KeyError:
         return str(note.get("code"))
+
+
+#: The terms of the logistic model.
+TERMS = {
+    "silence": gettext_lazy("沉默天数（对数）"),
+    "active_days": gettext_lazy("累计活跃天数（对数）"),
+    "total": gettext_lazy("累计互动次数（对数）"),
+    "tenure": gettext_lazy("首次活跃至今天数（对数）"),
+    "active_days_14": gettext_lazy("近 14 天活跃天数"),
+    "active_days_28": gettext_lazy("近 28 天活跃天数"),
+    "active_days_112": gettext_lazy("近 112 天活跃天数"),
+    "trend": gettext_lazy("近 28 天互动与之前 28 天之比（对数）"),
+    "usual_gap": gettext_lazy("平时的间隔天数（对数）"),
+    "threads_28": gettext_lazy("近 28 天参与话题数（对数）"),
+}
+
+#: Figures of a fit or a check, by where they stand.
+FIGURES = {
+    "auc": gettext_lazy("AUC（排序正确的比例）"),
+    "brier": gettext_lazy("Brier（概率的平均平方误差）"),
+    "former_brier": gettext_lazy("当时在用的模型的 Brier"),
+    "ece": gettext_lazy("校准误差"),
+    "base_rate": gettext_lazy("实际沉默的比例"),
+    "at_10.precision": gettext_lazy("前 10%：说中的比例"),
+    "at_10.recall": gettext_lazy("前 10%：找到全部沉默者的比例"),
+    "at_10.lift": gettext_lazy("前 10%：是随机的几倍"),
+    "at_20.precision": gettext_lazy("前 20%：说中的比例"),
+    "at_20.recall": gettext_lazy("前 20%：找到全部沉默者的比例"),
+    "at_20.lift": gettext_lazy("前 20%：是随机的几倍"),
+    "notice_days.median": gettext_lazy("提前天数（中位数）"),
+    "newest": gettext_lazy("核对人数"),
+    "log_likelihood": gettext_lazy("对数似然"),
+}

@@ -44,10 +44,13 @@ def figures_of(probability: Numbers, silence: Numbers, fell_silent: Numbers) -> 
     return figures
 
 
-def warning_figures(flagged: Numbers, ends: Numbers, *, until: int) -> Figures:
+def warning_figures(
+    flagged: Numbers, ends: Numbers, *, runs: tuple[int, int], until: int
+) -> Figures:
     """How early and how rightly a series of runs warned.
 
-    ``flagged``: (member, day of the run) of every warning. ``ends``: (member, last active day, how
+    ``flagged``: (member, day of the run) of every warning, ``runs``: the first and the last run;
+    silences that they could not watch all the time are left out of what was caught. ``ends``: (member, last active day, how
     many silent days followed) of every silence of at least the horizon. A silence is caught when
     a run between 27 days before and 14 days after the last active day named the member, so at
     least 14 days before it was declared; ``notice_days`` is the median from the first such run to
@@ -58,7 +61,8 @@ def warning_figures(flagged: Numbers, ends: Numbers, *, until: int) -> Figures:
     days_of = _days_by_member(flagged)
     declared_of = _days_by_member(ends[:, :2] + np.array([0, HORIZON_DAYS]))
     notices, long_ones, early = [], [], 0
-    for member, last_day, silent_days in ends.tolist():
+    watched = (ends[:, 1] + WATCHED_FROM >= runs[0]) & (ends[:, 1] + WATCHED_TO <= runs[1])
+    for member, last_day, silent_days in ends[watched].tolist():
         first = _first_within(days_of.get(member), last_day + WATCHED_FROM, last_day + WATCHED_TO)
         notices.append(None if first is None else last_day + HORIZON_DAYS - first)
         early += first is not None and first <= last_day

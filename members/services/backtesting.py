@@ -17,8 +17,6 @@ from members.rules.churn import HORIZON_DAYS, SHIPPED_MODEL, ChurnModel
 from members.rules.churn_scoring import Numbers, features, number_of, probabilities, silence_days
 from members.rules.churn_training import LEAST_CHURNERS, LEAST_ROWS, fit_logistic
 from members.rules.score_checks import (
-    WATCHED_FROM,
-    WATCHED_TO,
     figures_of,
     most_at_risk,
     warning_figures,
@@ -52,7 +50,7 @@ SELECT member_id, day - DATE '2000-01-01', silent FROM (
     WINDOW days AS (PARTITION BY day.member_id ORDER BY day.day)
 ) pauses
 WHERE place >= 2 AND silent >= {horizon}
-  AND day >= {since} AND day <= {last_cut} AND day < {until}::date - {horizon}
+  AND day >= {since} AND day < {until}::date - {horizon}
 """
 END = np.dtype([("member", "i8"), ("day", "i4"), ("silent", "i4")])
 
@@ -182,10 +180,7 @@ def _check(community: Community, week: Week) -> ScoreCheck:
 def _warnings(
     community: Community, spans: list[Span], scored: list[Week], *, permille: int
 ) -> dict[str, Any]:
-    """Had each week the share most at risk been named: how early and how rightly.
-
-    Only silences that the runs could watch from the first day to the last are counted.
-    """
+    """Had each week the share most at risk been named: how early and how rightly."""
     until, flagged = spans[-1][1] + timedelta(days=1), []
     for week in scored:
         named = week.members[most_at_risk(week.probability, WARNED_SHARE)]
@@ -193,8 +188,7 @@ def _warnings(
     query = named_sql(
         ENDS,
         community=community.pk,
-        since=scored[0].cut - timedelta(days=WATCHED_FROM),
-        last_cut=scored[-1].cut - timedelta(days=WATCHED_TO),
+        since=scored[0].cut - HORIZON,
         until=until,
         horizon=HORIZON_DAYS,
         permille=permille,
@@ -203,4 +197,9 @@ def _warnings(
     with connection.cursor() as cursor:
         ends = read_rows(cursor, query, END)
     as_rows = np.column_stack([ends["member"], ends["day"], ends["silent"]])
-    return warning_figures(np.vstack(flagged), as_rows, until=number_of(until))
+    return warning_figures(
+        np.vstack(flagged),
+        as_rows,
+        runs=(number_of(scored[0].cut), number_of(scored[-1].cut)),
+        until=number_of(until),
+    )

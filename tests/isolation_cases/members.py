@@ -7,12 +7,13 @@ from django.utils import timezone
 from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
-from tests.isolation_cases import policies, splits
+from tests.isolation_cases import policies, predictions, splits
 from tests.members.entry_factories import BlocklistEntryFactory
 from tests.members.factories import (
     ActivityCoverageFactory,
     ActivityEventFactory,
     ChurnScoreFactory,
+    DailyRunFactory,
     EntryApplicationFactory,
     EvidenceFactory,
     FollowFactory,
@@ -21,7 +22,6 @@ from tests.members.factories import (
     MemberFactory,
     MembershipFactory,
     PurchaseFactory,
-    DailyRunFactory,
     StayFactory,
     TierAssignmentFactory,
 )
@@ -68,6 +68,7 @@ def build(world):
     build_activity(world)
     build_standing(world)
     splits.build(world)
+    predictions.build(world)
     world.rows["evidence"] = EvidenceFactory(application=world.rows["application"])
     build_tiers(world)
 
@@ -156,6 +157,7 @@ def inside_community(world):
 
 API = {
     **splits.API,
+    **predictions.API,
     "join-way-figures": {"get": Call(row="join way")},
     "join-way-sources": {"get": Call()},
     "community-capacity": {"get": Call(row="community")},
@@ -263,6 +265,7 @@ API = {
 
 ADMIN = {
     **splits.ADMIN,
+    **predictions.ADMIN,
     "members.member": "member",
     "members.memberclassification": "classification",
     "members.tag": "tag",
@@ -297,6 +300,7 @@ ADMIN_URLS = {
         },
     ),
     **splits.ADMIN_URLS,
+    **predictions.ADMIN_URLS,
     **policies.MEMBERS_ADMIN_URLS,
     "members_member_lock_tier": Call(
         row="unranked member", body=lambda w: {"tier": w["tier"].pk, "reason": "创始会员"}

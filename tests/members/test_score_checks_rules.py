@@ -63,10 +63,10 @@ def test_a_tiny_community_has_figures_without_nonsense(size):
 
 
 def test_warnings_are_judged_by_when_the_silence_would_be_declared():
-    ends = np.array([[1, 100, 40], [2, 100, 200], [3, 100, 200], [4, 100, 30]])
+    ends = np.array([[1, 100, 40], [2, 100, 200], [3, 100, 200], [4, 100, 30], [6, 110, 99]])
     flagged = np.array([[1, 105], [1, 112], [2, 115], [3, 90], [5, 100], [4, 60]])
 
-    figures = warning_figures(flagged, ends, until=161)
+    figures = warning_figures(flagged, ends, runs=(60, 116), until=161)
 
     # 1 was first named 23 days before its declaration, 3 at 38; 2 a day too late, 4 much too early
     assert (figures["silences"], figures["caught"], figures["notice_days"]) == (4, 0.5, 30.5)
@@ -77,6 +77,8 @@ def test_warnings_are_judged_by_when_the_silence_would_be_declared():
 
 
 def test_without_warnings_or_silences_there_is_nothing_to_say():
-    figures = warning_figures(np.empty((0, 2), int), np.empty((0, 3), int), until=100)
+    figures = warning_figures(
+        np.empty((0, 2), int), np.empty((0, 3), int), runs=(0, 100), until=100
+    )
 
     assert figures["caught"] is figures["precision"] is figures["notice_days"] is None

@@ -7,6 +7,7 @@ from communities.models.community import Community
 from communities.models.entry_policy import EntryPolicy
 from communities.models.group_chat import GroupChat
 from communities.models.join_way import JoinRoute, JoinWay, JoinWayDay
+from communities.models.owner_day import OwnerDay
 from communities.models.ownership import OwnerChange, OwnershipPeriod, OwnershipViolation
 from communities.models.resignation import ResignationCase
 from communities.models.split_plan import SplitBranch, SplitPlan
@@ -30,6 +31,7 @@ __all__ = [
     "JoinWay",
     "JoinWayDay",
     "OwnerChange",
+    "OwnerDay",
     "OwnershipPeriod",
     "OwnershipTransfer",
     "OwnershipViolation",

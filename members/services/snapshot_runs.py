@@ -24,7 +24,13 @@ from members.services.daily_runs import (
     keep_run,
     leave_run,
 )
-from members.services.snapshots import CHUNK, ONE_DAY, bring_up_to_date, snapshot_days
+from members.services.snapshots import (
+    CHUNK,
+    ONE_DAY,
+    make_due_days,
+    make_late_days,
+    snapshot_days,
+)
 from scrm.accounts.models import Enterprise
 
 SNAPSHOTS_FROM = time_of_day(2, 20)  # local time
@@ -45,7 +51,8 @@ class Refreshed:
 
 def refresh_community(community: Community, *, until: date) -> Refreshed:
     """Bring everything that is kept about a community up to the local day ``until``."""
-    days = sum(bring_up_to_date(community, until=until))
+    days = sum(made.written for made in make_due_days(community, until=until))
+    days += sum(make_late_days(community, until=until))
     return Refreshed(days, sum(1 for _ in keep_due_figures(community, until=until)))
 
 
@@ -91,32 +98,38 @@ def continue_snapshots(enterprise_id: int, *, day: date, budget: float) -> bool:
     """Work on the snapshots up to the day before ``day`` for ``budget`` seconds. Returns whether
     they are finished, or with another worker.
 
-    A community that is left half done is begun again; what was made of it is there already.
+    A community that is left half done is gone on with: how far its due days are made is noted, and
+    what is late or lacks figures is found again.
     """
     run = claim_run(DailyRunKind.SNAPSHOTS, enterprise_id, day)
     if run is None:
         return True
     deadline = time.monotonic() + budget
     while community := _communities(enterprise_id, after=run.last_community_id).first():
-        for _ in _steps(community, until=day - ONE_DAY):
-            if not keep_run(run):
+        for notes in _steps(run, community):
+            if not keep_run(run, notes=notes):
                 return True  # the lease was lost to somebody else
             if time.monotonic() >= deadline:
                 leave_run(run)
                 return False
-        if not _done(run, community):
+        counted = run.community_count + 1
+        if not keep_run(run, last_community_id=community.pk, community_count=counted, notes={}):
             return True
     finish_run(run)
     return True
 
 
-def _steps(community: Community, *, until: date) -> Iterator[object]:
-    yield from bring_up_to_date(community, until=until)
-    yield from keep_due_figures(community, until=until)
-
-
-def _done(run: DailyRun, community: Community) -> bool:
-    return keep_run(run, last_community_id=community.pk, community_count=run.community_count + 1)
+def _steps(run: DailyRun, community: Community) -> Iterator[dict[str, str]]:
+    """Work on a community. After each step: the notes to keep, to go on with from there."""
+    until, made = run.day - ONE_DAY, run.notes.get("made_until")
+    after = date.fromisoformat(made) if made else None
+    for done in make_due_days(community, until=until, after=after):
+        yield {"made_until": done.last.isoformat()}
+    notes = {"made_until": until.isoformat()}
+    for _ in make_late_days(community, until=until):
+        yield notes
+    for _day in keep_due_figures(community, until=until):
+        yield notes
 
 
 def _communities(enterprise_id: int, *, after: int) -> QuerySet[Community]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Max, Min
@@ -111,7 +112,7 @@ WITH days AS (
         LEFT JOIN changes_speaking USING (day)
     WINDOW past AS (ORDER BY days.day)
 )
-SELECT day, members - joined + gone, joined, gone, members, is_measured,
+SELECT day, counted.members - joined + gone, joined, gone, counted.members, is_measured,
     CASE WHEN is_measured THEN coalesce(activity.members, 0) END,
     CASE WHEN is_measured THEN active_7 END,
     CASE WHEN is_measured THEN active_28 END,
@@ -196,17 +197,31 @@ def snapshot_days(
         return affected(cursor)
 
 
-def bring_up_to_date(community: Community, *, until: date) -> Iterator[int]:
-    """Make what is missing, unsettled or stale up to the local day ``until``, which is over.
+class Made(NamedTuple):
+    """The days up to ``last`` are made, and so many of the last chunk were new or changed."""
 
-    Goes on by one transaction each time it is asked for the next number of rows written; who stops
-    asking may begin again at any time.
+    last: date
+    written: int
+
+
+def make_due_days(
+    community: Community, *, until: date, after: date | None = None
+) -> Iterator[Made]:
+    """Make what is missing up to the local day ``until``, which is over, and the last days before
+    it, of which more may have become known; or the days after ``after``, to go on.
+
+    One transaction each time the next is asked for; who stops asking may begin again at any time.
     """
-    begin = _first_due(community, until)
+    begin = after + ONE_DAY if after else _first_due(community, until)
     while begin is not None and begin <= until:
         end = min(begin + CHUNK - ONE_DAY, until)
-        yield snapshot_days(community, first=begin, last=end)
+        yield Made(end, snapshot_days(community, first=begin, last=end))
         begin = end + ONE_DAY
+
+
+def make_late_days(community: Community, *, until: date) -> Iterator[int]:
+    """Make the days anew of which something became known late, in the same way. Yields how many
+    were new or changed."""
     _mark_different(community, until)
     while (written := _refresh_stale(community, until)) is not None:
         yield written

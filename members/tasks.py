@@ -28,17 +28,21 @@ from members.services.snapshot_runs import (
     snapshot_today,
 )
 from members.services.starting_splits import list_invitations
+from members.services.statistics_runs import continue_counting, enterprises_to_count
 from members.services.tier_dues import drain_tier_dues
 from members.services.tiering_runs import continue_tiering, schemes_to_tier
 from members.services.uploading import remove_orphan_photos
+from members.services.values import continue_valuing, enterprises_to_value
 from members.services.verifying_phones import forget_phones
 from members.services.watching_capacity import watch_capacity
 
+VALUING_BUDGET = 30.0
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 SNAPSHOT_BUDGET = 30.0
 RULE_BUDGET = 30.0
 TIERING_BUDGET = 30.0
 IMPORT_BUDGET = 30.0
+COUNTING_BUDGET = 30.0
 DUES_BUDGET = 2.0  # a sweep is short
 
 
@@ -150,6 +154,18 @@ def check_scores(enterprise_id: int, day: str) -> None:
         check_scores.delay(enterprise_id, day)
 
 
+@shared_task(name="members.sweep_values")
+def sweep_values() -> None:
+    for enterprise_id, day in enterprises_to_value(timezone.now()):
+        value_members.delay(enterprise_id, day.isoformat())
+
+
+@shared_task(name="members.value_members")
+def value_members(enterprise_id: int, day: str) -> None:
+    if not continue_valuing(enterprise_id, day=date.fromisoformat(day), budget=VALUING_BUDGET):
+        value_members.delay(enterprise_id, day)
+
+
 @shared_task(name="members.list_split_invitations")
 def list_split_invitations(plan_id: int) -> None:
     list_invitations(plan_id)
@@ -226,3 +242,15 @@ def sweep_imports() -> None:
 @shared_task(name="members.detach_old_months")
 def detach_old_months() -> None:
     detach_by_policy(timezone.now())
+
+
+@shared_task(name="members.sweep_statistics")
+def sweep_statistics() -> None:
+    for enterprise_id, day in enterprises_to_count(timezone.now()):
+        read_statistics.delay(enterprise_id, day.isoformat())
+
+
+@shared_task(name="members.read_statistics")
+def read_statistics(enterprise_id: int, day: str) -> None:
+    if not continue_counting(enterprise_id, day=date.fromisoformat(day), budget=COUNTING_BUDGET):
+        read_statistics.delay(enterprise_id, day)

@@ -64,6 +64,8 @@ SCHEDULE: dict[str, Entry] = {
     "segments": every(60, "campaigns.sweep_segments"),
     # A community is given a month to grow, so a day is soon enough.
     "small communities": at(crontab(hour=1, minute=40), "members.sweep_small_communities"),
+    # Members are valued each local night from twenty to three; this says how late.
+    "values": every(600, "members.sweep_values"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
     # Days of communities are made anew each local night from twenty past two; this says how late.
@@ -72,6 +74,8 @@ SCHEDULE: dict[str, Entry] = {
     "snapshots of today": at(crontab(minute=25), "members.sweep_today"),
     # Models are fitted in the night to Sunday, from one o'clock; this says how late.
     "fitting models": every(1800, "members.sweep_fitting"),
+    # The platform has counted yesterday by six; this says how late after half past we read it.
+    "platform statistics": every(1800, "members.sweep_statistics"),
     # A cut-off can be checked 29 days after it, from half past three; this says how late.
     "checking scores": every(1800, "members.sweep_checking"),
     # Files of uploads that a crash cut off; they are private, so a day is soon enough.

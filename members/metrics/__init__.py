@@ -1,6 +1,6 @@
 """What can be measured about a member, by noun. Apps above add theirs by ``register_measure``."""
 
-from members.metrics import activity, belonging, purchases, standing
+from members.metrics import activity, belonging, purchases, standing, values
 from members.metrics.chats import register_chat_metrics
 from members.metrics.measures import (
     MEASURES,
@@ -36,7 +36,7 @@ __all__ = [
 
 def register_metrics() -> None:
     """Make the metrics of members and of chats known to the criterion language."""
-    for noun in (purchases, activity, belonging, standing):
+    for noun in (purchases, activity, belonging, standing, values):
         for measure in noun.MEASURES:
             register_measure(measure)
     register_chat_metrics()

@@ -42,3 +42,10 @@ def temporary_table(cursor: CursorWrapper, name: str, columns: str) -> None:
 def affected(cursor: CursorWrapper) -> int:
     """How many rows the last statement changed."""
     return max(0, int(cursor.rowcount))
+
+
+def join_whole_slices(cursor: CursorWrapper) -> None:
+    """For statements over slices, until the end of the transaction: no nested loops. Rows written
+    a moment ago are not in the statistics, and a loop over a slice that was taken for one row
+    goes on for hours."""
+    cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from members.models import PastValue, ValueCell
 from members.selectors.measuring import measured_communities
+from members.services.staging import join_whole_slices
 from scrm.accounts.models import Enterprise
 from scrm.shared.sql import Sql, named_sql
 
@@ -137,6 +138,7 @@ def _known(enterprise: Enterprise, cut: date) -> dict[str, Sql | object]:
 
 def _run(templates: list[str], known: dict[str, Sql | object]) -> None:
     with connection.cursor() as cursor:
+        join_whole_slices(cursor)
         for template in templates:
             statement = named_sql(template, **known)
             cursor.execute(statement.text, statement.params)

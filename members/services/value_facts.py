@@ -12,6 +12,7 @@ from members.metrics import CURRENCY
 from members.rules.rfm import ACTIVITY_DAYS, MESSAGE_WEIGHT, OTHER_WEIGHT, POST_WEIGHT
 from members.rules.values import Behaviour
 from members.selectors.profiling import may_be_profiled
+from members.services.staging import join_whole_slices
 from scrm.accounts.models import Enterprise
 from scrm.shared.sql import Sql, named_sql
 
@@ -144,6 +145,7 @@ def write_facts(
         upto, people = cursor.fetchone()
         if upto is None:
             return FactsSlice(None)
+        join_whole_slices(cursor)
         known = _known(enterprise, on, range(after, upto), currency, measured)
         for template in (FORGET, FACTS):
             statement = named_sql(template, **known)

@@ -19,7 +19,7 @@ from members.rules.rfm import (
     segment_of,
 )
 from members.rules.values import ValueBand
-from members.services.staging import affected, copy_lines, temporary_table
+from members.services.staging import affected, copy_lines, join_whole_slices, temporary_table
 from scrm.accounts.models import Enterprise
 from scrm.shared.sql import Sql, named_sql
 
@@ -175,6 +175,7 @@ def write_scores(
     scores = SCORES_OF.format(last=last, days=days, money=money)
     statement = named_sql(STORE.replace("{scores}", scores), **known)
     with connection.cursor() as cursor:
+        join_whole_slices(cursor)
         temporary_table(cursor, "value_stage", STAGE_COLUMNS)
         if parameters:
             cursor.execute(BUYERS, [on, enterprise.pk, *ids])

@@ -62,6 +62,9 @@ class ValueType(StrEnum):
     STAFF = "staff"
     CHAT_STATE = "chat_state"
     WINBACK = "winback"
+    RFM_SEGMENT = "rfm_segment"
+    VALUE_BAND = "value_band"
+    BEHAVIOUR = "behaviour"
 
 
 class Window(StrEnum):
@@ -426,6 +429,9 @@ def _hint(named: ValueType) -> str:
         ValueType.TIER_SCHEME: _("这里应填分层方案代码，例如 loyalty。"),
         ValueType.STAFF: _("这里应填员工编号。"),
         ValueType.CHAT_STATE: _("这里应填群的状态，例如 active。"),
+        ValueType.RFM_SEGMENT: _("这里应填 RFM 分群，例如 champions。"),
+        ValueType.VALUE_BAND: _("这里应填价值档，例如 high。"),
+        ValueType.BEHAVIOUR: _("这里应填行为标签，例如 creator。"),
         ValueType.WINBACK: _("这里应填挽回群发的编号，例如 12。"),
     }[named]
 

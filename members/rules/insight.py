@@ -18,6 +18,7 @@ from scrm.shared.figures import (
 )
 
 UNMEASURED = Note(gettext_noop("这段时间没有数据覆盖：接入活跃数据后才能计算。"))
+NO_SNAPSHOT = Note(gettext_noop("这一天还没有日快照：每晚自动生成，社群建立之前的日子没有。"))
 NOBODY = Note(gettext_noop("当时没有成员。"))
 NOBODY_SPOKE = Note(gettext_noop("这段时间没有人发言。"))
 NO_STAFF_EVENTS = Note(gettext_noop("还没有员工发言的数据：上报活跃时用 staff 写明员工。"))

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from communities.models import Community
 from members.models import CommunityDay, StaffDay
 from members.rules.insight import (
+    NO_SNAPSHOT,
     NO_STAFF_EVENTS,
     NOBODY,
     NOBODY_SPOKE,
@@ -33,7 +34,7 @@ def size_figures(community: Community, on: date) -> list[Figure]:
     days = last_days(community, on)
     if not days or days[-1].day != on:
         names = ("member_count", "joined_count", "left_count", "leave_rate")
-        return [Figure(name, None, note=UNMEASURED) for name in names]
+        return [Figure(name, None, note=NO_SNAPSHOT) for name in names]
     joined = sum(day.joined_count for day in days)
     left = sum(day.left_count for day in days)
     known = days[0].member_count_start + joined
@@ -111,7 +112,11 @@ def talk_figures(community: Community, on: date) -> list[Figure]:
 def sales_figures(community: Community, on: date) -> list[Figure]:
     """Net purchases of 28 days by who was in the community on the day."""
     days = last_days(community, on)
-    return [Figure("gmv", _sum(days, "net_amount")), Figure("orders", _sum(days, "order_count"))]
+    note = NO_NOTE if days else NO_SNAPSHOT
+    return [
+        Figure("gmv", _sum(days, "net_amount"), note=note),
+        Figure("orders", _sum(days, "order_count"), note=note),
+    ]
 
 
 def _sum(days: Sequence[CommunityDay], name: str) -> int | None:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
-from tests.isolation_cases import policies, predictions, splits
+from tests.isolation_cases import insights, owner_days, policies, predictions, splits
 from tests.members.entry_factories import BlocklistEntryFactory
 from tests.members.factories import (
     ActivityCoverageFactory,
@@ -68,7 +68,9 @@ def build(world):
     build_activity(world)
     build_standing(world)
     splits.build(world)
+    insights.build(world)
     predictions.build(world)
+    owner_days.build(world)
     world.rows["evidence"] = EvidenceFactory(application=world.rows["application"])
     build_tiers(world)
 
@@ -157,7 +159,9 @@ def inside_community(world):
 
 API = {
     **splits.API,
+    **insights.API,
     **predictions.API,
+    **owner_days.API,
     "join-way-figures": {"get": Call(row="join way")},
     "join-way-sources": {"get": Call()},
     "community-capacity": {"get": Call(row="community")},
@@ -266,6 +270,7 @@ API = {
 ADMIN = {
     **splits.ADMIN,
     **predictions.ADMIN,
+    **owner_days.ADMIN,
     "members.member": "member",
     "members.memberclassification": "classification",
     "members.tag": "tag",

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from campaigns.alert_words import reasons_in_words
 from campaigns.models import ChurnAlert
-from campaigns.rules.status import AlertStatus, alert_may_become
+from campaigns.rules.status import AlertCause, AlertOutcome, AlertStatus, alert_may_become
 from campaigns.services.churn_alerts import acknowledge_alert, dismiss_alert, start_intervening
 from communities.models import Community
 from scrm.accounts.api.permissions import Required, acting_user
@@ -35,6 +35,9 @@ class ChurnAlertSerializer(StrictModelSerializer[ChurnAlert]):
     community_name = serializers.CharField(source="community.name", read_only=True)
     member_nickname = serializers.CharField(source="member.nickname", read_only=True)
     assignee_name = serializers.CharField(source="assignee.name", read_only=True, default="")
+    stake_amount = serializers.SerializerMethodField(
+        help_text=_("不处理预计损失多少（分）：流失概率 × 成员价值。")
+    )
     reasons_in_words = serializers.SerializerMethodField(help_text=_("给人看的原因，逐条。"))
     available_actions = serializers.SerializerMethodField(help_text=_("当前用户现在可以做的事。"))
 
@@ -49,8 +52,13 @@ class ChurnAlertSerializer(StrictModelSerializer[ChurnAlert]):
             "assignee",
             "assignee_name",
             "status",
+            "outcome",
+            "cause",
+            "is_held_out",
             "probability",
             "value_amount",
+            "value_basis",
+            "stake_amount",
             "reasons",
             "reasons_in_words",
             "last_active_on",
@@ -62,12 +70,15 @@ class ChurnAlertSerializer(StrictModelSerializer[ChurnAlert]):
             "available_actions",
         )
 
+    def get_stake_amount(self, alert: ChurnAlert) -> int:
+        return round(alert.probability * alert.value_amount)
+
     def get_reasons_in_words(self, alert: ChurnAlert) -> list[str]:
         return reasons_in_words(alert)
 
     @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(sorted(VERBS))))
     def get_available_actions(self, alert: ChurnAlert) -> list[str]:
-        if not self.context["request"].user.can(Capability.WORK_ALERTS):
+        if alert.is_held_out or not self.context["request"].user.can(Capability.WORK_ALERTS):
             return []
         return [verb for verb, to in VERBS.items() if alert_may_become(alert.status, to)]
 
@@ -78,6 +89,8 @@ class DismissSerializer(StrictSerializer):
 
 class ChurnAlertFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upstream
     status = filters.MultipleChoiceFilter(choices=AlertStatus.choices)
+    outcome = filters.MultipleChoiceFilter(choices=AlertOutcome.choices)
+    cause = filters.MultipleChoiceFilter(choices=AlertCause.choices)
     is_open = filters.BooleanFilter(field_name="closed_at", lookup_expr="isnull")
     community = VisibleModelChoiceFilter(model=Community)
     assignee = VisibleModelChoiceFilter(model=Staff)
@@ -98,7 +111,10 @@ class ChurnAlertFilter(filters.FilterSet):  # type: ignore[misc]  # untyped upst
 
 
 class ChurnAlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbViewSet[ChurnAlert]):
-    """流失预警：谁可能沉默、为什么、谁跟进。默认按成员价值 × 流失概率排序。"""
+    """流失预警：谁可能沉默、为什么、谁跟进。默认按成员价值 × 流失概率排序。
+
+    不干预的对照在有结果之前不出现在这里，也不能处理；它们的结果见 churn-quality。
+    """
 
     queryset = ChurnAlert.objects.none()
     serializer_class = ChurnAlertSerializer
@@ -114,8 +130,12 @@ class ChurnAlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
     }
 
     def get_queryset(self) -> models.QuerySet[ChurnAlert]:
-        alerts = ChurnAlert.objects.visible_to(acting_user(self.request)).with_stake()
-        related = alerts.select_related("community", "member", "assignee")
+        user = acting_user(self.request)
+        if self.action in {"list", "retrieve"}:
+            alerts = ChurnAlert.objects.visible_to(user)
+        else:  # a verb says why it leaves one that is held out alone
+            alerts = ChurnAlert.objects.within(user)
+        related = alerts.with_stake().select_related("community", "member", "assignee")
         return related.fetch_mode(models.FETCH_RAISE)
 
     @command()

@@ -3,6 +3,7 @@ from django.urls import path
 from campaigns.api.broadcast import BroadcastViewSet
 from campaigns.api.calendar import HolidayOverrideViewSet
 from campaigns.api.churn_alert import ChurnAlertViewSet
+from campaigns.api.churn_quality import ChurnQualityView
 from campaigns.api.contact_welcome import ContactWelcomeViewSet
 from campaigns.api.content import ContentViewSet
 from campaigns.api.dispatch import DispatchViewSet
@@ -23,6 +24,7 @@ from campaigns.api.segment import SegmentChatViewSet, SegmentMemberViewSet, Segm
 from campaigns.api.send_policy import FrequencyCapViewSet, SendPolicyViewSet
 from campaigns.api.sop import SopEnrolmentViewSet, SopPlanViewSet, SopTaskViewSet
 from campaigns.api.welcome import WelcomeDeliveryViewSet, WelcomePolicyViewSet
+from campaigns.api.winback import WinbackActionViewSet, WinbackPolicyViewSet
 from scrm.shared.api.routers import RowRouter
 
 router = RowRouter()
@@ -47,6 +49,8 @@ router.register("sop-plans", SopPlanViewSet, basename="sop-plan")
 router.register("sop-enrolments", SopEnrolmentViewSet, basename="sop-enrolment")
 router.register("sop-tasks", SopTaskViewSet, basename="sop-task")
 router.register("churn-alerts", ChurnAlertViewSet, basename="churn-alert")
+router.register("winback-actions", WinbackActionViewSet, basename="winback-action")
+router.register("winback-policies", WinbackPolicyViewSet, basename="winback-policy")
 
 urlpatterns = [
     path("runs/<int:pk>/deliveries/", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
@@ -56,6 +60,7 @@ urlpatterns = [
     ),
     path("runs/<int:pk>/forecast/", RunForecastView.as_view(), name="run-forecast"),
     path("forecast-accuracy/", ForecastAccuracyView.as_view(), name="forecast-accuracy"),
+    path("churn-quality/", ChurnQualityView.as_view(), name="churn-quality"),
     path("runs/<int:pk>/watches/", QuitWatchView.as_view(), name="run-watches"),
     path("runs/<int:pk>/recipients/", RecipientExportView.as_view(), name="run-recipients"),
     path(

@@ -152,6 +152,7 @@ GROUPS = (
             Entry("members.communityday", "date_range"),
             Entry("members.activitycoverage", "sensors"),
             Entry("members.churnscore", "query_stats"),
+            Entry("communities.ownerday", "leaderboard"),
             Entry("members.predictionmodel", "model_training"),
             Entry("members.scorecheck", "fact_check"),
         ),

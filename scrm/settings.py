@@ -211,6 +211,7 @@ CELERY_TASK_ROUTES = {  # the first pattern that fits
     "campaigns.draw_segment": {"queue": "bulk"},
     "campaigns.poll_dispatches": {"queue": "bulk"},  # calls the platform
     "campaigns.report_runs": {"queue": "bulk"},
+    "campaigns.*_forecast": {"queue": "bulk"},
     "campaigns.advance_sop": {"queue": "bulk"},
     "members.*": {"queue": "bulk"},
     "communities.*": {"queue": "bulk"},  # calls the platform

@@ -1,4 +1,4 @@
-"""Recount members' days from the events."""
+"""Recount days from events and orders."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from members.management.import_command import enterprise_named
-from members.services.rebuilding import rebuild_member_days
+from members.services.rebuilding import rebuild_member_days, rebuild_purchase_days
 
 
 class Command(BaseCommand):
-    help = "Recount members' days from the events. Where nothing is wrong, nothing is written."
+    help = "Recount days from events and orders. Where nothing is wrong, nothing is written."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--enterprise", help="slug; may be left out when there is only one")
@@ -35,8 +35,13 @@ class Command(BaseCommand):
         for community in communities:
             recount = rebuild_member_days(community, first=options["first"], last=options["last"])
             days, written = days + recount.days, written + recount.written
+        if not options["community"]:
+            recount = rebuild_purchase_days(
+                enterprise, first=options["first"], last=options["last"]
+            )
+            days, written = days + recount.days, written + recount.written
         if options["json"]:
             self.stdout.write(json.dumps({"days": days, "written": written}))
         else:
             words = {"days": days, "written": written}
-            self.stdout.write(_("重算了 %(days)d 个成员日，改正 %(written)d 个。") % words)
+            self.stdout.write(_("重算了 %(days)d 个日汇总，改正 %(written)d 个。") % words)

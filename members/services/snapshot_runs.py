@@ -68,13 +68,14 @@ def remake_days(community: Community, *, first: date, last: date) -> Refreshed:
 
 def keep_due_figures(community: Community, *, until: date) -> Iterator[date]:
     """Measure and keep the figures of ``until`` and of the Sundays of twelve months, where they
-    are not kept; days that nobody measured have none. One day each time the next is asked for."""
+    are not kept, the oldest first, because health compares a day with those before it; days that
+    nobody measured have none. One day each time the next is asked for."""
     days = CommunityDay.objects.filter(community=community, figures={})
     due = days.filter(
         Q(day=until)
         | Q(day__gte=until - HISTORY, day__lt=until, day__week_day=SUNDAY, is_measured=True)
     )
-    for day in due.order_by("-day").values_list("day", flat=True):
+    for day in due.order_by("day").values_list("day", flat=True):
         keep_figures(community, on=day)
         yield day
 

@@ -8,7 +8,7 @@ known, and it is taken to be no advert.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection
@@ -24,6 +24,7 @@ from scrm.shared.sql import Sql, named_sql
 
 WINDOW_DAYS = 7
 NOTHING_TOLD = Note(gettext_noop("近 7 天没有对这个社群发过消息。"))
+REHEARSED = Note(gettext_noop("近 7 天只有沙盒演练，没有人真的收到。"))
 FEW = gettext_noop("近 7 天只有 %(count)d 条，比例说明不了什么。")
 
 # How many a message reached is in the report of its run; until there is one, everybody there.
@@ -127,7 +128,9 @@ def said_by_colleagues(community_ids: Sequence[int], *, days: tuple[date, date])
     return dict(counted.order_by())
 
 
-def advert_share_of(community: Community, on: date) -> AdvertShare:
+def advert_share_of(
+    community: Community, on: date, *, with_rehearsals: bool = False
+) -> AdvertShare:
     """Of the ``WINDOW_DAYS`` local days that end with ``on``."""
     first, zone = on - timedelta(days=WINDOW_DAYS - 1), community.enterprise.zone
     shares = advert_shares(
@@ -135,12 +138,22 @@ def advert_share_of(community: Community, on: date) -> AdvertShare:
         since=datetime.combine(first, time.min, tzinfo=zone),
         until=datetime.combine(on + timedelta(days=1), time.min, tzinfo=zone),
         days=(first, on),
+        with_rehearsals=with_rehearsals,
     )
     return shares.get(community.pk, NOTHING)
 
 
 def advert_figures(community: Community, on: date) -> list[Figure]:
-    share = advert_share_of(community, on)
+    """Rehearsals reached nobody: they count only where nothing else was told, and it is said."""
+    share, tried = advert_share_of(community, on), None
+    if not share.messages:
+        tried = advert_share_of(community, on, with_rehearsals=True)
+    if tried is not None and tried.messages:
+        return [replace(one, note=REHEARSED) for one in _figures(tried)]
+    return _figures(share)
+
+
+def _figures(share: AdvertShare) -> list[Figure]:
     return [
         _figure("advert_share", share.by_posts, share.messages),
         _figure("advert_share_characters", share.by_characters, share.posts),

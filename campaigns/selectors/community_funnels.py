@@ -48,9 +48,12 @@ class FunnelStep:
 
 @dataclass(frozen=True, slots=True)
 class CommunityFunnel:
+    """``is_rehearsal``: nothing real was sent in the period, so this is what was tried out."""
+
     run_count: int
     window_hours: int
     steps: list[FunnelStep]
+    is_rehearsal: bool = False
 
 
 # A chat's people are those who were in it when the message came.
@@ -119,12 +122,18 @@ def community_funnel(community: Community, *, since: datetime, until: datetime) 
     was told from ``since`` until before ``until``, each within ``WINDOW_HOURS`` after it came.
 
     In order: an interaction after a click, a share after an interaction. Sharing is no condition
-    of an order: that is counted after an interaction. Rehearsals reached nobody and do not count.
+    of an order: that is counted after an interaction. Rehearsals reached nobody: they count only
+    where nothing else was sent.
     """
     posts = CommunityPost.objects.filter(
         community=community, posted_at__gte=since, posted_at__lt=until
-    ).exclude(run__broadcast__channel_account__kind=REHEARSAL)
-    targets = dict(posts.values_list("run", "run__broadcast__target"))
+    )
+    rehearsal = {"run__broadcast__channel_account__kind": REHEARSAL}
+    real, tried = posts.exclude(**rehearsal), posts.filter(**rehearsal)
+    targets = dict(real.values_list("run", "run__broadcast__target"))
+    is_rehearsal = not targets and tried.exists()
+    if is_rehearsal:
+        targets = dict(tried.values_list("run", "run__broadcast__target"))
     statement = named_sql(
         FUNNEL,
         community=community.pk,
@@ -155,6 +164,7 @@ def community_funnel(community: Community, *, since: datetime, until: datetime) 
         run_count=len(targets),
         window_hours=WINDOW_HOURS,
         steps=[_step(*count, is_measured=is_measured) for count in counts],
+        is_rehearsal=is_rehearsal,
     )
 
 

@@ -104,11 +104,18 @@ def test_by_characters_and_by_readers_it_is_of_what_was_sent(community):
     assert share.by_reach == 0.5
 
 
-def test_a_rehearsal_is_told_to_nobody(community):
+def test_a_rehearsal_counts_only_where_nothing_else_was_told(community):
     sandbox = ChannelAccountFactory(enterprise=community.enterprise)
-    told(community, category="advert", account=sandbox)
+    told(community, category="advert", account=sandbox, recipients=people_in(community, 1))
+    rehearsed, tried = advert_figures(community, timezone.localdate())[0], funnel_of(community)[1]
+    told(community)
 
-    assert share_of(community).by_posts is None
+    figure, funnel = advert_figures(community, timezone.localdate())[0], funnel_of(community)[1]
+
+    assert share_of(community).by_posts == figure.value == 0
+    assert (rehearsed.value, str(rehearsed.note)) == (1, "近 7 天只有沙盒演练，没有人真的收到。")
+    assert (tried.is_rehearsal, funnel.is_rehearsal) == (True, False)
+    assert funnel.run_count == 1
 
 
 def test_the_figures_say_when_they_are_from_few_messages_or_none(community):

@@ -28,9 +28,11 @@ MOST_CUTS = 39  # three years
 
 @dataclass(frozen=True)
 class Labelled:
-    """Members at cut-offs: their features, days of silence then, and whether they fell silent."""
+    """Members at cut-offs: their features, active weeks and days of silence then, and whether they
+    fell silent."""
 
     values: Numbers
+    weeks: Numbers
     silence: Numbers
     fell_silent: Numbers
 
@@ -63,16 +65,23 @@ def labelled_at(
     permille: int = EVERYBODY,
 ) -> Labelled:
     """The rows of cut-offs, each with the communities that were measured then."""
-    values, silence, fell_silent = [np.empty((0, 10))], [np.empty(0, int)], [np.empty(0, bool)]
+    values, weeks = [np.empty((0, 10))], [np.empty(0, np.int32)]
+    silence, fell_silent = [np.empty(0, int)], [np.empty(0, bool)]
     with connection.cursor() as cursor:
         for cut, communities in cuts:
             rows = labelled_histories(
                 cursor, enterprise, communities, cutoff=cut, permille=permille
             )
             values.append(features(rows, number_of(cut)))
+            weeks.append(rows["weeks"])
             silence.append(silence_days(rows, number_of(cut)))
             fell_silent.append(rows["came_back"] == 0)
-    return Labelled(np.vstack(values), np.concatenate(silence), np.concatenate(fell_silent))
+    return Labelled(
+        np.vstack(values),
+        np.concatenate(weeks),
+        np.concatenate(silence),
+        np.concatenate(fell_silent),
+    )
 
 
 def share_of(communities: Sequence[int], most: int) -> int:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
+import numpy as np
 from django.db import connection, transaction
 
 from communities.models import Community
 from members.models import PredictionModel
 from members.rules.churn import SHIPPED_MODEL
-from members.rules.churn_scoring import probabilities
+from members.rules.churn_scoring import Numbers, probabilities, weekly_probabilities
 from members.rules.churn_training import (
     LEAST_CHURNERS,
     LEAST_LABELS,
@@ -26,7 +27,7 @@ from members.rules.churn_training import (
 )
 from members.rules.predictions import ModelKind, ModelStatus
 from members.rules.score_checks import brier, figures_of
-from members.selectors.measuring import is_measured, measured_spans
+from members.selectors.measuring import Span, is_measured, measured_spans
 from members.services.churn_histories import histories_of
 from members.services.churn_labels import (
     MEASURED_BEFORE,
@@ -43,6 +44,7 @@ MOST_MEMBERS = 5_000  # looked at in one community; more teach ten coefficients 
 MOST_POOLED_MEMBERS = 20_000
 MOST_POOLED_CUTS = 13
 LEAST_TO_COMPARE = 30  # members at the last cut-off; fewer tell nothing about who is better
+LEAST_WEEKS = timedelta(days=56)  # fewer weeks tell nothing about who has left for good
 WORSE_BY = 1.02  # a Brier score higher by more than two per cent
 
 
@@ -87,7 +89,7 @@ def fit_community(community: Community, *, on: date) -> Fitted:
     cuts = [(cut, [community.pk]) for cut in closed_cuts(spans, until=on)]
     material = material_of(community.enterprise, cuts, permille=share)
     if len(material.training) + len(material.newest) < LEAST_LABELS:
-        return _fit_weekly(scope, permille=share)
+        return _fit_weekly(scope, material, spans, permille=share)
     return _fit_logistic(scope, material, serving_model(community))
 
 
@@ -151,6 +153,7 @@ STATUS_OF_OUTCOME = {
     "worse": ModelStatus.REJECTED,
     "uncompared": ModelStatus.REJECTED,
     "not_converged": ModelStatus.REJECTED,
+    "unsound": ModelStatus.REJECTED,
 }
 
 
@@ -177,24 +180,28 @@ def _compared(
     return "activated", figures
 
 
-def _fit_weekly(scope: Scope, *, permille: int) -> Fitted:
-    """Nothing is known of what became of members: the rhythm of their weeks has to tell."""
+def _fit_weekly(scope: Scope, material: Material, spans: list[Span], *, permille: int) -> Fitted:
+    """Too little is known of what became of members: the rhythm of their weeks has to tell.
+
+    Where a few labels are there, it must not be worse on them than what serves.
+    """
     community = scope.community
-    if (
-        community is None
-        or serving_of_enterprise(scope.enterprise).version != SHIPPED_MODEL.version
-    ):
+    if community is None or not is_measured(spans, scope.on - LEAST_WEEKS, scope.on):
+        return Fitted("no_labels")
+    serving = serving_of_enterprise(scope.enterprise)
+    if serving.version != SHIPPED_MODEL.version:
         return Fitted("no_labels")  # the enterprise's coefficients serve
-    with connection.cursor() as cursor:
-        histories = histories_of(
-            cursor, scope.enterprise, [community.pk], cutoff=scope.on, permille=permille
-        )
-    weeks = histories["weeks"][histories["weeks"] != 0]
+    weeks = _weeks_before(scope.on, community, permille=permille)
     if len(weeks) < LEAST_WEEKLY_MEMBERS:
         return Fitted("no_labels", rows=len(weeks))
     fit = fit_weekly(weeks)
-    version = new_version(scope.enterprise, community, "weekly", scope.on)
     outcome = "activated" if fit.is_sound else "unsound"
+    if fit.is_sound and _is_worse_by_weeks(community, material, serving, permille=permille):
+        outcome = "worse"
+    elif is_chosen(scope.enterprise, community, ModelKind.CHURN_BTYD, on=scope.on):
+        outcome = "chosen"
+    version = new_version(scope.enterprise, community, "weekly", scope.on)
+    note = {"code": "weekly" if outcome == "activated" else outcome, "version": serving.version}
     enter_model(
         PredictionModel(
             enterprise=scope.enterprise,
@@ -203,10 +210,32 @@ def _fit_weekly(scope: Scope, *, permille: int) -> Fitted:
             version=version,
             parameters=asdict(fit.params),
             figures={"log_likelihood": round(fit.log_likelihood, 3)},
-            notes=[{"code": "weekly" if fit.is_sound else "unsound"}],
+            notes=[note],
             trained_until=scope.on,
             row_count=len(weeks),
         ),
-        status=ModelStatus.ACTIVE if fit.is_sound else ModelStatus.REJECTED,
+        status=STATUS_OF_OUTCOME[outcome],
     )
     return Fitted(outcome, version, len(weeks))
+
+
+def _is_worse_by_weeks(
+    community: Community, material: Material, serving: ServingModel, *, permille: int
+) -> bool:
+    """On the last closed cut-off, by a fit on what was known then."""
+    newest = material.newest
+    if len(newest) < LEAST_TO_COMPARE:
+        return False
+    fit = fit_weekly(_weeks_before(material.cuts[0], community, permille=permille))
+    new = brier(weekly_probabilities(fit.params, newest.weeks), newest.fell_silent)
+    old = brier(probabilities(serving.logistic, newest.values), newest.fell_silent)
+    return new is not None and old is not None and new > old * WORSE_BY
+
+
+def _weeks_before(cutoff: date, community: Community, *, permille: int) -> Numbers:
+    """Of everybody seen in the last half year, however long ago."""
+    with connection.cursor() as cursor:
+        histories = histories_of(
+            cursor, community.enterprise, [community.pk], cutoff=cutoff, permille=permille
+        )
+    return np.asarray(histories["weeks"][histories["weeks"] != 0])

@@ -63,6 +63,19 @@ class Klass:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """What was computed in the night; a score of 0 is none."""
+
+    segment: str
+    recency: int
+    frequency: int
+    monetary: int
+    band: str
+    clv: int | None
+    behaviour: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """All there is to know about one member."""
 
@@ -74,6 +87,7 @@ class Facts:
     tiers: list[tuple[str, int, bool]] = field(default_factory=list)  # rank, and whether it ended
     consents: list[tuple[str, str]] = field(default_factory=list)
     scores: list[tuple[str, float]] = field(default_factory=list)
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +204,29 @@ class Oracle:
             if clause.of in (None, community)
         ]
         return max(risks, default=None)
+
+    # --- Value ------------------------------------------------------------------------------
+
+    def rfm_segment(self, clause):
+        return self.facts.worth is not None and self.facts.worth.segment == clause.value
+
+    def clv_band(self, clause):
+        return self.facts.worth is not None and self.facts.worth.band == clause.value
+
+    def behaviour(self, clause):
+        return self.facts.worth is not None and self.facts.worth.behaviour == clause.value
+
+    def rfm_recency(self, clause):
+        return self.facts.worth and (self.facts.worth.recency or None)
+
+    def rfm_frequency(self, clause):
+        return self.facts.worth and (self.facts.worth.frequency or None)
+
+    def rfm_monetary(self, clause):
+        return self.facts.worth and (self.facts.worth.monetary or None)
+
+    def clv(self, clause):
+        return self.facts.worth and self.facts.worth.clv
 
     # --- Belonging --------------------------------------------------------------------------
 

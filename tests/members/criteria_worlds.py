@@ -25,6 +25,7 @@ from members.models import (
     MemberDay,
     Membership,
     MemberTag,
+    MemberValue,
     Purchase,
     Tag,
     TierAssignment,
@@ -35,7 +36,7 @@ from scrm.accounts.models import Enterprise
 from scrm.shared.criteria import METRICS, AllOf, AnyOf, Clause, Criterion, Not, ValueType, Window
 from tests.accounts.factories import EnterpriseFactory
 from tests.communities.factories import CommunityFactory
-from tests.members.criteria_oracle import PARENT, Day, Facts, Klass, Order, Stay
+from tests.members.criteria_oracle import PARENT, Day, Facts, Klass, Order, Stay, Worth
 
 #: Havana's clocks go forward at midnight, so that one day begins at one o'clock.
 ZONES = ["Asia/Shanghai", "America/New_York", "America/Havana"]
@@ -57,6 +58,9 @@ NAMES = {
     ValueType.TIER_SCHEME: [*SCHEMES, UNKNOWN],
     ValueType.PURPOSE: PURPOSES,
     ValueType.CLASSIFICATION: [*PARENT, "region:nowhere", UNKNOWN],
+    ValueType.RFM_SEGMENT: ["champions", "hibernating", UNKNOWN],
+    ValueType.VALUE_BAND: ["high", "none", UNKNOWN],
+    ValueType.BEHAVIOUR: ["creator", "dormant", UNKNOWN],
 }
 PERCENTS = [0, 28, 29, 50, 100]
 COUNTS = ["message", "post", "comment", "checkin", "click", "other"]
@@ -75,7 +79,8 @@ def values(value_type):
 
 @st.composite
 def clauses(draw):
-    known = [metric for metric in METRICS if metric.value_type is not ValueType.SEGMENT]
+    named_elsewhere = {ValueType.SEGMENT, ValueType.WINBACK}  # by the apps above
+    known = [metric for metric in METRICS if metric.value_type not in named_elsewhere]
     definition = draw(st.sampled_from(known))
     windows = st.integers(1, 6)
     window = {
@@ -159,6 +164,14 @@ def facts(draw, zone, now):
         st.sampled_from(PURPOSES), st.sampled_from(["granted", "denied", "withdrawn"])
     )
     scores = st.tuples(st.sampled_from(COMMUNITIES), st.sampled_from([0.0, 0.285, 0.29, 0.5, 1.0]))
+    worths = st.builds(
+        Worth,
+        st.sampled_from(["champions", "hibernating", ""]),
+        *[st.integers(0, 5)] * 3,
+        st.sampled_from(["high", "none"]),
+        st.none() | st.integers(0, 5),
+        st.sampled_from(["creator", "dormant"]),
+    )
     return Facts(
         orders=draw(st.lists(orders, **some)),
         days=draw(st.lists(days, max_size=5, unique_by=lambda day: (day.day, day.community))),
@@ -170,6 +183,7 @@ def facts(draw, zone, now):
         tiers=draw(st.lists(tiers, **some, unique_by=lambda tier: (tier[0], tier[2]))),
         consents=draw(st.lists(consents, **some)),
         scores=draw(st.lists(scores, **some, unique_by=lambda score: score[0])),
+        worth=draw(st.none() | worths),
     )
 
 
@@ -345,6 +359,22 @@ def consents_of(stage, member, known):
         )
 
 
+def values_of(stage, member, known):
+    if known.worth is not None:
+        yield MemberValue(
+            enterprise=stage.enterprise,
+            member=member,
+            segment=known.worth.segment,
+            recency=known.worth.recency,
+            frequency=known.worth.frequency,
+            monetary=known.worth.monetary,
+            clv_band=known.worth.band,
+            clv_amount=known.worth.clv,
+            behaviour=known.worth.behaviour,
+            computed_on=PAST.date(),
+        )
+
+
 ROWS = {
     Purchase: orders_of,
     MemberDay: days_of,
@@ -355,4 +385,5 @@ ROWS = {
     MemberTag: tags_of,
     TierAssignment: tiers_of,
     Consent: consents_of,
+    MemberValue: values_of,
 }

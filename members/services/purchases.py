@@ -1,4 +1,8 @@
-"""Taking in paid orders: each once, its refund following what the shop last reported."""
+"""Taking in paid orders: each once, its refund following what the shop last reported.
+
+The days of those who bought are added to in the transaction of the orders; a refund is taken off
+the day on which its order was paid.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from members.rules.purchases import (
 from members.rules.rows import BadRow, Period, Rejection, is_source
 from members.services.ingestion import ids_of_members, unknown_member
 from members.services.newcomers import create_missing_members
-from members.services.staging import copy_lines, escaped, temporary_table
+from members.services.staging import affected, copy_lines, escaped, temporary_table
 from members.services.tier_marks import ORDERS, mark_tiers_due
 from scrm.accounts.models import Enterprise
 
@@ -33,24 +37,84 @@ STAGE_COLUMNS = """
     position integer, member_id bigint, order_number text, paid_at timestamptz,
     paid_amount bigint, refunded_amount bigint, currency text
 """
-# A row that is not updated is locked all the same, so what CONTRADICTED reads stays true.
-STORE = """
+DELTA_COLUMNS = """
+    member_id bigint, day date, currency text, order_count integer, standing_count integer,
+    net_amount bigint
+"""
+STORE_NEW = """
 WITH stored AS (
-    INSERT INTO members_purchase AS purchase (
+    INSERT INTO members_purchase (
         enterprise_id, source, member_id, order_number, paid_at, paid_amount, refunded_amount,
         currency
     )
     SELECT %(enterprise)s, %(source)s, member_id, order_number, paid_at, paid_amount,
            refunded_amount, currency
     FROM purchase_stage ORDER BY order_number
-    ON CONFLICT (enterprise_id, source, order_number) DO UPDATE
-    SET refunded_amount = EXCLUDED.refunded_amount
-    WHERE purchase.refunded_amount < EXCLUDED.refunded_amount
-      AND (purchase.member_id, purchase.paid_amount, purchase.currency)
-        = (EXCLUDED.member_id, EXCLUDED.paid_amount, EXCLUDED.currency)
-    RETURNING (xmax = 0) AS is_new
+    ON CONFLICT (enterprise_id, source, order_number) DO NOTHING
+    RETURNING *
 )
-SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM stored
+INSERT INTO purchase_deltas
+SELECT member_id, (paid_at AT TIME ZONE %(zone)s)::date, currency, 1,
+       (refunded_amount < paid_amount)::integer, paid_amount - refunded_amount
+FROM stored
+"""
+# Every known order is locked, also one that is not updated: so what CONTRADICTED reads stays true,
+# and the refund before is that which the new one replaces.
+STORE_REFUNDS = """
+WITH known AS MATERIALIZED (
+    SELECT purchase.id, purchase.refunded_amount AS refunded_before, stage.refunded_amount
+    FROM purchase_stage stage JOIN members_purchase purchase
+        ON purchase.enterprise_id = %(enterprise)s AND purchase.source = %(source)s
+       AND (purchase.order_number, purchase.member_id, purchase.paid_amount, purchase.currency)
+         = (stage.order_number, stage.member_id, stage.paid_amount, stage.currency)
+    ORDER BY purchase.order_number
+    FOR NO KEY UPDATE OF purchase
+), refunded AS (
+    UPDATE members_purchase purchase SET refunded_amount = known.refunded_amount
+    FROM known
+    WHERE purchase.id = known.id AND known.refunded_before < known.refunded_amount
+    RETURNING purchase.*, known.refunded_before
+)
+INSERT INTO purchase_deltas
+SELECT member_id, (paid_at AT TIME ZONE %(zone)s)::date, currency, 0,
+       (refunded_amount < paid_amount)::integer - (refunded_before < paid_amount)::integer,
+       refunded_before - refunded_amount
+FROM refunded
+"""
+# Days of new orders are made first: what a refund takes away can only be added to a row.
+MAKE_DAYS = """
+INSERT INTO members_purchaseday (enterprise_id, member_id, currency, day, order_count,
+                                 standing_count, net_amount)
+SELECT DISTINCT %(enterprise)s::bigint, member_id, currency, day, 0, 0, 0
+FROM purchase_deltas ORDER BY member_id, currency, day
+ON CONFLICT (member_id, currency, day) DO NOTHING
+"""
+ADD_TO_DAYS = """
+WITH summed AS (
+    SELECT member_id, currency, day, sum(order_count) AS order_count,
+           sum(standing_count) AS standing_count, sum(net_amount) AS net_amount
+    FROM purchase_deltas GROUP BY member_id, currency, day
+), locked AS MATERIALIZED (
+    SELECT kept.id FROM members_purchaseday kept JOIN summed USING (member_id, currency, day)
+    ORDER BY member_id, currency, day
+    FOR NO KEY UPDATE OF kept
+)
+UPDATE members_purchaseday kept
+SET order_count = kept.order_count + summed.order_count,
+    standing_count = greatest(kept.standing_count + summed.standing_count, 0),
+    net_amount = kept.net_amount + summed.net_amount
+FROM summed
+WHERE (kept.member_id, kept.currency, kept.day) = (summed.member_id, summed.currency, summed.day)
+  AND kept.id IN (SELECT id FROM locked)
+"""
+# A day of the past counts anew in the communities that the buyer has ever belonged to.
+MARK_LATE_DAYS = """
+INSERT INTO members_staleday AS mark (community_id, day)
+SELECT DISTINCT membership.community_id, delta.day
+FROM purchase_deltas delta JOIN members_membership membership USING (member_id)
+WHERE delta.day < ((now() + interval '1 hour') AT TIME ZONE %(zone)s)::date - 1
+ORDER BY membership.community_id, delta.day
+ON CONFLICT (community_id, day) DO UPDATE SET marked_at = EXCLUDED.marked_at
 """
 CONTRADICTED = """
 SELECT stage.position, stage.order_number
@@ -157,19 +221,29 @@ def _merged(placed: Iterable[Placed], rejects: list[Rejection]) -> list[Placed]:
 def _store(
     enterprise: Enterprise, placed: Sequence[Placed], rejects: list[Rejection], *, source: str
 ) -> tuple[int, int]:
-    values: dict[str, str | int] = {"enterprise": enterprise.pk, "source": source}
+    values: dict[str, str | int] = {
+        "enterprise": enterprise.pk,
+        "source": source,
+        "zone": enterprise.time_zone,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         temporary_table(cursor, "purchase_stage", STAGE_COLUMNS)
+        temporary_table(cursor, "purchase_deltas", DELTA_COLUMNS)
         copy_lines(cursor, "purchase_stage", _lines(placed))
-        cursor.execute(STORE, values)
-        accepted, updated = cursor.fetchone()
+        cursor.execute(STORE_NEW, values)
+        accepted = affected(cursor)
+        cursor.execute(STORE_REFUNDS, values)
+        updated = affected(cursor)
         cursor.execute(CONTRADICTED, values)
         for index, order_number in cursor.fetchall():
             rejects.append(Rejection(index, CONFLICT, conflict_message(order_number)))
         if accepted or updated:
+            cursor.execute(MAKE_DAYS, values)
+            cursor.execute(ADD_TO_DAYS)
+            cursor.execute(MARK_LATE_DAYS, values)
             members = {place.member_id for place in placed}
             mark_tiers_due(enterprise.pk, members, moved=ORDERS)
-    return int(accepted), int(updated)
+    return accepted, updated
 
 
 def _lines(placed: Iterable[Placed]) -> Iterator[str]:

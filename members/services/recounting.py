@@ -7,6 +7,7 @@ the locks committed, counts and writes. Who adds meanwhile waits, and adds to th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -223,7 +224,7 @@ def compare(ledger: Ledger, within: Range) -> Comparison:
             _statement(_COMPARE, ledger, within), {**within.parameters(), "examples": EXAMPLES}
         )
         days, wrong, examples = cursor.fetchone()
-    return Comparison(days, wrong, examples or ())
+    return Comparison(days, wrong, json.loads(examples) if examples else ())
 
 
 def recount(ledger: Ledger, within: Range) -> Recount:

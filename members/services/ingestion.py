@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
@@ -15,12 +15,17 @@ from django.utils.translation import gettext as _
 from members.errors import BadSource
 from members.models import Member
 from members.rules.activity import OLDEST_DAYS, Event, RawEvent, periods_of, read_event
-from members.rules.rows import BadRow, Period, Rejection, is_source, shown
+from members.rules.rows import BadRow, Period, Rejection, is_source
 from members.services.coverage import Span, cover
 from members.services.event_places import Placed, place_events
-from members.services.event_places import unknown_member as unknown_member  # noqa: PLC0414
+from members.services.event_places import unknown_member as unknown_member
 from members.services.newcomers import create_missing_members
-from members.services.partitions import ensure_partitions, month_of
+from members.services.partitions import (
+    detached_before,
+    ensure_partitions,
+    month_of,
+    undetachable_since,
+)
 from members.services.rollup import ADD_DAYS
 from members.services.staging import copy_lines, escaped, temporary_table
 from members.services.tier_marks import ACTIVITY, mark_tiers_due
@@ -34,6 +39,8 @@ STAGE_COLUMNS = """
     kind text, dedupe_key text, thread text
 """
 NOBODY = "\\N"  # NULL in a line of COPY
+FRESH = timedelta(days=45)
+SEEN_MONTHS: set[date] = set()
 # Keys are taken in their own order and days in theirs, by everybody: so batches that overlap
 # wait for one another, but never in a circle. A key that is known writes nothing.
 STORE = f"""
@@ -85,12 +92,12 @@ def ingest_activities(
     if not is_source(source):
         raise BadSource(_("数据来源只能由字母、数字、点、连字符和下划线组成，最多 40 个字符。"))
     rejects: list[Rejection] = []
-    events = list(_read(rows, now, rejects))
+    events = _without_archived(list(_read(rows, now, rejects)), rejects, now)
     if create_members:
         named = {event.member for _index, event in events} - {""}
         create_missing_members(enterprise, named, consent_text=consent_text)
     placed = place_events(enterprise, events, rejects, visible_to=visible_to, now=now)
-    ensure_partitions(month_of(place.event.occurred_at) for place in placed)
+    _have_months(placed, now)
     accepted = _store(enterprise, placed, source=source) if placed else 0
     rejects.sort()
     return IngestResult(accepted, len(placed) - accepted, rejects)
@@ -107,6 +114,25 @@ def _read(
             rejects.append(Rejection(index, bad.code, bad.message))
 
 
+def _without_archived(
+    events: list[tuple[int, Event]], rejects: list[Rejection], now: datetime
+) -> list[tuple[int, Event]]:
+    """Without events of months that were detached; the usual batch has none as old as that."""
+    limit = undetachable_since(now)
+    if not any(event.occurred_at < limit for _index, event in events):
+        return events
+    before = detached_before()
+    if before is None:
+        return events
+    message = _("%(month)s 以前的活跃明细已归档，不能再补录。") % {"month": f"{before:%Y-%m}"}
+    rejects.extend(
+        Rejection(index, "too_old", message)
+        for index, event in events
+        if event.occurred_at < before
+    )
+    return [(index, event) for index, event in events if event.occurred_at >= before]
+
+
 def ids_of_members(
     enterprise: Enterprise, external_ids: set[str], *, visible_to: User | None = None
 ) -> dict[str, int]:
@@ -115,6 +141,16 @@ def ids_of_members(
         members = Member.objects.visible_to(visible_to)
     known = members.filter(external_id__in=external_ids)
     return dict(known.values_list("external_id", "pk"))
+
+
+def _have_months(placed: Sequence[Placed], now: datetime) -> None:
+    """Months of the last weeks are never detached, so whoever has seen one need not look again."""
+    months = {month_of(place.event.occurred_at) for place in placed}
+    if months <= SEEN_MONTHS:
+        return
+    ensure_partitions(months)
+    if not connection.in_atomic_block:  # else it may be undone
+        SEEN_MONTHS.update(month for month in months if now.date() - month < FRESH)
 
 
 def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> int:
@@ -146,15 +182,20 @@ def _spans(placed: Sequence[Placed]) -> Iterator[Span]:
 
 def _lines(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> Iterator[str]:
     """Of rows with one key the first counts."""
-    prefix = f"{enterprise.pk}:{source}:".encode()
+    begun = hashlib.sha256(f"{enterprise.pk}:{source}:".encode())
     seen: set[str] = set()
     for community_id, member_id, staff_id, event in placed:
         _member, _staff, _community, kind, occurred_at, dedupe_key, thread = event
-        digest = hashlib.sha256(prefix + dedupe_key.encode()).hexdigest()[:32]
-        if digest in seen:
+        if dedupe_key in seen:
             continue
-        seen.add(digest)
+        seen.add(dedupe_key)
+        whole = begun.copy()
+        whole.update(dedupe_key.encode())
+        digest = whole.hexdigest()[:32]
+        if "\\" in dedupe_key or "\\" in thread:
+            dedupe_key, thread = escaped(dedupe_key), escaped(thread)
+        at = occurred_at.replace(tzinfo=None).isoformat()
         yield (
-            f"{digest}\t{community_id}\t{member_id or NOBODY}\t{staff_id or NOBODY}\t"
-            f"{occurred_at.isoformat()}\t{kind}\t{escaped(dedupe_key)}\t{escaped(thread)}\n"
+            f"{digest}\t{community_id}\t{member_id or NOBODY}\t{staff_id or NOBODY}\t{at}Z\t"
+            f"{kind}\t{dedupe_key}\t{thread}\n"
         )

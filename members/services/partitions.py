@@ -76,12 +76,10 @@ def detached_before() -> datetime | None:
     return datetime(following.year, following.month, 1, tzinfo=UTC)
 
 
-def archived_before(oldest: datetime, *, now: datetime) -> datetime | None:
-    """``detached_before``, without a question to the database where no event of a batch is as old
-    as a month that may have been detached."""
-    if month_of(oldest) >= months_before(month_of(now), UNDETACHABLE):
-        return None
-    return detached_before()
+def undetachable_since(now: datetime) -> datetime:
+    """From when on the months of events are never detached."""
+    month = months_before(month_of(now), UNDETACHABLE)
+    return datetime(month.year, month.month, 1, tzinfo=UTC)
 
 
 def ensure_partitions(months: Iterable[date]) -> int:

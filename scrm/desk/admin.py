@@ -95,5 +95,5 @@ class CommunityDayAdmin(HistoryModelAdmin[CommunityDay]):
 
     def page(self, request: HttpRequest, name: str, facts: dict[str, Any]) -> HttpResponse:
         self.may_look(request)
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **facts}
+        context = {**self.admin_site.each_context(request), **facts}
         return TemplateResponse(request, f"desk/insight/{name}.html", context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 GREEN = "var(--color-primary-600)"
@@ -31,8 +31,10 @@ class Series:
 
 
 def lines(labels: Sequence[str], series: Mapping[str, Sequence[int]]) -> Chart:
+    """Of counts; one of nothing but zeros is empty."""
     named = zip(series.items(), (GREEN, RED), strict=False)
-    return line_chart(labels, [Series(name, values, colour) for (name, values), colour in named])
+    drawn = line_chart(labels, [Series(name, values, colour) for (name, values), colour in named])
+    return replace(drawn, is_empty=not any(map(any, series.values())))
 
 
 def line_chart(labels: Sequence[str], series: Sequence[Series]) -> Chart:
@@ -49,7 +51,13 @@ def line_chart(labels: Sequence[str], series: Sequence[Series]) -> Chart:
         }
         for one in series
     ]
-    return chart(labels, datasets, options(has_legend=True))
+    drawn = chart(labels, datasets, options(has_legend=True))
+    return replace(drawn, is_empty=is_unknown(series))
+
+
+def is_unknown(series: Sequence[Series]) -> bool:
+    """Whether nothing is known: that is not the same as nothing but zeros."""
+    return all(value is None for one in series for value in one.values)
 
 
 def radius_of(values: Sequence[float | None]) -> list[int]:
@@ -75,7 +83,7 @@ def stacked_chart(labels: Sequence[str], series: Sequence[Series]) -> Chart:
     how = options(has_legend=len(series) > 1)
     for axis in how["scales"].values():
         axis["stacked"] = True
-    return chart(labels, datasets, how)
+    return replace(chart(labels, datasets, how), is_empty=is_unknown(series))
 
 
 def bars(
@@ -111,7 +119,13 @@ def options(*, has_legend: bool = False, is_horizontal: bool = False) -> dict[st
     named = {
         "border": {"display": False},
         "grid": {"display": False},
-        "ticks": {"color": INK, "maxRotation": 0, "autoSkip": not is_horizontal, "padding": 4},
+        "ticks": {
+            "color": INK,
+            "maxRotation": 0,
+            "autoSkip": not is_horizontal,
+            "padding": 4,
+            "autoSkipPadding": 14,
+        },
     }
     return {
         "animation": False,

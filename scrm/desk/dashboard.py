@@ -19,6 +19,7 @@ from campaigns.models import ChurnAlert
 from scrm.accounts.models import User
 from scrm.desk import broadcasts, numbers, transfers
 from scrm.desk.charts import Chart, bars, lines
+from scrm.desk.health import weakest_rows
 from scrm.desk.links import RUNNING_COMMUNITIES, changelist
 from scrm.desk.memory import remembered
 from scrm.desk.numbers import Compared, Desk
@@ -45,6 +46,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "cases": transfers.case_progress(desk),
         "all_cases": changelist("communities.resignationcase"),
         "at_stake": [at_stake(alert) for alert in numbers.most_at_stake(desk)],
+        "weakest": weakest_rows(desk),
+        "compare": reverse("admin:members_communityday_compare"),
         "charts": charts(trends),
         "counted_at": trends.counted_at,
         "all_alerts": changelist("campaigns.churnalert"),

@@ -276,6 +276,30 @@ def test_comparing_costs_the_same_however_many_communities_there_are(
     assert response.status_code == 200
 
 
+def test_much_activity_without_orders_is_said(client, administrator, community):
+    shares = {"active_share": 0.98, "buyer_share": 0.008, "gmv": 120_000, "clv": 4_000_000}
+    kept = {name: Figure(name, value) for name, value in shares.items()}
+    day_of(community, yesterday(community), figures=kept)
+
+    said = "".join(page_of(client, administrator, community, tab="conversion").context["verdicts"])
+
+    assert "98.0% 的成员活跃，0.80% 下过单" in said
+    assert "几乎没有成交" in said
+    assert "成交 ¥1,200；" in said
+    assert "¥40,000" in said
+
+
+def test_the_desk_names_the_communities_of_the_lowest_health(client, administrator, enterprise):
+    for name, health in (("好的", 80), ("差的", 20), ("不知道的", None)):
+        one = CommunityFactory(enterprise=enterprise, name=name)
+        day_of(one, yesterday(one), figures={"health": Figure("health", health)})
+    client.force_login(administrator)
+
+    rows = client.get(reverse("admin:index")).context["weakest"]
+
+    assert [(row.name, row.cards[0].value) for row in rows] == [("差的", "20"), ("好的", "80")]
+
+
 def test_insight_is_an_entry_of_its_own_in_the_sidebar(client, administrator, community):
     def active(response):
         groups = response.context["sidebar_navigation"]

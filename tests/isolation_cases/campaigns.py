@@ -25,6 +25,7 @@ from tests.isolation_cases import (
     schedules,
     sending,
     sop,
+    winback,
 )
 from tests.members.factories import FollowFactory, MemberFactory
 
@@ -42,6 +43,7 @@ def build(world):
     schedules.build(world)
     sending.build(world)
     sop.build(world)
+    winback.build(world)
     community, stay = world.rows["community"], world.rows["stay"]
     policy = WelcomePolicyFactory(community=community, body=f"{world.mark}欢迎{{{{昵称}}}}")
     world.rows["welcome policy"] = policy
@@ -137,6 +139,7 @@ API = {
     **sop.API,
     **schedules.API,
     **sending.API,
+    **winback.API,
     "broadcast-list": {"get": Call(), "post": Call(body=new_broadcast, answers=(201,))},
     "broadcast-detail": {
         "get": Call(row="draft"),
@@ -198,6 +201,7 @@ ADMIN: dict[str, str | None] = {
     **sop.ADMIN,
     **schedules.ADMIN,
     **sending.ADMIN,
+    **winback.ADMIN,
     "campaigns.segment": "segment",
     "campaigns.churnalert": "alert",
     "campaigns.broadcast": "draft",
@@ -216,6 +220,7 @@ ADMIN_URLS = {
     **sop.ADMIN_URLS,
     **schedules.ADMIN_URLS,
     **sending.ADMIN_URLS,
+    **winback.ADMIN_URLS,
     "campaigns_segment_draw": Call(row="segment"),
     "campaigns_broadcast_submit": Call(row="draft"),
     "campaigns_broadcast_approve": Call(row="broadcast in review"),

@@ -21,11 +21,12 @@ from members.selectors.heat import heat_map
 from members.selectors.paths import conversion_paths
 from members.selectors.retention import cohorts
 from scrm.desk.insight import trends
-from scrm.desk.insight.cards import FigureCard, cards_of, figure_in_words
+from scrm.desk.insight.cards import FigureCard, cards_of, figure_in_words, percent
 from scrm.desk.insight.tables import cohort_rows, funnel_rows, heat_table, path_rows
 from scrm.desk.insight.trends import Days
 from scrm.desk.memory import remembered
 from scrm.shared.figures import Measured
+from scrm.shared.money import in_yuan
 
 FOUR_WEEKS = timedelta(days=28)
 PERIODS = (28, 90, 180)
@@ -111,7 +112,7 @@ def insight_of(community: Community, request: HttpRequest) -> dict[str, Any]:
     days = Days.of(community, since=frame.since, until=frame.on)
     names = {"overview": _("总览"), "activity": _("活跃"), "conversion": _("转化")}
     return {
-        "title": _("%(name)s 的洞察") % {"name": community.name},
+        "title": _("%(name)s · 洞察") % {"name": community.name},
         "community": community,
         "frame": frame,
         "tab": tab,
@@ -194,6 +195,7 @@ def conversion(frame: Frame, days: Days) -> dict[str, Any]:
     )
     return {
         "cards": figure_cards(frame, CONVERSION),
+        "verdicts": verdicts_of(figures_now(frame, CONVERSION)),
         "funnel": funnel,
         "funnel_rows": funnel_rows(funnel),
         "paths": path_rows(paths),
@@ -201,6 +203,28 @@ def conversion(frame: Frame, days: Days) -> dict[str, Any]:
         "sales_chart": trends.sales_chart(days),
         "advert_chart": trends.figure_chart(days, ["advert_share", "advert_share_reach"]),
     }
+
+
+LIVELY, HARDLY_ANY = 0.5, 0.01
+
+
+def verdicts_of(now: Measured) -> list[str]:
+    """Activity beside orders, and what was sold beside what is expected: alone each misleads."""
+    values = {name: figure.value for name, figure in now.items()}
+    active, buying = values.get("active_share"), values.get("buyer_share")
+    sold, expected = values.get("gmv"), values.get("clv")
+    said = []
+    if active is not None and buying is not None:
+        shares = {"active": percent(active), "buying": percent(buying)}
+        said.append(_("近 28 天 %(active)s 的成员活跃，%(buying)s 下过单。") % shares)
+        if active >= LIVELY and buying < HARDLY_ANY:
+            said.append(_("很热闹，却几乎没有成交：先看漏斗断在哪一步，不要只看活跃率。"))
+    if sold is not None and expected is not None:
+        amounts = {"sold": in_yuan(round(sold)), "expected": in_yuan(round(expected))}
+        said.append(
+            _("近 28 天成交 %(sold)s；现在的成员未来 12 个月预计净消费 %(expected)s。") % amounts
+        )
+    return said
 
 
 @dataclass(frozen=True)

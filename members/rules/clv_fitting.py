@@ -72,7 +72,7 @@ def fit_clv(customers: Customers, amounts: Amounts, *, mean_amount: float) -> Cl
         return replace(found, params=default_params(mean_amount), is_default=True, notes=(note,))
     own = fit_bgnbd(customers.x, customers.tx, customers.age, customers.weights)
     if not own.is_sound:
-        code = "at_bound" if own.converged else "not_converged"
+        code = "clv_at_bound" if own.converged else "clv_not_converged"
         return replace(found, figures=_figures(own, None), notes=({"code": code},))
     money = fit_gamma_gamma(amounts.x, amounts.z, amounts.weights) if amounts.x.size else None
     params, notes = _amounts(money, mean_amount)

@@ -3,7 +3,6 @@ otherwise, and how that is said."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 from django.utils.translation import gettext as _
@@ -33,25 +32,24 @@ def holdout_days(first: date, on: date) -> int | None:
     return min(span // 2, LONGEST_HOLDOUT) if span >= LEAST_SPAN else None
 
 
-def note_in_words(note: Mapping[str, object]) -> str:
-    """Why a model is as it is, as a sentence."""
-    sentences = {
+def sentences() -> dict[str, str]:
+    """Why a model of value is as it is, by the code of a note."""
+    return {
         "too_few_buyers": _(
             "购买过的成员 %(buyers)s 人、复购 %(repeaters)s 人，少于 300 和 100："
-            "次数用公开的默认参数，金额用本企业的平均值。"
+            "次数用公开的默认参数，金额用本企业的平均值"
         ),
-        "not_converged": _("拟合没有收敛，没有采用。"),
-        "at_bound": _(
-            "拟合到了参数边界（r 不在 0.01 到 10000 之间，或 a + b > 10000），没有采用。"
+        "clv_not_converged": _("拟合没有收敛，未采用"),
+        "clv_at_bound": _(
+            "拟合到了参数边界（r 不在 0.01 到 10000 之间，或 a + b > 10000），未采用"
         ),
-        "amounts_at_bound": _("金额模型不可用，每次购买按本企业的平均值收缩估计。"),
-        "kept_former": _("继续使用之前的模型 %(version)s。"),
+        "amounts_at_bound": _("金额模型不可用，每次购买按本企业的平均值收缩估计"),
+        "kept_former": _("继续使用之前的模型 %(version)s"),
+        "chosen_model": _("%(version)s 是人工选定的，新模型留作候选"),
+        "retired_by_hand": _("本企业的模型被人工停用，用公开的默认参数"),
         "correlated": _(
-            "购买次数和金额的相关系数为 %(correlation)s，超出 0.3："
-            "模型假定两者无关，估值可能有偏差。"
+            "购买次数和金额的相关系数为 %(correlation)s，超出 0.3：模型假定两者无关，估值可能有偏差"
         ),
-        "several_currencies": _("有多种币种，只用了 %(currency)s。"),
-        "no_holdout": _("历史太短，还不能用过去检验。"),
+        "several_currencies": _("有多种币种，只用了 %(currency)s"),
+        "no_holdout": _("历史太短，还不能用过去检验"),
     }
-    sentence = sentences.get(str(note.get("code")), "%(code)s")
-    return sentence % note

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from members.rules.clv_models import sentences
+
 #: How a fit ended.
 OUTCOMES = {
     "activated": gettext_lazy("已启用"),
@@ -34,7 +36,7 @@ def note_in_words(note: object) -> str:
         "weekly": _("历史不足以学习系数，按每周是否活跃估计（BG/NBD）"),
         "unsound": _("按周的拟合落在参数边界或没有收敛，未采用"),
     }
-    template = words.get(str(note.get("code")))
+    template = (words | sentences()).get(str(note.get("code")))
     try:
         return template % note if template else str(note.get("code"))
     except KeyError:
@@ -71,4 +73,9 @@ FIGURES = {
     "notice_days.median": gettext_lazy("提前天数（中位数）"),
     "newest": gettext_lazy("核对人数"),
     "log_likelihood": gettext_lazy("对数似然"),
+    "correlation": gettext_lazy("购买次数与金额的相关系数"),
+    "holdout.days.ratio": gettext_lazy("用过去检验：预计购买天数 ÷ 实际"),
+    "holdout.days.mae": gettext_lazy("用过去检验：每人购买天数的平均误差"),
+    "holdout.amount.ratio": gettext_lazy("用过去检验：预计金额 ÷ 实际"),
+    "holdout.buyers": gettext_lazy("用过去检验的人数"),
 }

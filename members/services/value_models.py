@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from members.models import PredictionModel
 from members.rules.clv_models import Note, holdout_days, is_refit_due
 from members.rules.predictions import ModelKind, ModelStatus
+from members.services.model_registry import enter_model, is_chosen, new_version
 from scrm.accounts.models import Enterprise
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def fit_model(
     the model before it stays; where there is none, the published parameters stand in.
     """
     from members.rules.clv_fitting import (  # noqa: PLC0415 - loads NumPy and SciPy
+        ClvFit,
         default_params,
         fit_clv,
     )
@@ -99,10 +100,20 @@ def fit_model(
     customers, amounts = _tables(enterprise, on, buyers)
     fit = fit_clv(customers, amounts, mean_amount=mean)
     keeping = _Keeping(enterprise, on, currencies)
+    if is_chosen(enterprise, None, ModelKind.CLV, on=on):
+        if keeping.former is not None:
+            return keeping.put_aside(fit)
+        fit = ClvFit(
+            default_params(mean),
+            fit.buyer_count,
+            fit.repeater_count,
+            is_default=True,
+            notes=({"code": "retired_by_hand"},),
+        )
     if fit.params is None:
-        former = keeping.reject(fit)
-        if former is not None:
-            return former
+        keeping.reject(fit)
+        if keeping.former is not None:
+            return keeping.former
     params = fit.params or default_params(mean)
     is_default = fit.is_default or fit.params is None
     checked = _check_on_history(enterprise, on=on, first=first, currency=currencies[0])
@@ -126,25 +137,32 @@ def _tables(enterprise: Enterprise, on: date, buyers: int) -> tuple[Customers, A
 
 
 class _Keeping:
-    """What becomes of a fit in the table of models."""
+    """What becomes of a fit in the table of models. ``former`` is the model it would replace: one
+    of another currency is of no use any more."""
 
     def __init__(self, enterprise: Enterprise, on: date, currencies: Sequence[str]) -> None:
         self.enterprise, self.on, self.currency = enterprise, on, currencies[0]
-        self.models = PredictionModel.objects.filter(enterprise=enterprise, kind=ModelKind.CLV)
+        rows = PredictionModel.objects.active().filter(enterprise=enterprise, kind=ModelKind.CLV)
+        self.former = rows.filter(parameters__currency=self.currency).first()
         self.notes: list[Note] = []
         if len(currencies) > 1:
             self.notes.append({"code": "several_currencies", "currency": self.currency})
 
-    def reject(self, fit: ClvFit) -> PredictionModel | None:
-        """Keep a fit that is of no use. Returns the model before it, which stays."""
-        former = self.models.active().first()
-        if former is not None and former.parameters.get("currency") != self.currency:
-            former = None
+    def put_aside(self, fit: ClvFit) -> PredictionModel | None:
+        """People chose the model that serves: the new one waits. Returns the one that serves."""
+        assert self.former is not None
+        note: Note = {"code": "chosen_model", "version": self.former.version}
+        parameters = {} if fit.params is None else fit.params.as_json()
+        status = ModelStatus.REJECTED if fit.params is None else ModelStatus.CANDIDATE
+        self._enter(fit, parameters, fit.figures, [*fit.notes, note], status)
+        return self.former
+
+    def reject(self, fit: ClvFit) -> None:
+        """Keep a fit that is of no use, with the reasons."""
         notes = [*fit.notes]
-        if former is not None:
-            notes.append({"code": "kept_former", "version": former.version})
-        self._row(fit, {}, fit.figures, notes, ModelStatus.REJECTED)
-        return former
+        if self.former is not None:
+            notes.append({"code": "kept_former", "version": self.former.version})
+        self._enter(fit, {}, fit.figures, notes, ModelStatus.REJECTED)
 
     def use(
         self, fit: ClvFit, parameters: dict[str, Any], checked: dict[str, Any]
@@ -153,11 +171,9 @@ class _Keeping:
         if not checked:
             notes.append({"code": "no_holdout"})
         figures = fit.figures | ({"holdout": checked} if checked else {})
-        self.models.active().update(status=ModelStatus.RETIRED, retired_at=Now())
-        parameters = parameters | {"currency": self.currency}
-        return self._row(fit, parameters, figures, notes, ModelStatus.ACTIVE)
+        return self._enter(fit, parameters, figures, notes, ModelStatus.ACTIVE)
 
-    def _row(
+    def _enter(
         self,
         fit: ClvFit,
         parameters: dict[str, Any],
@@ -165,29 +181,18 @@ class _Keeping:
         notes: list[Note],
         status: ModelStatus,
     ) -> PredictionModel:
-        return PredictionModel.objects.create(
+        model = PredictionModel(
             enterprise=self.enterprise,
             kind=ModelKind.CLV,
-            version=self._version(),
-            status=status,
-            parameters=parameters,
+            version=new_version(self.enterprise, None, "clv", self.on),
+            parameters=parameters | {"currency": self.currency},
             figures=figures,
             notes=[*notes, *self.notes],
             trained_until=self.on,
             row_count=fit.buyer_count,
             positive_count=fit.repeater_count,
         )
-
-    def _version(self) -> str:
-        stem = f"clv-{self.on:%Y%m%d}"
-        taken = set(
-            PredictionModel.objects.filter(
-                enterprise=self.enterprise, version__startswith=stem
-            ).values_list("version", flat=True)
-        )
-        if stem not in taken:
-            return stem
-        return next(name for n in range(2, len(taken) + 3) if (name := f"{stem}-{n}") not in taken)
+        return enter_model(model, status=status)
 
 
 def _check_on_history(

@@ -199,7 +199,7 @@ def test_customers_who_are_all_alike_are_refused():
     ones = np.ones(len(x))
     fit = fit_clv(Customers(x, tx, age, ones), Amounts(x, ones, ones), mean_amount=1.0)
     assert fit.params is None
-    assert fit.notes[0]["code"] in {"at_bound", "not_converged"}
+    assert fit.notes[0]["code"] in {"clv_at_bound", "clv_not_converged"}
 
 
 def test_amounts_that_depend_on_the_count_are_warned_of():

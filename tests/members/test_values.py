@@ -279,7 +279,7 @@ def test_an_own_model_is_fitted_checked_on_the_past_and_used(enterprise):
     result = value_enterprise(enterprise, on=ON)
     model = result.model
     assert model.status == ModelStatus.ACTIVE
-    assert model.version == "clv-20260601"
+    assert model.version == "clv-all-20260601"
     assert not model.parameters["is_default"]
     assert model.row_count == 600
     holdout = model.figures["holdout"]
@@ -324,7 +324,7 @@ def test_a_fit_without_sense_is_put_aside_and_the_one_before_it_stays(enterprise
     later = ON + timedelta(days=7)
     assert value_enterprise(enterprise, on=later).model == former
     rejected = PredictionModel.objects.get(status=ModelStatus.REJECTED)
-    assert rejected.notes[0]["code"] in {"at_bound", "not_converged"}
+    assert rejected.notes[0]["code"] in {"clv_at_bound", "clv_not_converged"}
     assert rejected.notes[1] == {"code": "kept_former", "version": former.version}
 
 

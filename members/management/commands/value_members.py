@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from members.management.import_command import enterprise_named
-from members.rules.clv_models import note_in_words
+from members.rules.model_notes import note_in_words
 from members.rules.rfm import RfmBasis
 from members.services.values import ValueResult, value_enterprise
 

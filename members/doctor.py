@@ -1,11 +1,16 @@
-"""What the self-check asks about the join page: can anybody prove a phone number?"""
+"""What the self-check asks about members: can anybody prove a phone number, and are days true?"""
 
 from __future__ import annotations
 
 from django.conf import settings
+from django.db.models import Min, Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scrm.shared.diagnosis import Finding, check, fine, warning
+from members.models import DayCheck
+from members.services.detaching import detachable_months
+from members.services.partitions import attached_months, month_after, month_of
+from scrm.shared.diagnosis import Finding, check, failed, fine, warning
 
 
 @check("phone_verification")
@@ -25,3 +30,36 @@ def codes_reach_phones() -> Finding:
             return warning(title, detail, fix=_("设置 SCRM_VERIFICATION=webhook 和发送地址"))
     detail = _("没有开通，客人不能自助申请入群")
     return warning(title, detail, fix=_("设置 SCRM_VERIFICATION_URL 和 SCRM_VERIFICATION_SECRET"))
+
+
+@check("activity_partitions")
+def months_are_ready() -> Finding:
+    """A batch makes the month that it lacks, so a missing one is no more than a warning."""
+    title = _("活跃明细的月份")
+    now = timezone.now()
+    attached = attached_months()
+    following = month_after(month_of(now))
+    if following not in attached:
+        detail = _("还没有 %(month)s：定时任务没有运行") % {"month": f"{following:%Y-%m}"}
+        return warning(title, detail, fix="python manage.py activity_partitions --ahead")
+    detachable = detachable_months(now)
+    if detachable:
+        words = {"count": len(detachable), "oldest": f"{detachable[0]:%Y-%m}"}
+        detail = _("有 %(count)d 个月份过了保留期（最早 %(oldest)s）") % words
+        return warning(title, detail, fix="python manage.py activity_partitions --by-policy")
+    return fine(title, _("%(count)d 个月份") % {"count": len(attached)})
+
+
+@check("days")
+def days_equal_events() -> Finding:
+    title = _("日汇总")
+    checks = DayCheck.objects.aggregate(
+        wrong=Sum("wrong_count"), days=Sum("day_count"), last=Min("checked_at")
+    )
+    if checks["last"] is None:
+        return fine(title, _("还没有核对过：python manage.py check_days"))
+    words = {"days": checks["days"], "wrong": checks["wrong"], "day": f"{checks['last']:%Y-%m-%d}"}
+    if checks["wrong"]:
+        detail = _("%(day)s 核对：%(days)d 行里有 %(wrong)d 行与明细不一致") % words
+        return failed(title, detail, fix="python manage.py check_days --repair")
+    return fine(title, _("%(day)s 核对：%(days)d 行与明细一致") % words)

@@ -16,7 +16,7 @@ from members.models import DetachedMonth
 
 LOCK = 0x5CA101  # an advisory lock: one maker of partitions at a time
 MONTHS_AHEAD = 2
-UNDETACHABLE = 3  # this month and the ones before it: events of these may always arrive
+UNDETACHABLE = 3  # so many months before this one: their events may always arrive
 
 # Asked of the catalogue's rows: to_regclass() may answer from a cache that knows no newcomer.
 MISSING = """

@@ -65,7 +65,7 @@ class Command(BaseCommand):
     def _tell_gone(self, gone: list[date]) -> None:
         if not gone:
             raise CommandError(
-                _("没有可以分离的月份：最近 3 个月总是保留，正在读取的月份请稍后再试。")
+                _("没有可以分离的月份：本月和之前 3 个月总是保留，正在读取的月份请稍后再试。")
             )
         for month in gone:
             words = {"month": f"{month:%Y-%m}", "table": f"members_activityevent_{month:%Y%m}"}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,18 +17,18 @@ from scrm.shared.api.serializers import StrictSerializer
 MAX_ITEMS = 1000
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """An item of a batch that is at least an object with no unknown fields."""
 
     index: int
     values: tuple[object, ...]
 
 
-class ItemsField(serializers.ListField):
+class ItemsField(serializers.Field[list[Any], Any, Any, Any]):
     """Items that are judged one by one later: one bad item does not refuse the others."""
 
     default_error_messages = {
+        "not_a_list": gettext_lazy("应为列表，收到的是 {input_type}。"),
         "too_many": gettext_lazy("一次最多 {max_items} 条，收到 {count} 条。"),
     }
 
@@ -81,14 +80,16 @@ def sorted_out(
     """The items with the values of their fields in order, and those that are no such items."""
     good: list[Item] = []
     bad: list[Rejection] = []
+    known = frozenset(fields)
     for index, item in enumerate(items):
-        if not isinstance(item, dict):
+        if type(item) is dict and item.keys() <= known:
+            good.append(Item(index, tuple(map(item.get, fields))))
+        elif not isinstance(item, dict):
             bad.append(Rejection(index, "not_an_object", _("必须是一个 JSON 对象。")))
-        elif unknown := sorted(item.keys() - set(fields)):
+        else:
+            unknown = sorted(item.keys() - known)
             words = {"names": "、".join(name[:60] for name in unknown[:10])}
             bad.append(Rejection(index, "unknown_field", _("没有这些字段：%(names)s。") % words))
-        else:
-            good.append(Item(index, tuple(item.get(name) for name in fields)))
     return good, bad
 
 

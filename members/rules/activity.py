@@ -76,7 +76,11 @@ def read_event(raw: RawEvent, *, within: Period) -> Event:
     if not isinstance(kind, str) or kind not in KINDS:
         words = {"value": shown(kind), "kinds": "、".join(ActivityKind.values)}
         raise BadRow("unknown_kind", _("未知的 kind “%(value)s”，可用：%(kinds)s。") % words)
-    if staff is not None and staff != "":
+    instant = read_instant(occurred_at, "occurred_at", within=within)
+    is_of_staff = staff is not None and staff != ""
+    if not is_of_staff and _are_plain(member, community, dedupe_key, thread):
+        return Event(member, "", community, kind, instant, dedupe_key, thread or "")  # type: ignore[arg-type]
+    if is_of_staff:
         staff = read_text(staff, "staff", limit=STAFF_LIMIT)
         if read_optional_text(member, "member", limit=MEMBER_LIMIT):
             raise BadRow("two_people", _("member 和 staff 只能写一个：一条活跃只属于一个人。"))
@@ -88,9 +92,24 @@ def read_event(raw: RawEvent, *, within: Period) -> Event:
         staff,
         read_text(community, "community", limit=COMMUNITY_LIMIT),
         kind,
-        read_instant(occurred_at, "occurred_at", within=within),
+        instant,
         read_text(dedupe_key, "dedupe_key", limit=KEY_LIMIT),
-        read_optional_text(thread, "thread", limit=KEY_LIMIT) if thread != "" else "",
+        read_optional_text(thread, "thread", limit=KEY_LIMIT),
+    )
+
+
+def _are_plain(member: object, community: object, dedupe_key: object, thread: object) -> bool:
+    """Whether these are texts as they should be, at a glance; of nearly every event they are."""
+    thread = "" if thread is None else thread
+    if not (type(member) is type(community) is type(dedupe_key) is type(thread) is str):
+        return False
+    together = f"{member}{community}{dedupe_key}{thread}"
+    return (
+        bool(member and community and dedupe_key)
+        and len(community) <= COMMUNITY_LIMIT  # type: ignore[arg-type]
+        and len(together) <= KEY_LIMIT
+        and together.isprintable()
+        and " " not in together
     )
 
 

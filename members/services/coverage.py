@@ -100,7 +100,9 @@ def extend_coverage(periods: Iterable[Covered], *, source: str) -> None:
     Events extend it by themselves; a source that hears nothing has to say that it is there, or
     after some days its silence is taken for not listening.
     """
-    cover([Span(one.community.pk, one.since, one.until) for one in periods], source=source)
+    spans = [Span(one.community.pk, one.since, one.until) for one in periods]
+    if spans:
+        cover(spans, source=source)
 
 
 @transaction.atomic(savepoint=False)

@@ -11,16 +11,25 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from communities.models import Community
-from members.models import Member
 from members.rules.activity import Event
 from members.rules.rows import Rejection, shown
 from members.rules.status import Confidence
-from scrm.accounts.models import Enterprise, Staff
+from scrm.accounts.models import Enterprise
+from scrm.accounts.rules.roles import DataScope
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User
 
 GRACE = timedelta(days=1)  # clocks and time zones of other systems
+
+_NAMED = """
+SELECT known.{name}, known.id
+FROM unnest(string_to_array(%(names)s, E'\\n')) given (name)
+JOIN {table} known ON known.{name} = given.name AND known.enterprise_id = %(enterprise)s
+"""
+COMMUNITIES = _NAMED.format(table="communities_community", name="code")
+MEMBERS = _NAMED.format(table="members_member", name="external_id")
+STAFF = _NAMED.format(table="accounts_staff", name="external_id")
 
 # Only of members that were put on file after the oldest event in question, and of whom an exact
 # beginning is known: nothing can be said against the history of somebody newly put on file.
@@ -68,8 +77,8 @@ def place_events(
     Who or what belongs to another enterprise is as unknown as what does not exist.
     """
     community_ids = _communities(enterprise, {event.community for _i, event in events}, visible_to)
-    member_ids = _members(enterprise, {event.member for _i, event in events} - {""})
-    staff_ids = _staff(enterprise, {event.staff for _i, event in events} - {""})
+    member_ids = _named(MEMBERS, enterprise, {event.member for _i, event in events} - {""})
+    staff_ids = _named(STAFF, enterprise, {event.staff for _i, event in events} - {""})
     before = _beginnings(events, member_ids, now)
     placed = []
     for index, event in events:
@@ -87,25 +96,23 @@ def place_events(
     return placed
 
 
-def _communities(enterprise: Enterprise, codes: set[str], visible_to: User | None) -> dict[str, int]:
-    communities = Community.objects.filter(enterprise=enterprise)
-    if visible_to is not None:
-        communities = Community.objects.visible_to(visible_to)
-    return dict(communities.filter(code__in=codes).values_list("code", "pk"))
+def _communities(
+    enterprise: Enterprise, codes: set[str], visible_to: User | None
+) -> dict[str, int]:
+    if visible_to is None or visible_to.data_scope == DataScope.ALL:
+        return _named(COMMUNITIES, enterprise, codes)
+    communities = Community.objects.visible_to(visible_to).filter(code__in=codes)
+    return dict(communities.values_list("code", "pk"))
 
 
-def _members(enterprise: Enterprise, external_ids: set[str]) -> dict[str, int]:
-    if not external_ids:
+def _named(statement: str, enterprise: Enterprise, names: set[str]) -> dict[str, int]:
+    """The ids of those that exist. Names go over as one text: one value is put together sooner than
+    many, and none of them has a line break."""
+    if not names:
         return {}
-    members = Member.objects.filter(enterprise=enterprise, external_id__in=external_ids)
-    return dict(members.values_list("external_id", "pk"))
-
-
-def _staff(enterprise: Enterprise, external_ids: set[str]) -> dict[str, int]:
-    if not external_ids:
-        return {}
-    staff = Staff.objects.filter(enterprise=enterprise, external_id__in=external_ids)
-    return dict(staff.values_list("external_id", "pk"))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"enterprise": enterprise.pk, "names": "\n".join(names)})
+        return dict(cursor.fetchall())
 
 
 def _beginnings(

@@ -1,3 +1,5 @@
+import json
+
 import contextlib
 import io
 from types import SimpleNamespace
@@ -140,3 +142,28 @@ def test_a_refusal_becomes_a_parse_error_with_its_code():
         parse(b'{"a": 1, "a": 2}')
 
     assert refusal.value.detail.code == "duplicate_key"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1,"b":{"c":2,"c":3}}',
+        b'{"a":1, "a" :2}',
+        b'{"a":1,\n"a"\n:2}',
+        b'[{"a\\"":1,"a\\"":2}]',
+        b'{"a":":","a":":"}',
+        b'{"x":":","a":1,"b" :2,"a":3}',
+    ],
+)
+def test_a_repeated_name_is_found_however_it_is_written(body):
+    with pytest.raises(Unacceptable) as refusal:
+        strict_json(body)
+
+    assert refusal.value.code == "duplicate_key"
+
+
+@pytest.mark.parametrize("value", [":", '":', '"', ' ":', "a\n:", '{"a":1,"a":2}'])
+def test_what_looks_like_a_repeated_name_inside_a_text_is_none(value):
+    document = {"a": value, value: [value, {"a": value}]}
+
+    assert strict_json(json.dumps(document)) == document

@@ -84,13 +84,12 @@ def histories_of(
 ) -> Numbers:
     """Of everybody who belongs today, may be profiled, and has shown a rhythm before the cut-off,
     among the members ``after`` to ``upto``. ``permille``: see ``labelled_histories``."""
-    query = _histories(
+    query = histories_query(
         enterprise,
         communities,
         cutoff=cutoff,
         after=after,
         upto=upto,
-        seen_from=LONG_AGO,
         permille=permille,
     )
     return read_rows(cursor, query, HISTORY)
@@ -114,7 +113,7 @@ def labelled_histories(
         LABELLED,
         cutoff=cutoff,
         until=until,
-        histories=_histories(
+        histories=histories_query(
             enterprise,
             communities,
             cutoff=cutoff,
@@ -126,17 +125,18 @@ def labelled_histories(
     return read_rows(cursor, query, LABELLED_HISTORY)
 
 
-def _histories(
+def histories_query(
     enterprise: Enterprise,
     communities: Sequence[int],
     *,
     cutoff: date,
-    seen_from: date,
+    seen_from: date = LONG_AGO,
     after: int = 0,
     upto: int = NO_MORE_MEMBERS,
     stayed_until: datetime | None = None,
     permille: int = EVERYBODY,
 ) -> Sql:
+    """The statement of both. ``stayed_until``: who has left only from then on is taken along."""
     or_left = sql("OR membership.left_at >= {}", stayed_until) if stayed_until else Sql("")
     return named_sql(
         HISTORIES,

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from members.errors import CannotMoveModel
-from members.models import DailyRun, MemberDay, Membership, PredictionModel
+from members.models import DailyRun, Member, MemberDay, Membership, PredictionModel
 from members.rules.churn import SHIPPED_MODEL
 from members.rules.daily_runs import DailyRunKind
 from members.rules.predictions import ModelKind, ModelStatus
@@ -52,9 +52,7 @@ def community(db):
 def people_of(community, count, *, days=150, stay=90, seed=5):
     """Members each with a rhythm of their own; some stop for good somewhere on the way."""
     rng = np.random.default_rng(seed)
-    members = MemberFactory.create_batch(count, enterprise=community.enterprise)
-    for member in members:
-        MembershipFactory(community=community, member=member)
+    members = joined(community, count)
     first = ON - timedelta(days=days)
     rows = []
     for member in members:
@@ -75,11 +73,31 @@ def people_of(community, count, *, days=150, stay=90, seed=5):
     return members
 
 
+def joined(community, count):
+    home = community.enterprise
+    members = Member.objects.bulk_create(
+        MemberFactory.build(enterprise=home) for _n in range(count)
+    )
+    Membership.objects.bulk_create(
+        MembershipFactory.build(community=community, enterprise=home, member=member)
+        for member in members
+    )
+    return members
+
+
 def active(community, *ago, **membership):
     member = MembershipFactory(community=community, **membership).member
     for days in ago:
         MemberDayFactory(community=community, member=member, day=ON - timedelta(days=days))
     return member
+
+
+@pytest.fixture
+def lenient(monkeypatch):
+    """A third of the history is enough, because each test pays for it."""
+    monkeypatch.setattr(fitting_churn, "LEAST_ROWS", 60)
+    monkeypatch.setattr(fitting_churn, "LEAST_CHURNERS", 5)
+    monkeypatch.setattr(fitting_churn, "LEAST_TO_COMPARE", 5)
 
 
 def outcomes(community):
@@ -168,8 +186,8 @@ def test_a_community_with_enough_history_gets_coefficients_of_its_own(community)
     assert outcomes(community) == [("churn_logistic", "retired"), ("churn_logistic", "active")]
 
 
-def test_what_is_worse_than_what_serves_is_not_adopted(community, monkeypatch):
-    people_of(community, 260)
+def test_what_is_worse_than_what_serves_is_not_adopted(community, monkeypatch, lenient):
+    people_of(community, 80)
     monkeypatch.setattr(fitting_churn, "WORSE_BY", 0)
 
     assert fit_community(community, on=ON).outcome == "worse"
@@ -178,8 +196,8 @@ def test_what_is_worse_than_what_serves_is_not_adopted(community, monkeypatch):
     assert serving_model(community).version == "shipped-1"
 
 
-def test_a_fit_that_does_not_converge_changes_nothing(community, monkeypatch):
-    people_of(community, 260)
+def test_a_fit_that_does_not_converge_changes_nothing(community, monkeypatch, lenient):
+    people_of(community, 80)
     monkeypatch.setattr("members.rules.churn_training.MOST_STEPS", 0)
 
     assert fit_community(community, on=ON).outcome == "not_converged"
@@ -212,9 +230,7 @@ def test_three_members_or_none_who_ever_leaves_or_no_ear_teach_nothing(community
     few = fit_community(community, on=ON)
     deaf = CommunityFactory(enterprise=community.enterprise)
     faithful = measured(CommunityFactory(enterprise=community.enterprise))
-    members = MemberFactory.create_batch(110, enterprise=community.enterprise)
-    for member in members:
-        MembershipFactory(community=faithful, member=member)
+    members = joined(faithful, 110)
     MemberDay.objects.bulk_create(
         MemberDay(
             enterprise=community.enterprise,
@@ -235,10 +251,10 @@ def test_three_members_or_none_who_ever_leaves_or_no_ear_teach_nothing(community
     assert not PredictionModel.objects.exists()
 
 
-def test_the_enterprise_learns_from_all_for_those_without_their_own(community):
-    people_of(community, 130, seed=1)
+def test_the_enterprise_learns_from_all_for_those_without_their_own(community, lenient):
+    people_of(community, 50, seed=1)
     second = measured(CommunityFactory(enterprise=community.enterprise))
-    people_of(second, 130, seed=2)
+    people_of(second, 50, seed=2)
 
     fitted = fit_pooled(community.enterprise, on=ON)
 
@@ -259,8 +275,8 @@ def test_members_who_may_not_be_profiled_teach_nothing(community):
 # --- People decide --------------------------------------------------------------------------------
 
 
-def test_going_back_to_an_older_model_holds_against_the_next_training(community):
-    people_of(community, 260)
+def test_going_back_to_an_older_model_holds_against_the_next_training(community, lenient):
+    people_of(community, 80)
     old, new = (fit_community(community, on=ON).version for _n in range(2))
     former = PredictionModel.objects.get(version=old)
     actor = UserFactory(enterprise=community.enterprise)

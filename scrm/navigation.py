@@ -57,6 +57,7 @@ GROUPS = (
             ),
             Entry("accounts.operatortask", "checklist", badge="tasks"),
             Entry("campaigns.churnalert", "trending_down", badge="alerts"),
+            Entry("campaigns.churnalert", "fact_check", _("预警质量"), page="quality"),
             Entry(
                 "campaigns.broadcast",
                 "approval",
@@ -116,6 +117,7 @@ GROUPS = (
             Entry("campaigns.segment", "filter_alt"),
             Entry("campaigns.sendpolicy", "shield"),
             Entry("campaigns.frequencycap", "notifications_paused"),
+            Entry("campaigns.winbackpolicy", "notification_important"),
             Entry("campaigns.lexiconterm", "spellcheck"),
             Entry("campaigns.holidayoverride", "edit_calendar"),
         ),
@@ -130,6 +132,7 @@ GROUPS = (
             Entry("campaigns.dispatch", "splitscreen"),
             Entry("campaigns.runreport", "insights"),
             Entry("campaigns.experiment", "science"),
+            Entry("campaigns.winbackaction", "volunteer_activism"),
             Entry("campaigns.content", "library_books"),
             Entry("campaigns.mediaasset", "perm_media"),
             Entry("campaigns.sopplan", "format_list_numbered"),

@@ -18,6 +18,7 @@ from campaigns.admin import (
     send_policy,
     sop,
     welcome,
+    winback,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "send_policy",
     "sop",
     "welcome",
+    "winback",
 ]

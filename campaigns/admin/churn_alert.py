@@ -4,72 +4,37 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin.choice_filters import RadioFilter
+from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from campaigns.alert_words import reason_chips, risk_bar, value_in_words
+from campaigns.admin.alert_filters import MineFilter, StateFilter
+from campaigns.admin.quality import quality_page
+from campaigns.admin.winback_forms import WinbackActions
+from campaigns.alert_words import (
+    actions_in_words,
+    reason_chips,
+    risk_bar,
+    stake_bar,
+    value_in_words,
+)
 from campaigns.models import ChurnAlert
 from campaigns.models.churn_alert import STAKE
 from campaigns.rules.status import AlertStatus
 from campaigns.services.churn_alerts import acknowledge_alert, dismiss_alert, start_intervening
 from scrm.accounts.admin_scope import EnterpriseModelAdmin, admin_user, confirm
 from scrm.accounts.rules.roles import Capability
-
-CLOSED = (
-    AlertStatus.RECOVERED,
-    AlertStatus.CHURNED,
-    AlertStatus.DISMISSED,
-    AlertStatus.EXPIRED,
-)
-
-
-class StateFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
-    """The worklist shows what is to be done; what is done is one click away."""
-
-    title = _("状态")
-    parameter_name = "state"
-    all_option = None
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        closed = [(status.value, status.label) for status in CLOSED]
-        return [("open", _("未关闭")), *closed, ("all", _("全部"))]
-
-    def value(self) -> str:
-        return super().value() or "open"
-
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
-    ) -> models.QuerySet[ChurnAlert]:
-        if self.value() == "open":
-            return queryset.filter(closed_at=None)
-        return queryset if self.value() == "all" else queryset.filter(status=self.value())
-
-
-class MineFilter(RadioFilter):  # type: ignore[misc]  # untyped upstream
-    title = _("跟进")
-    parameter_name = "mine"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("yes", _("只看我的")), ("nobody", _("无人负责"))]
-
-    def queryset(
-        self, request: HttpRequest, queryset: models.QuerySet[ChurnAlert]
-    ) -> models.QuerySet[ChurnAlert]:
-        if self.value() == "yes":
-            staff_id = admin_user(request).staff_id
-            return queryset.filter(assignee__isnull=False, assignee=staff_id)
-        return queryset.filter(assignee=None) if self.value() == "nobody" else queryset
 
 
 def unbroken(text: str) -> SafeString:
@@ -86,14 +51,18 @@ class DismissDialog(BaseDialogForm):  # type: ignore[misc]  # untyped upstream
 
 
 @admin.register(ChurnAlert)
-class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
+class ChurnAlertAdmin(WinbackActions, EnterpriseModelAdmin[ChurnAlert]):
     """The worklist, by value times risk. State moves only through the actions."""
 
     view_capability = Capability.VIEW_CAMPAIGNS
-    action_capabilities = {"work": Capability.WORK_ALERTS}
+    action_capabilities = {
+        "work": Capability.WORK_ALERTS,
+        "compose": Capability.COMPOSE_CAMPAIGNS,
+    }
     list_display = (
         "who",
         "status_label",
+        "stake",
         "risk",
         "value",
         "main_reasons",
@@ -101,15 +70,24 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
         "assignee",
         "raised_on",
     )
-    list_filter = (StateFilter, MineFilter, "community", "assignee")
+    list_filter = (
+        StateFilter,
+        MineFilter,
+        ("cause", MultipleChoicesDropdownFilter),
+        ("outcome", MultipleChoicesDropdownFilter),
+        "community",
+        "assignee",
+    )
     list_select_related = ("member", "community", "assignee")
     list_fullwidth = True
     search_fields = ("member__nickname", "member__external_id", "community__name")
     fields = (
         ("member", "community"),
-        ("status", "assignee"),
+        ("status", "outcome"),
+        ("assignee", "cause"),
         ("risk", "value"),
         "reason_list",
+        "acted",
         ("last_active_on", "opened_on", "closed_at"),
         "note",
         "model_version",
@@ -118,10 +96,13 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
         "member",
         "community",
         "status",
+        "outcome",
         "assignee",
+        "cause",
         "risk",
         "value",
         "reason_list",
+        "acted",
         "last_active_on",
         "opened_on",
         "closed_at",
@@ -129,9 +110,41 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
         "model_version",
     )
     ordering = (STAKE.desc(), "-probability", "-pk")
-    actions = ("acknowledge_selected", "intervene_selected")
+    actions = (
+        "acknowledge_selected",
+        "ask_colleagues",
+        "send_message",
+        "give_benefit",
+        "intervene_selected",
+    )
     actions_row = ("acknowledge", "intervene", "dismiss")
     actions_detail = ("acknowledge", "intervene", "dismiss")
+
+    # --- rows and pages ---
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[ChurnAlert]:
+        """With what is at stake, and the most that is at stake anywhere in the worklist."""
+        rows: Any = super().get_queryset(request)
+        most = rows.open().by_stake().values_list("stake", flat=True)[:1]
+        return rows.with_stake().annotate(  # type: ignore[no-any-return]  # our own queryset
+            most_at_stake=models.Value(next(iter(most), 0.0), models.FloatField())
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        quality = path(
+            "quality/",
+            self.admin_site.admin_view(self.quality_view),
+            name="campaigns_churnalert_quality",
+        )
+        return [quality, *super().get_urls()]
+
+    def quality_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return quality_page(request, user=admin_user(request), context=context)
+
+    # --- columns ---
 
     @display(description=_("成员"), ordering="member__nickname", header=True)
     def who(self, alert: ChurnAlert) -> list[str]:
@@ -156,7 +169,16 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     def risk(self, alert: ChurnAlert) -> SafeString:
         return risk_bar(alert.probability)
 
-    @display(description=_("近一年消费"), ordering="value_amount")
+    @display(description=_("预计损失"), ordering="stake")
+    def stake(self, alert: ChurnAlert) -> SafeString | str:
+        annotated: Any = alert
+        return stake_bar(annotated.stake, most=annotated.most_at_stake)
+
+    @display(description=_("做了什么"))
+    def acted(self, alert: ChurnAlert) -> SafeString | str:
+        return actions_in_words(alert)
+
+    @display(description=_("成员价值"), ordering="value_amount")
     def value(self, alert: ChurnAlert) -> str:
         return value_in_words(alert)
 
@@ -175,6 +197,8 @@ class ChurnAlertAdmin(EnterpriseModelAdmin[ChurnAlert]):
     @display(description=_("预警日"), ordering="opened_on")
     def raised_on(self, alert: ChurnAlert) -> str:
         return date_format(alert.opened_on, "m-d")
+
+    # --- verbs ---
 
     @admin.action(description=_("认领所选预警"), permissions=["work"])
     def acknowledge_selected(

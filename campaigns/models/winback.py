@@ -68,7 +68,9 @@ class WinbackPolicy(models.Model):
                     cooldown_days__range=(7, 365),
                 ),
                 name="winback_policy_is_within_reason",
-                violation_error_message=_("阈值 5–95 %，前 0–50 %，对照 5–10 %，冷却 7–365 天。"),
+                violation_error_message=_(
+                    "阈值 5–95，前 0–50，对照 5–10（都是百分数）；冷却 7–365 天。"
+                ),
             ),
         ]
 

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns.selectors.community_funnels import CommunityFunnel, FunnelStep, Step
 from communities.metrics import COMMUNITY_METRICS
 from members.models import CommunityDay
 from members.rules.insight import as_kept
@@ -17,7 +18,7 @@ from scrm.desk.charts import Series, line_chart
 from scrm.desk.insight.cards import alarm_of, card_of, figure_in_words
 from scrm.desk.insight.comparing import COLUMNS
 from scrm.desk.insight.pages import ACTIVITY, CONVERSION, OVERVIEW
-from scrm.desk.insight.tables import cohort_rows, heat_table, path_rows
+from scrm.desk.insight.tables import cohort_rows, funnel_rows, heat_table, path_rows
 from scrm.shared.figures import Better, Figure, FigureDefinition, FigureUnit
 from tests.accounts.factories import EnterpriseFactory, UserFactory
 from tests.communities.factories import CommunityFactory
@@ -134,6 +135,23 @@ def test_a_path_is_told_in_words():
 
     assert rows[0].steps == ["入群", "发言"]
     assert (rows[1].steps, rows[1].share) == ([], "25.0%")
+
+
+def test_an_order_is_compared_with_interactions_and_not_with_shares():
+    steps = [
+        FunnelStep(step, count, count)
+        for step, count in zip(Step, (200, 160, 80, 40, 4, 10), strict=True)
+    ]
+
+    rows = funnel_rows(CommunityFunnel(1, 72, steps))
+
+    assert [row.rate for row in rows] == ["—", "80.0%", "50.0%", "50.0%", "10.0%", "25.0%"]
+
+
+def test_a_step_that_nobody_measured_has_no_rate():
+    steps = [FunnelStep(Step.DELIVERED, 5, 5), FunnelStep(Step.CLICKED, None, None)]
+
+    assert funnel_rows(CommunityFunnel(1, 72, steps))[1].rate == "—"
 
 
 # --- pages ---

@@ -135,7 +135,7 @@ def path_rows(paths: Sequence[Path]) -> list[PathRow]:
 
 @dataclass(frozen=True)
 class FunnelRow:
-    """``rate`` is the share of those of the step before, in order."""
+    """``rate`` is the share of those who came so far of those of the step that goes before."""
 
     label: str
     people: str
@@ -144,23 +144,33 @@ class FunnelRow:
     width: int
 
 
+#: What goes before a step; an order needs no share.
+BEFORE = {
+    Step.DELIVERED: Step.SENT,
+    Step.CLICKED: Step.DELIVERED,
+    Step.INTERACTED: Step.CLICKED,
+    Step.SHARED: Step.INTERACTED,
+    Step.ORDERED: Step.INTERACTED,
+}
+
+
 def funnel_rows(funnel: CommunityFunnel) -> list[FunnelRow]:
     words = funnel_words()
+    came = {step.step: step.in_order for step in funnel.steps}
     first = next((step.people for step in funnel.steps if step.people), 0)
-    rows, before = [], None
+    rows = []
     for step in funnel.steps:
+        before = came.get(BEFORE[step.step]) if step.step in BEFORE else None
+        known = before and step.in_order is not None
         rows.append(
             FunnelRow(
                 label=words[step.step],
                 people=counted(step.people),
                 in_order=counted(step.in_order),
-                rate=percent(step.in_order / before)
-                if before and step.in_order is not None
-                else NOTHING,
+                rate=percent((step.in_order or 0) / (before or 1)) if known else NOTHING,
                 width=round(100 * step.people / first) if first and step.people else 0,
             )
         )
-        before = step.in_order
     return rows
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns.models import (
     Broadcast,
+    BroadcastForecast,
     ChurnAlert,
     ContactWelcome,
     Content,
@@ -21,6 +22,7 @@ from campaigns.models import (
     Schedule,
     SopTask,
     WelcomeDelivery,
+    WinbackAction,
 )
 from campaigns.selectors.progress import counted_deliveries, progress_of
 from communities.models import (
@@ -35,7 +37,17 @@ from communities.models import (
     TransferNotice,
 )
 from communities.selectors import chats_with_gaps
-from members.models import EntryApplication, Evidence, Member, Membership, Stay
+from members.models import (
+    CommunityDay,
+    EntryApplication,
+    Evidence,
+    Member,
+    Membership,
+    MemberValue,
+    ScoreCheck,
+    Stay,
+    ValueCell,
+)
 from members.selectors.tiers import holds_tier
 from scrm.accounts.models import OperatorTask, User
 from scrm.demo.arriving import NEARLY
@@ -96,6 +108,7 @@ def demo(db, simulator):
 def test_the_demo_shows_every_state_keeps_the_books_and_is_made_once(demo, capsys):
     every_state_is_there()
     broadcasts_show_what_they_can_do()
+    the_nights_have_said_what_is_to_come()
     the_company_is_on_wecom()
     the_pet_case_is_there()
     nobody_who_left_is_forgotten()
@@ -143,6 +156,20 @@ def broadcasts_show_what_they_can_do():
     assert statuses(SopTask) == {"done", "open", "planned"}
     suppressed = Delivery.objects.filter(status="suppressed")
     assert {"hold_out", "consent_denied", "consent_withdrawn"} <= statuses(suppressed, "reason")
+
+
+def the_nights_have_said_what_is_to_come():
+    checks = ScoreCheck.objects.filter(scored_count__gt=0)
+    assert checks.filter(is_backtest=False).exists()
+    assert MemberValue.objects.filter(clv_amount__gt=0).exists()
+    assert ValueCell.objects.filter(active_count__isnull=False).exists()
+    assert CommunityDay.objects.exclude(figures={}).exists()
+    decided = ChurnAlert.objects.filter(status__in=["recovered", "churned"])
+    assert decided.filter(is_held_out=True).exists()
+    assert WinbackAction.objects.filter(status="done", alert__in=decided).exists()
+    forecast = BroadcastForecast.objects.get(run__broadcast__experiment__status="ended")
+    assert forecast.actual["inside"]["net"] is not None
+    assert forecast.figures["as_of"] <= forecast.run.finished_at.isoformat()
 
 
 def the_company_is_on_wecom():

@@ -8,9 +8,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import F
 
-from campaigns.models import Approval, Broadcast, Experiment, Run
+from campaigns.models import Approval, Broadcast, BroadcastForecast, Experiment, Run
 from campaigns.selectors.arms import arms_of, is_recurring
 from campaigns.selectors.leaves import community_ids_of
+from campaigns.services.forecasting import settle_forecast
 from campaigns.services.reporting import report_run
 from campaigns.services.watching import look_at
 from scrm.shared.sql import Sql, named_sql
@@ -116,6 +117,7 @@ def date_back(run: Run, at: datetime) -> None:
             decided_at=F("decided_at") - back
         )
     _date_back_experiment(run, at, back)
+    _date_back_forecast(run, back)
     run.refresh_from_db()
 
 
@@ -128,6 +130,14 @@ def _date_back_experiment(run: Run, at: datetime, back: timedelta) -> None:
     experiment.ends_at -= days if is_recurring(run.broadcast_id) else back
     experiment.starts_on = at.date()
     experiment.save(update_fields=["starts_on", "ends_at"])
+
+
+def _date_back_forecast(run: Run, back: timedelta) -> None:
+    for forecast in BroadcastForecast.objects.filter(run=run):
+        as_of = datetime.fromisoformat(forecast.figures["as_of"]) - back
+        forecast.figures["as_of"] = as_of.isoformat()
+        forecast.computed_at -= back
+        forecast.save(update_fields=["figures", "computed_at"])
 
 
 def reach_who_left_since(run: Run) -> None:
@@ -144,6 +154,8 @@ def reach_who_left_since(run: Run) -> None:
 
 
 def take_stock(run: Run) -> None:
-    """Who left and what it brought, as the sweeps would have found out by now."""
+    """Who left and what it brought, as the sweeps would have found out by now, and whether that
+    was to be expected."""
     look_at(run.pk)
     report_run(run.pk)
+    settle_forecast(run.pk)

@@ -22,6 +22,7 @@ from scrm.demo.handing_over import let_people_leave, name_policies
 from scrm.demo.happening import let_it_happen
 from scrm.demo.inhabiting import register_people, settle_people
 from scrm.demo.living import record_activity, record_orders, watch_for_churn
+from scrm.demo.looking_back import look_back, see_how_right_it_was
 from scrm.demo.moving_in import move_in
 from scrm.demo.people import people
 from scrm.demo.simulating import simulated_wecom
@@ -85,6 +86,8 @@ def seed_history(members: int, *, now: datetime, corp: Corp | None, report: Repo
     let_people_in(founded, report)
     report(f"{hang_up_codes(founded, seed=SEED)} 个群活码 · {look_at_sizes(founded)} 个并群建议")
     talk_to_people(founded, report, seed=SEED)
+    checks = see_how_right_it_was(founded)
+    report(f"{checks} 次评分核对 · {look_back(founded):,} 个社群日快照")
     return founded
 
 

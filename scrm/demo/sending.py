@@ -10,6 +10,7 @@ from campaigns.rules.status import BroadcastStatus, DispatchStatus
 from campaigns.services.approving import approve_broadcast, submit_broadcast
 from campaigns.services.composing import create_broadcast
 from campaigns.services.draining import drain_slice
+from campaigns.services.forecasting import freeze_forecast
 from campaigns.services.scheduling import schedule_broadcast, start_broadcast
 from scrm.demo.backdating import date_back, reach_who_left_since, take_stock
 from scrm.demo.contents import Content
@@ -64,6 +65,7 @@ def started(broadcast: Broadcast) -> Run:
     run = start_broadcast(broadcast.pk)
     if run is None:
         raise RuntimeError(f"Broadcast {broadcast.pk} did not start.")
+    freeze_forecast(run.pk)
     return run
 
 

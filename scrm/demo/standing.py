@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from campaigns.services.segmenting import create_segment, draw_segment
@@ -22,6 +22,7 @@ from scrm.shared.criteria import parse_criterion
 BATCH = 5000
 KNOWN = 0.94  # of those whose pet and city were asked for, so many answered
 TIERING_SECONDS = 600.0
+NOT_ASKED, TOOK_BACK = 0.05, 0.03
 
 
 def classify_people(
@@ -59,18 +60,41 @@ def ask_for_consent(
         if word is ConsentDecision.WITHDRAWN:
             said.append((word, came + (founded.now - came) * random.random()))
         rows += [
-            Consent(
-                member=members[person.number],
-                purpose=ConsentPurpose.BROADCAST,
-                decision=decision,
-                text_version="2026-01",
-                source="mini-program",
-                decided_at=at,
-            )
+            consent(members[person.number], ConsentPurpose.BROADCAST, decision, at)
             for decision, at in said
         ]
+    rows += list(agree_to_profiles(founded, people, members, seed=seed))
     Consent.objects.bulk_create(rows, batch_size=BATCH)
     return len(rows)
+
+
+def agree_to_profiles(
+    founded: Founded, people: Iterable[Person], members: dict[int, Member], *, seed: int
+) -> Iterator[Consent]:
+    """Nearly all agreed to be told apart; some were not asked, a few took it back."""
+    random = Random(f"{seed}:profiles")
+    for person in people:
+        member, word = members[person.number], random.random()
+        came = founded.now - timedelta(days=person.known, hours=1)
+        if word < NOT_ASKED:
+            continue
+        yield consent(member, ConsentPurpose.PROFILING, ConsentDecision.GRANTED, came)
+        if word > 1 - TOOK_BACK:
+            later = came + (founded.now - came) * random.random()
+            yield consent(member, ConsentPurpose.PROFILING, ConsentDecision.WITHDRAWN, later)
+
+
+def consent(
+    member: Member, purpose: ConsentPurpose, decision: ConsentDecision, at: datetime
+) -> Consent:
+    return Consent(
+        member=member,
+        purpose=purpose,
+        decision=decision,
+        text_version="2026-01",
+        source="mini-program",
+        decided_at=at,
+    )
 
 
 @dataclass(frozen=True)

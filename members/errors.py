@@ -355,3 +355,17 @@ class CannotMoveModel(DomainError):
     """The model is in a state from which this does not lead anywhere."""
 
     code = "cannot_move_model"
+
+
+class ActivityRefused(InvalidInput):
+    """One event that cannot be taken; its code is that of the reason."""
+
+    field = "non_field_errors"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # of every refusal its own
+
+
+class BufferIsFull(Exception):
+    """More events wait than there is room for."""

@@ -156,6 +156,9 @@ CACHES = {
     }
 }
 
+# Single events wait here for the next slice; must be a database that nobody empties.
+ACTIVITY_STREAM_URL = REDIS_URL
+
 # --- Celery: a message is a wake-up, the truth is a row -----------------------------------------
 
 CELERY_BROKER_URL = env.broker(env.text("CELERY_BROKER_URL", default=REDIS_URL))

@@ -20,6 +20,7 @@ compile_catalogues()
 # Each parallel worker has its own database (by pytest-django) and its own two in Valkey.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 CELERY_BROKER_URL = env.broker(env.redis_database(REDIS_URL, 2 * _worker))  # noqa: F405
+ACTIVITY_STREAM_URL = env.redis_database(REDIS_URL, 2 * _worker)  # noqa: F405
 CACHES["default"]["LOCATION"] = env.redis_database(REDIS_URL, 2 * _worker + 1)  # noqa: F405
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

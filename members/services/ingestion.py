@@ -89,8 +89,7 @@ def ingest_activities(
     see exist. With ``create_members`` an unknown member is put on file under the external id
     and, with ``consent_text``, as one who has agreed to profiling by that version of the text.
     """
-    if not is_source(source):
-        raise BadSource(_("数据来源只能由字母、数字、点、连字符和下划线组成，最多 40 个字符。"))
+    refuse_bad_source(source)
     rejects: list[Rejection] = []
     events = _without_archived(list(_read(rows, now, rejects)), rejects, now)
     if create_members:
@@ -101,6 +100,21 @@ def ingest_activities(
     accepted = _store(enterprise, placed, source=source) if placed else 0
     rejects.sort()
     return IngestResult(accepted, len(placed) - accepted, rejects)
+
+
+def judge_activity(
+    enterprise: Enterprise, raw: RawEvent, *, now: datetime, visible_to: User | None = None
+) -> Rejection | None:
+    """What would be said against one event, without taking it in."""
+    rejects: list[Rejection] = []
+    events = _without_archived(list(_read([raw], now, rejects)), rejects, now)
+    place_events(enterprise, events, rejects, visible_to=visible_to, now=now)
+    return rejects[0] if rejects else None
+
+
+def refuse_bad_source(source: str) -> None:
+    if not is_source(source):
+        raise BadSource(_("数据来源只能由字母、数字、点、连字符和下划线组成，最多 40 个字符。"))
 
 
 def _read(

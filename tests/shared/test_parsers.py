@@ -1,5 +1,3 @@
-import json
-
 import contextlib
 import io
 from types import SimpleNamespace

@@ -25,6 +25,7 @@ class TaskKind(TextChoices):
     BROADCAST_UNCONFIRMED = "broadcast_unconfirmed", _("群主还没确认群发")
     WINBACK = "winback", _("挽回成员")
     SOP_CHECKLIST = "sop_checklist", _("群 SOP 清单")
+    ACTIVITY_REFUSED = "activity_refused", _("没有收下的活跃")
 
 
 class TaskStatus(TextChoices):

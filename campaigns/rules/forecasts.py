@@ -210,8 +210,10 @@ def compared(
     inside: dict[str, bool | None] = {}
     for name in COMPARED:
         value, expected = actual.get(name), outlook.get(name)
-        known = value is not None and expected is not None
-        inside[name] = Range(**expected).__contains__(value) if known else None
+        if value is None or expected is None:
+            inside[name] = None
+        else:
+            inside[name] = value in Range(**expected)
     return inside
 
 

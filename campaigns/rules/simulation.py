@@ -172,12 +172,14 @@ class _Expected:
 
     @property
     def gain(self) -> Numbers:
-        return (self.order - self.usual) * self.price * self.margin
+        gain: Numbers = (self.order - self.usual) * self.price * self.margin
+        return gain
 
     @property
     def net(self) -> Numbers:
         beyond = np.maximum(0.0, self.leave - self.usual_leave)
-        return self.deliver.mean * (self.gain - beyond * self.value)
+        net: Numbers = self.deliver.mean * (self.gain - beyond * self.value)
+        return net
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ known, and it is taken to be no advert.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection
@@ -111,11 +111,10 @@ def advert_shares(
     )
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
-        told = {row[0]: tuple(map(int, row[1:])) for row in cursor.fetchall()}
+        told = {row[0]: AdvertShare(*map(int, row[1:])) for row in cursor.fetchall()}
     said = said_by_colleagues(community_ids, days=days)
-    empty = (0,) * (len(fields(AdvertShare)) - 1)
     return {
-        pk: AdvertShare(*told.get(pk, empty), said=said.get(pk, 0)) for pk in told.keys() | said
+        pk: replace(told.get(pk, NOTHING), said=said.get(pk, 0)) for pk in told.keys() | said
     }
 
 

@@ -72,7 +72,7 @@ def days_to_read(connection: WecomConnection) -> Iterator[Wanted]:
             for_one_day.append(userid)
         elif first < yesterday:
             behind.append((userid, first))
-    for some in batched(for_one_day, limits.MAX_STAFF_FILTER, strict=False):
+    for some in batched(for_one_day, limits.MAX_STAFF_FILTER):
         yield Wanted(some, yesterday, yesterday)
     for userid, first in behind:
         begin = first

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -82,7 +83,7 @@ def own_counts(days: Sequence[OwnerDay]) -> dict[int, OwnCounts]:
     """By the ids of the rows; meant for one page of a list. The rows have their connections."""
     if not days:
         return {}
-    values = {
+    values: dict[str, Any] = {
         "ids": [one.pk for one in days],
         "accounts": [one.connection.account_id for one in days],
         "userids": [one.userid for one in days],

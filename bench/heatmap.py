@@ -36,8 +36,11 @@ INSERT INTO members_activityevent (
 )
 SELECT %(enterprise)s, %(community)s, 1 + (n * 7919 %% %(members)s), 'message', 'bench', n::text,
        't' || n %% 5000,
-       %(begins)s + make_interval(days => ((n + n / %(members)s) %% 56)::int, secs => second - second / 3)
-FROM (SELECT n, n * 104729 %% 86400 AS second FROM generate_series(1::bigint, %(size)s) n) drawn
+       %(begins)s + make_interval(days => day::int, secs => second - second / 3)
+FROM (
+    SELECT n, (n + n / %(members)s) %% 56 AS day, n * 104729 %% 86400 AS second
+    FROM generate_series(1::bigint, %(size)s) n
+) drawn
 """
 RAW = """
 SELECT weekday, hour, avg(people) FROM (
@@ -98,7 +101,7 @@ def ends() -> datetime:
     return begins() + timedelta(seconds=SECONDS)
 
 
-def values_of(community: Community, size: int) -> dict[str, object]:
+def values_of(community: Community, size: int) -> dict[str, int | str | date]:
     return {
         "enterprise": community.enterprise_id,
         "community": community.pk,

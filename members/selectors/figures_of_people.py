@@ -84,7 +84,8 @@ def presence_of(community: Community, on: date) -> Presence:
         counts = cursor.fetchone()
         cursor.execute(MEASURED_DAYS, _values(community, on))
         (measured,) = cursor.fetchone()
-    return Presence(*counts, measured)
+    members, active, buyers, dormant, silent = counts
+    return Presence(members, active, buyers, dormant, silent, measured)
 
 
 def presence_figures(community: Community, on: date) -> list[Figure]:
@@ -135,7 +136,7 @@ def value_figure(community: Community, on: date) -> Figure:
     return Figure("clv", int(amount), n=valued, note=small_number(valued))
 
 
-def _values(community: Community, on: date) -> dict[str, object]:
+def _values(community: Community, on: date) -> dict[str, int | str | date]:
     zone = community.enterprise.zone
     day = timedelta(days=1)
     return {

@@ -20,7 +20,7 @@ from members.rules.insight import (
 from scrm.shared.figures import NO_NOTE, Figure
 
 WINDOW = 28
-ANSWER_TIME = timedelta(hours=72)
+ANSWER_HOURS = 72
 
 # Gini coefficient of n sorted values x: 2 sum(i x_i) / (n sum(x)) - (n + 1) / n.
 CONCENTRATION = """
@@ -50,8 +50,8 @@ WITH posts AS (
       ON event.community_id = %(community)s AND event.thread = posts.thread
      AND event.member_id IS NOT NULL AND event.member_id IS DISTINCT FROM posts.member_id
      AND event.occurred_at > posts.occurred_at
-     AND event.occurred_at <= posts.occurred_at + %(answer_time)s
-     AND event.occurred_at >= %(since)s AND event.occurred_at < %(until)s + %(answer_time)s
+     AND event.occurred_at <= posts.occurred_at + make_interval(hours => %(hours)s)
+     AND event.occurred_at >= %(since)s AND event.occurred_at < %(ends)s
 )
 SELECT (SELECT count(*) FROM posts), (SELECT members FROM answers),
     (SELECT sum(member_count_end) FROM posts JOIN members_communityday snapshot
@@ -78,13 +78,15 @@ def interaction_figure(community: Community, on: date) -> Figure:
     """Of those a post reached, the share that answered it in any way within 72 hours. Only posts
     whose 72 hours are over on ``on``."""
     zone, day = community.enterprise.zone, timedelta(days=1)
-    until = datetime.combine(on + day, time.min, tzinfo=zone) - ANSWER_TIME
-    values: dict[str, object] = {
+    ends = datetime.combine(on + day, time.min, tzinfo=zone)
+    until = ends - timedelta(hours=ANSWER_HOURS)
+    values: dict[str, int | str | date] = {
         "community": community.pk,
         "zone": community.enterprise.time_zone,
         "since": until - WINDOW * day,
         "until": until,
-        "answer_time": ANSWER_TIME,
+        "ends": ends,
+        "hours": ANSWER_HOURS,
     }
     with connection.cursor() as cursor:
         cursor.execute(ANSWERS, values)

@@ -19,7 +19,7 @@ _STEP = " ".join(f"WHEN '{kind.value}' THEN '{step.value}'" for kind, step in ST
 PATHS = f"""
 WITH buyers AS (
     SELECT DISTINCT ON (bought.member_id) bought.member_id, bought.paid_at,
-           membership.joined_at, bought.paid_at - %(before)s AS since
+           membership.joined_at, bought.paid_at - make_interval(days => %(before)s) AS since
     FROM members_purchase bought JOIN members_membership membership
       ON membership.member_id = bought.member_id AND membership.community_id = %(community)s
      AND membership.joined_at <= bought.paid_at
@@ -44,7 +44,8 @@ WITH buyers AS (
         FROM members_activityevent
         WHERE community_id = %(community)s AND member_id = buyers.member_id
           AND occurred_at >= buyers.since AND occurred_at <= buyers.paid_at
-          AND occurred_at >= %(since)s - %(before)s AND occurred_at < %(until)s
+          AND occurred_at >= %(since)s - make_interval(days => %(before)s)
+          AND occurred_at < %(until)s
         GROUP BY 1
     ) event
 ), ways AS (
@@ -72,13 +73,13 @@ def conversion_paths(community: Community, *, since: date, until: date) -> list[
     """The most frequent ways to a first order paid on the local days from ``since`` to ``until``
     by somebody who was in the community then, at most 20, the most frequent first."""
     zone = community.enterprise.zone
-    values: dict[str, object] = {
+    values: dict[str, int | str | date] = {
         "enterprise": community.enterprise_id,
         "community": community.pk,
         "currency": CURRENCY,
         "since": datetime.combine(since, time.min, tzinfo=zone),
         "until": datetime.combine(until + timedelta(days=1), time.min, tzinfo=zone),
-        "before": timedelta(days=PATH_DAYS),
+        "before": PATH_DAYS,
         "limit": PATH_LIMIT,
     }
     with connection.cursor() as cursor:

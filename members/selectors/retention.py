@@ -54,7 +54,7 @@ def cohorts(community: Community, *, until: date, weeks: int = COHORT_WEEKS) -> 
     the oldest first, with ``weeks`` cells each."""
     tomorrow = until + timedelta(days=1)
     first = tomorrow - timedelta(days=tomorrow.weekday()) - weeks * WEEK
-    values: dict[str, object] = {
+    values: dict[str, int | str | date] = {
         "community": community.pk,
         "zone": community.enterprise.time_zone,
         "first": first,

@@ -180,7 +180,7 @@ def snapshot_days(
     """Make the rows of the local days from ``first`` to ``last``. Returns how many were new or
     changed; these, and with ``forget_figures`` all, lose the figures kept with them."""
     zone = community.enterprise.zone
-    values: dict[str, object] = {
+    values: dict[str, int | str | date] = {
         "enterprise": community.enterprise_id,
         "community": community.pk,
         "zone": community.enterprise.time_zone,
@@ -230,7 +230,7 @@ def make_late_days(community: Community, *, until: date) -> Iterator[int]:
 def _first_due(community: Community, until: date) -> date | None:
     """The first day without a row after the last with one, or the first that may still change."""
     days = CommunityDay.objects.filter(community=community, day__lte=until)
-    last = days.aggregate(last=Max("day"))["last"]
+    last: date | None = days.aggregate(last=Max("day"))["last"]
     if last is not None:
         return min(last + ONE_DAY, until - UNSETTLED)
     zone = community.enterprise.zone
@@ -243,7 +243,7 @@ def _first_due(community: Community, until: date) -> date | None:
 
 @transaction.atomic
 def _mark_different(community: Community, until: date) -> None:
-    values: dict[str, object] = {
+    values: dict[str, int | str | date] = {
         "community": community.pk,
         "zone": community.enterprise.time_zone,
         "until": until,

@@ -140,9 +140,9 @@ class FigureRegistry[Subject]:
         derived = [item for item in self._derived if item.names & wanted]
         needed = wanted.union(*(item.needs for item in derived))
         found: dict[str, Figure] = {}
-        for item in self._measures:
-            if item.names & needed:
-                self._keep(found, item.measure(subject, on))
+        for one in self._measures:
+            if one.names & needed:
+                self._keep(found, one.measure(subject, on))
         for item in derived:
             self._keep(found, [item.measure(subject, on, found)])
         return {name: figure for name, figure in found.items() if name in wanted}

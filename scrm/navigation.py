@@ -101,6 +101,8 @@ GROUPS = (
             Entry("members.tierassignment", "military_tech"),
             Entry("members.tag", "sell"),
             Entry("members.consent", "verified_user"),
+            Entry("members.membervalue", "grid_view", _("价值矩阵"), page="matrix"),
+            Entry("members.membervalue", "diamond"),
             Entry("members.blocklistentry", "block"),
         ),
     ),

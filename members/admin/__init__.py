@@ -22,6 +22,7 @@ from members.admin import (
     tag,
     tier,
     tier_scheme,
+    value,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "tag",
     "tier",
     "tier_scheme",
+    "value",
 ]

@@ -28,6 +28,7 @@ from members.api.split_invitation import SplitInvitationViewSet
 from members.api.split_plan import SplitBranchViewSet, SplitPlanViewSet
 from members.api.tag import TagViewSet
 from members.api.tier import MemberTiersViewSet, TierAssignmentViewSet, TierSchemeFiguresViewSet
+from members.api.value import MemberValueViewSet, ValueMatrixView
 from scrm.shared.api.routers import RowRouter
 
 router = RowRouter()
@@ -46,6 +47,7 @@ router.register("split-branches", SplitBranchViewSet, basename="split-branch")
 router.register("split-invitations", SplitInvitationViewSet, basename="split-invitation")
 router.register("tier-assignments", TierAssignmentViewSet, basename="tier-assignment")
 router.register("platform-statistics", OwnerDayViewSet, basename="platform-statistic")
+router.register("member-values", MemberValueViewSet, basename="member-value")
 router.register("churn-scores", ChurnScoreViewSet, basename="churn-score")
 router.register("prediction-models", PredictionModelViewSet, basename="prediction-model")
 router.register("score-checks", ScoreCheckViewSet, basename="score-check")
@@ -69,6 +71,7 @@ batches.register("activities", ActivityViewSet, basename="activity")
 batches.register("purchases", PurchaseViewSet, basename="purchase")
 
 urlpatterns = [
+    path("value-matrix/", ValueMatrixView.as_view(), name="value-matrix"),
     path("metrics/", MetricListView.as_view(), name="metrics"),
     path("community-metrics/", CommunityMetricListView.as_view(), name="community-metrics"),
     path(

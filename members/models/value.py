@@ -152,7 +152,10 @@ class MemberValue(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["enterprise", "-clv_amount", "-member"], name="most_valuable_first"
+                models.F("enterprise"),
+                models.F("clv_amount").desc(nulls_last=True),
+                models.F("member").desc(),
+                name="values_highest_first",
             ),
             models.Index(
                 fields=["enterprise", "segment", "clv_band", "behaviour"], name="value_matrix"

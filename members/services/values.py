@@ -13,6 +13,7 @@ from datetime import time as time_of_day
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from members.models import DailyRun, PredictionModel
 from members.rules.daily_runs import DailyRunKind
@@ -71,11 +72,20 @@ class ValueResult:
 
 
 def value_enterprise(enterprise: Enterprise, *, on: date) -> ValueResult:
-    """Value every member of an enterprise on the strength of the days before ``on``, at once,
-    without a run to resume."""
+    """Value every member of an enterprise on the strength of the days before ``on``, at once.
+    It is kept as the run of that day."""
     progress = Progress()
     while not progress.is_done:
         _step(enterprise, on, progress)
+    done = {
+        "notes": {**progress.notes, "stage": DONE},
+        "member_count": progress.notes.get("valued", 0),
+        "finished_at": Now(),
+        "lease_until": None,
+    }
+    DailyRun.objects.update_or_create(
+        enterprise=enterprise, kind=DailyRunKind.VALUES, day=on, defaults=done
+    )
     return result_of(progress.notes)
 
 

@@ -7,7 +7,14 @@ from django.utils import timezone
 from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
-from tests.isolation_cases import insights, owner_days, policies, predictions, splits
+from tests.isolation_cases import (
+    insights,
+    member_values,
+    owner_days,
+    policies,
+    predictions,
+    splits,
+)
 from tests.members.entry_factories import BlocklistEntryFactory
 from tests.members.factories import (
     ActivityCoverageFactory,
@@ -70,6 +77,7 @@ def build(world):
     splits.build(world)
     insights.build(world)
     predictions.build(world)
+    member_values.build(world)
     owner_days.build(world)
     world.rows["evidence"] = EvidenceFactory(application=world.rows["application"])
     build_tiers(world)
@@ -161,6 +169,7 @@ API = {
     **splits.API,
     **insights.API,
     **predictions.API,
+    **member_values.API,
     **owner_days.API,
     "join-way-figures": {"get": Call(row="join way")},
     "join-way-sources": {"get": Call()},
@@ -270,6 +279,7 @@ API = {
 ADMIN = {
     **splits.ADMIN,
     **predictions.ADMIN,
+    **member_values.ADMIN,
     **owner_days.ADMIN,
     "members.member": "member",
     "members.memberclassification": "classification",
@@ -306,6 +316,7 @@ ADMIN_URLS = {
     ),
     **splits.ADMIN_URLS,
     **predictions.ADMIN_URLS,
+    **member_values.ADMIN_URLS,
     **policies.MEMBERS_ADMIN_URLS,
     "members_member_lock_tier": Call(
         row="unranked member", body=lambda w: {"tier": w["tier"].pk, "reason": "创始会员"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from celery import shared_task
 from django.utils import timezone
 
-from members.services import applying_rules, deadlines, deciding, expiring, imports
+from members.services import activity_buffer, applying_rules, deadlines, deciding, expiring, imports
 from members.services.admitting import seat_waiting_applications
 from members.services.detaching import detach_by_policy
 from members.services.inviting_to_split import tend_splits
@@ -35,8 +36,11 @@ from members.services.uploading import remove_orphan_photos
 from members.services.values import continue_valuing, enterprises_to_value
 from members.services.verifying_phones import forget_phones
 from members.services.watching_capacity import watch_capacity
+from scrm.shared.waking import wake
+from scrm.wecom.services.bell import Bell
 
 VALUING_BUDGET = 30.0
+FLUSH_BUDGET = 10.0
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 SNAPSHOT_BUDGET = 30.0
 RULE_BUDGET = 30.0
@@ -75,6 +79,14 @@ def sweep_requalification() -> None:
 @shared_task(name="members.sweep_capacity")
 def sweep_capacity() -> None:
     watch_capacity(timezone.now())
+
+
+@shared_task(name="members.sweep_activity_buffer")
+def sweep_activity_buffer() -> None:
+    activity_buffer.flush_buffer(budget=FLUSH_BUDGET)
+
+
+ACTIVITY_BELL = Bell(partial(wake, sweep_activity_buffer))
 
 
 @shared_task(name="members.prepare_partitions")

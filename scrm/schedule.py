@@ -66,6 +66,8 @@ SCHEDULE: dict[str, Entry] = {
     "small communities": at(crontab(hour=1, minute=40), "members.sweep_small_communities"),
     # Members are valued each local night from twenty to three; this says how late.
     "values": every(600, "members.sweep_values"),
+    # How long a single event waits when the wake-up was lost; promised are two seconds.
+    "activity buffer": every(1, "members.sweep_activity_buffer"),
     # Scores are of whole local days, due from three in the morning; this says how late they may be.
     "churn scoring": every(600, "members.sweep_scoring"),
     # Days of communities are made anew each local night from twenty past two; this says how late.

@@ -32,19 +32,23 @@ class ItemsField(serializers.Field[list[Any], Any, Any, Any]):
         "too_many": gettext_lazy("一次最多 {max_items} 条，收到 {count} 条。"),
     }
 
+    max_items = MAX_ITEMS
+
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
             self.fail("not_a_list", input_type=type(data).__name__)
-        if len(data) > MAX_ITEMS:
-            self.fail("too_many", max_items=MAX_ITEMS, count=len(data))
+        if len(data) > self.max_items:
+            self.fail("too_many", max_items=self.max_items, count=len(data))
         return data
 
 
-def items_field(item: type[serializers.Serializer[Any]]) -> ItemsField:
+def items_field(
+    item: type[serializers.Serializer[Any]], *, max_items: int = MAX_ITEMS
+) -> ItemsField:
     """A list of ``item`` in the documentation; in the flesh it may hold anything."""
-    kind: type[ItemsField] = type(f"{item.__name__}s", (ItemsField,), {})
+    kind: type[ItemsField] = type(f"{item.__name__}s", (ItemsField,), {"max_items": max_items})
     extend_schema_field(item(many=True))(kind)
-    return kind(help_text=_("最多 %(count)d 条。") % {"count": MAX_ITEMS})
+    return kind(help_text=_("最多 %(count)d 条。") % {"count": max_items})
 
 
 class SourceField(serializers.CharField):

@@ -18,18 +18,16 @@ from campaigns.services.winback_ends import call_off_winbacks
 from communities.models import Community
 from members.metrics import CURRENCY
 from members.selectors.profiling import may_be_profiled
-from scrm.accounts.models import Enterprise, User
+from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
 from scrm.shared.sql import Sql, named_sql
 
 logger = logging.getLogger(__name__)
 
-# One statement, so that a community of any size is one pass and no member passes through Python.
-# The unique index "one_open_alert" is the gate; the NOT EXISTS is the cooldown. Ranked are keys and
-# numbers only; what is known of the few that are chosen is read afterwards. Who is held out is
-# drawn as ``campaigns.rules.alerts.is_held_out`` does.
-OPEN_ALERTS = """
-WITH seen AS (
+SLICE = 50_000  # scores looked at in one transaction
+
+# Who was seen lately and still belongs, and what they are worth.
+SEEN = """
     SELECT score.id, score.member_id, score.probability,
            coalesce(value.clv_amount, value.spent_year_amount, year.amount, 0)::bigint AS amount,
            value.clv_amount IS NOT NULL AS is_predicted
@@ -47,19 +45,37 @@ WITH seen AS (
           WHERE membership.community_id = score.community_id
             AND membership.member_id = score.member_id AND membership.left_at IS NULL
       )
-), ranked AS (
-    SELECT seen.*, rank() OVER (ORDER BY probability * amount DESC) AS place,
-           count(*) OVER () AS whole
-    FROM seen
-), chosen AS MATERIALIZED (
+"""
+
+# The least that is at stake with those with whom most is. Ranked are numbers only.
+LEAST_OF_THE_DEAREST = """
+SELECT min(stake) FROM (
+    SELECT probability * amount AS stake, count(*) OVER () AS whole,
+           rank() OVER (ORDER BY probability * amount DESC) AS place
+    FROM ({seen}) seen
+) ranked
+WHERE stake > 0 AND place <= floor(whole * {top_share}::float8)
+"""
+
+NEXT_SLICE = """
+SELECT max(member_id) FROM (
+    SELECT member_id FROM members_churnscore
+    WHERE community_id = {community} AND member_id > {after}
+    ORDER BY member_id LIMIT {slice}
+) slice
+"""
+
+# No member passes through Python. The unique index "one_open_alert" is the gate; the NOT EXISTS is
+# the cooldown. Who is held out is drawn as ``campaigns.rules.alerts.is_held_out`` does.
+OPEN_ALERTS = """
+WITH chosen AS MATERIALIZED (
     SELECT id, member_id, amount, is_predicted,
            CASE WHEN probability >= {threshold} THEN {likely} ELSE {dear} END AS cause
-    FROM ranked
-    WHERE (probability >= {threshold}
-           OR (probability * amount > 0 AND place <= floor(whole * {top_share}::float8)))
+    FROM ({seen} AND score.member_id > {after} AND score.member_id <= {through}) seen
+    WHERE (probability >= {threshold} OR probability * amount >= {least_stake}::float8)
       AND NOT EXISTS (
           SELECT FROM campaigns_churnalert earlier
-          WHERE earlier.member_id = ranked.member_id AND earlier.community_id = {community}
+          WHERE earlier.member_id = seen.member_id AND earlier.community_id = {community}
             AND (earlier.closed_at IS NULL OR earlier.closed_at >= {rested_from})
       )
 )
@@ -93,20 +109,25 @@ ON CONFLICT DO NOTHING
 """
 
 
-@transaction.atomic
 def open_churn_alerts(community_id: int, on: date) -> int:
     """Raise an alert for everybody whom the scores of that day see falling silent.
 
     Raised once: while an alert is open, and for a while after it was closed, there is no other
-    about the same member in the same community. Returns how many are new, with those that are held
-    out.
+    about the same member in the same community. In slices, each with its transaction: whoever dies
+    halfway is followed by the sweep. Returns how many are new, with those that are held out.
     """
     community = Community.objects.select_related("enterprise").get(pk=community_id)
     policy = policy_of(community.enterprise_id, community_id)
-    statement = opening_of(community.enterprise, policy, community_id=community_id, on=on)
-    with connection.cursor() as cursor:
-        cursor.execute(statement.text, statement.params)
-        opened: int = cursor.rowcount
+    values = values_of(community, policy, on=on)
+    least = number_of(
+        named_sql(LEAST_OF_THE_DEAREST, **values, top_share=policy.top_percent / 100)
+        if policy.top_percent
+        else Sql("SELECT NULL")
+    )
+    opened, after = 0, 0
+    while through := number_of(named_sql(NEXT_SLICE, **values, after=after, slice=SLICE)):
+        opened += open_slice(values, least_stake=least, after=after, through=int(through))
+        after = int(through)
     if opened:
         logger.info(
             "Churn alerts opened.", extra={"community_id": community_id, "alert_count": opened}
@@ -114,28 +135,49 @@ def open_churn_alerts(community_id: int, on: date) -> int:
     return opened
 
 
-def opening_of(
-    enterprise: Enterprise, policy: WinbackPolicy, *, community_id: int, on: date
-) -> Sql:
-    start = datetime.combine(on, time.min, tzinfo=enterprise.zone)
-    return named_sql(
-        OPEN_ALERTS,
-        open=AlertStatus.OPEN.value,
-        likely=AlertCause.THRESHOLD.value,
-        dear=AlertCause.TOP_VALUE.value,
-        clv=ValueBasis.CLV.value,
-        spent=ValueBasis.SPENT.value,
-        community=community_id,
-        on=on,
-        currency=CURRENCY,
-        threshold=policy.threshold_percent / 100,
-        top_share=policy.top_percent / 100,
-        holdout=policy.holdout_percent,
-        seen_after=on - timedelta(days=RECENT_DAYS),
-        rested_from=start - timedelta(days=policy.cooldown_days),
-        valued_after=on - timedelta(days=VALUE_DAYS),
-        may_be_profiled=may_be_profiled(enterprise, "chosen.member_id"),
+@transaction.atomic
+def open_slice(
+    values: dict[str, object], *, least_stake: float | None, after: int, through: int
+) -> int:
+    statement = named_sql(
+        OPEN_ALERTS, **values, least_stake=least_stake, after=after, through=through
     )
+    with connection.cursor() as cursor:
+        cursor.execute(statement.text, statement.params)
+        opened: int = cursor.rowcount
+    return opened
+
+
+def number_of(statement: Sql) -> float | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.text, statement.params)
+        (number,) = cursor.fetchone()
+    return None if number is None else float(number)
+
+
+def values_of(community: Community, policy: WinbackPolicy, *, on: date) -> dict[str, object]:
+    """What stands in the statements above."""
+    enterprise = community.enterprise
+    start = datetime.combine(on, time.min, tzinfo=enterprise.zone)
+    values: dict[str, object] = {
+        "community": community.pk,
+        "on": on,
+        "currency": CURRENCY,
+        "seen_after": on - timedelta(days=RECENT_DAYS),
+        "valued_after": on - timedelta(days=VALUE_DAYS),
+    }
+    return values | {
+        "seen": named_sql(SEEN, **values),
+        "open": AlertStatus.OPEN.value,
+        "likely": AlertCause.THRESHOLD.value,
+        "dear": AlertCause.TOP_VALUE.value,
+        "clv": ValueBasis.CLV.value,
+        "spent": ValueBasis.SPENT.value,
+        "threshold": policy.threshold_percent / 100,
+        "holdout": policy.holdout_percent,
+        "rested_from": start - timedelta(days=policy.cooldown_days),
+        "may_be_profiled": may_be_profiled(enterprise, "chosen.member_id"),
+    }
 
 
 @transaction.atomic

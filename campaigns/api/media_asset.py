@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 from typing import Any, ClassVar
 
 from django.db import models
@@ -10,7 +7,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -24,12 +21,12 @@ from campaigns.rules.media import LARGEST, MAX_NAME
 from campaigns.services.media import rename_media, upload_media
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
+from scrm.shared.api.fields import FileContentField, encoded_size
 from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
 from scrm.shared.api.verbs import VerbViewSet
 
 VIEW, COMPOSE = Capability.VIEW_CAMPAIGNS, Capability.COMPOSE_CAMPAIGNS
 KINDS = [choice for choice in AttachmentKind.choices if choice[0] in MEDIA_KINDS]
-ENCODED = LARGEST * 4 // 3 + 4  # Base64 of the largest file
 
 
 class MediaAssetSerializer(StrictModelSerializer[MediaAsset]):
@@ -39,29 +36,9 @@ class MediaAssetSerializer(StrictModelSerializer[MediaAsset]):
         read_only_fields = fields
 
 
-@extend_schema_field({"type": "string", "format": "byte"})
-class FileContentField(serializers.Field[Any, str, Any, Any]):
-    """The bytes of a file as Base64."""
-
-    default_error_messages = {"invalid": _("应是文件内容的 Base64。"), "large": _("文件太大。")}
-
-    def to_internal_value(self, data: str) -> io.BytesIO:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        if len(data) > ENCODED:
-            self.fail("large")
-        try:
-            return io.BytesIO(base64.b64decode(data, validate=True))
-        except (binascii.Error, ValueError):
-            self.fail("invalid")
-
-    def to_representation(self, value: Any) -> Any:
-        raise NotImplementedError
-
-
 class UploadSerializer(StrictSerializer):
     name = serializers.CharField(max_length=200, help_text=_("文件名；类型按内容判断。"))
-    content: Any = FileContentField(help_text=_("文件内容的 Base64，最大 20 MB。"))
+    content: Any = FileContentField(largest=LARGEST, help_text=_("文件内容的 Base64，最大 20 MB。"))
     kind = serializers.ChoiceField(
         choices=KINDS, required=False, help_text=_("图片和视频也可以作为文件发送；不填按内容。")
     )
@@ -98,7 +75,7 @@ class MediaAssetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVi
     filterset_class = MediaAssetFilter
     ordering = ("-id",)
     ordering_fields = ("id", "name", "size", "uploaded_at")
-    max_body_bytes = ENCODED + 4096
+    max_body_bytes = encoded_size(LARGEST) + 4096
     required_capabilities: ClassVar[dict[str, Required]] = {
         "list": VIEW,
         "retrieve": VIEW,

@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scrm.accounts.models import Enterprise, User
+from scrm.accounts.rules.roles import DataScope
 
 
 class ImportKind(models.TextChoices):
@@ -126,6 +127,14 @@ class ImportPayload(models.Model):
         return str(self.pk)
 
 
+class ImportRejectionQuerySet(models.QuerySet["ImportRejection"]):
+    def visible_to(self, user: User) -> ImportRejectionQuerySet:
+        """Rows of a file name people of every community: who sees only some of them sees the rows
+        of their own files."""
+        rows = self.filter(run__enterprise=user.enterprise_id)
+        return rows if user.data_scope == DataScope.ALL else rows.filter(run__requested_by=user.pk)
+
+
 class ImportRejection(models.Model):
     """An item of a handed-in import that was refused: which, why, and what it was.
 
@@ -141,6 +150,8 @@ class ImportRejection(models.Model):
         _("行号"), default=0, db_default=0, help_text=_("文件里的第几行，从 1 数起。")
     )
     raw = models.CharField(_("原始内容"), max_length=600, blank=True, default="", db_default="")
+
+    objects = ImportRejectionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("被拒绝的行")

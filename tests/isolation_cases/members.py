@@ -8,6 +8,7 @@ from communities.rules.kinds import EntryMode
 from tests.communities.factories import CommunityFactory, EntryPolicyFactory
 from tests.isolation import Call
 from tests.isolation_cases import (
+    imports,
     insights,
     member_values,
     owner_days,
@@ -73,6 +74,7 @@ def build(world):
     )
     EntryPolicyFactory(community=world.rows["closed community"], mode=EntryMode.INVITE_ONLY)
     build_activity(world)
+    imports.build(world)
     build_standing(world)
     splits.build(world)
     insights.build(world)
@@ -167,6 +169,7 @@ def inside_community(world):
 
 API = {
     **splits.API,
+    **imports.API,
     **insights.API,
     **predictions.API,
     **member_values.API,
@@ -265,7 +268,6 @@ API = {
     "member-day-list": {"get": Call()},
     "purchase-list": {"get": Call()},
     "purchase-batch": {"post": Call(body=new_order, refusals=ITEM_BY_ITEM)},
-    "import-run-list": {"get": Call()},
     "churn-score-list": {"get": Call()},
     "tier-assignment-list": {"get": Call()},
     "tier-assignment-detail": {"get": Call(row="tier assignment")},

@@ -4,8 +4,10 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from members.api.activity import LARGE_BATCH
 from members.api.batch import MAX_ITEMS
 from members.models import ActivityCoverage, ActivityEvent, MemberDay, Purchase
+from members.services.imports import take_in
 from scrm.accounts.rules.roles import DataScope, Role
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory
@@ -120,7 +122,7 @@ def test_one_bad_item_is_answered_by_its_place_and_the_others_are_kept(api, comm
         {"source": "app", "items": {}},
         {"source": "app", "items": None},
         {"source": "app", "items": [], "extra": 1},
-        {"source": "app", "items": [{}] * (MAX_ITEMS + 1)},
+        {"source": "app", "items": [{}] * (LARGE_BATCH + 1)},
     ],
 )
 def test_an_envelope_that_is_not_one_is_refused_as_a_whole(api, body):
@@ -143,6 +145,33 @@ def test_a_full_batch_is_taken_in_few_queries(
         answer = api.post(BATCH, batch(*items))
 
     assert answer.json()["accepted"] == MAX_ITEMS
+
+
+def test_more_than_a_full_batch_is_taken_in_by_a_worker(api, community, member):
+    items = [event(f"k{n}") for n in range(MAX_ITEMS)] + ["not an object"]
+    period = {
+        "community": "cats",
+        "covered_from": "2026-01-01T00:00:00+08:00",
+        "covered_to": "2026-02-01T00:00:00+08:00",
+    }
+
+    answer = api.post(BATCH, {**batch(*items), "coverage": [period]})
+    again = api.post(BATCH, {**batch(*items), "coverage": [period]})
+
+    assert answer.status_code == again.status_code == 202
+    assert again["Location"] == answer["Location"]
+    assert not ActivityEvent.objects.exists()
+    take_in(answer.json()["id"], budget=30)
+    run = api.get(answer["Location"]).json()
+    assert (run["accepted_count"], run["rejected_count"]) == (MAX_ITEMS, 1)
+    assert ActivityEvent.objects.count() == MAX_ITEMS
+    assert ActivityCoverage.objects.count() == 2
+
+
+def test_a_body_beyond_all_limits_is_refused_before_it_is_read(api):
+    answer = api.post(BATCH, batch(event("k" * 21 * 1024 * 1024)))
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize("role", [Role.READ_ONLY, Role.ANALYST, Role.REVIEWER])

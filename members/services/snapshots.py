@@ -228,11 +228,19 @@ def make_late_days(community: Community, *, until: date) -> Iterator[int]:
 
 
 def _first_due(community: Community, until: date) -> date | None:
-    """The first day without a row after the last with one, or the first that may still change."""
-    days = CommunityDay.objects.filter(community=community, day__lte=until)
-    last: date | None = days.aggregate(last=Max("day"))["last"]
-    if last is not None:
-        return min(last + ONE_DAY, until - UNSETTLED)
+    """The beginning of the history, as long as it has no row; then the first day after the last
+    row, or the first that may still change."""
+    begin = _history_begins(community, until)
+    rows = CommunityDay.objects.filter(community=community, day__lte=until)
+    made = rows.aggregate(first=Min("day"), last=Max("day"))
+    if made["first"] is None or (begin is not None and made["first"] > begin):
+        return begin
+    last: date = made["last"]
+    return min(last + ONE_DAY, until - UNSETTLED)
+
+
+def _history_begins(community: Community, until: date) -> date | None:
+    """The first day of which anything is known, at most ``BACKFILL`` ago."""
     zone = community.enterprise.zone
     joined = Membership.objects.filter(community=community).aggregate(at=Min("joined_at"))["at"]
     covered = ActivityCoverage.objects.filter(community=community)

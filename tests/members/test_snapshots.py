@@ -2,9 +2,11 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from communities.rules.status import CommunityStatus
+from members import tasks
 from members.models import (
     ActivityCoverage,
     CommunityDay,
@@ -218,6 +220,18 @@ def test_a_refresh_begins_where_the_history_does_and_goes_on_where_it_stopped(co
     assert [row.day for row in days] == days_between(date(2026, 2, 20), FIRST + 9 * DAY)
 
 
+def test_todays_row_does_not_keep_the_history_from_being_made(community):
+    settle(community, 1, joined=FIRST)
+    snapshot_today(community.enterprise_id, now=at(LAST, 15), budget=60)
+
+    refresh_community(community, until=LAST)
+    settle(community, 1, joined=FIRST - 9 * DAY)  # known late
+    refresh_community(community, until=LAST)
+
+    days = CommunityDay.objects.filter(community=community).order_by("day")
+    assert [row.day for row in days] == days_between(FIRST - 9 * DAY, LAST)
+
+
 def test_a_community_without_any_history_has_no_days(community):
     assert refresh_community(community, until=LAST).days == 0
 
@@ -276,6 +290,32 @@ def test_todays_row_grows_until_midnight(community):
     assert snapshot_today(community.enterprise_id, now=now, after=further, budget=60) is None
     assert the_day(community, LAST).active_count == 1
     assert enterprises_with_communities() == [community.enterprise_id]
+
+
+def test_the_tasks_of_the_night_and_of_the_hour_go_on_by_themselves(community, monkeypatch):
+    settle(community, 1, joined=FIRST)
+    woken = []
+    for task in (tasks.snapshot_communities, tasks.snapshot_communities_today):
+        monkeypatch.setattr(
+            task, "delay", lambda *arguments, name=task.name: woken.append((name, *arguments))
+        )
+    monkeypatch.setattr(tasks, "SNAPSHOT_BUDGET", 0)
+
+    with time_machine.travel(at(LAST + DAY, 5), tick=False):
+        tasks.sweep_snapshots()
+        tasks.sweep_today()
+        assert woken == [
+            ("members.snapshot_communities", community.enterprise_id, "2026-04-01"),
+            ("members.snapshot_communities_today", community.enterprise_id),
+        ]
+        woken.clear()
+        tasks.snapshot_communities(community.enterprise_id, "2026-04-01")
+        tasks.snapshot_communities_today(community.enterprise_id)
+
+    assert woken == [
+        ("members.snapshot_communities", community.enterprise_id, "2026-04-01"),
+        ("members.snapshot_communities_today", community.enterprise_id, community.pk),
+    ]
 
 
 def test_the_command_remakes_a_range_and_refuses_days_to_come(community, capsys):

@@ -194,7 +194,7 @@ def _behaviours(
     matrix: ValueMatrix, chosen: str, community: Community | None
 ) -> list[tuple[str, int, str, bool]]:
     """Name, members, link and whether it is chosen, of each and of all."""
-    kept = {"community": community.pk} if community else {}
+    kept: dict[str, str] = {"community": str(community.pk)} if community else {}
     found = [(_("全部行为"), matrix.member_count, f"?{urlencode(kept)}", not chosen)]
     for value, label in Behaviour.choices:
         count = sum(cell.member_count for cell in matrix.cells if cell.behaviour == value)

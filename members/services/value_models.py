@@ -126,7 +126,7 @@ def _tables(enterprise: Enterprise, on: date, buyers: int) -> tuple[Customers, A
     from members.rules.clv_fitting import Amounts, Customers  # noqa: PLC0415 - likewise
 
     unit = 1 if buyers <= MOST_BY_DAY else 7
-    known = {"enterprise": enterprise.pk, "on": on, "unit": unit}
+    known: dict[str, int | date] = {"enterprise": enterprise.pk, "on": on, "unit": unit}
     with connection.cursor() as cursor:
         cursor.execute(CUSTOMERS, known)
         x, tx, age, count = np.array(cursor.fetchall(), dtype=float).reshape(-1, 4).T

@@ -90,7 +90,7 @@ def value_enterprise(enterprise: Enterprise, *, on: date) -> ValueResult:
 
 
 def result_of(notes: dict[str, Any]) -> ValueResult:
-    model = PredictionModel.objects.filter(pk=notes.get("model")).first()
+    model = PredictionModel.objects.filter(pk=notes.get("model") or 0).first()
     currencies = notes.get("currencies") or [None]
     return ValueResult(
         valued=notes.get("valued", 0),

@@ -154,6 +154,11 @@ def event_in(world):
     )(world)
 
 
+def single_event_in(world):
+    batch = event_in(world)
+    return {"source": batch["source"], **batch["items"][0]}
+
+
 ITEM_BY_ITEM = (207,)  # a batch is answered for each item, and each of these is refused
 
 new_order = batch_of(order_number="new", paid_at="2026-03-01T12:00:00+08:00", paid_amount=100)
@@ -263,7 +268,7 @@ API = {
     "follow-detail": {"get": Call(row="follow")},
     "stay-list": {"get": Call()},
     "stay-detail": {"get": Call(row="stay")},
-    "activity-list": {"get": Call()},
+    "activity-list": {"get": Call(), "post": Call(body=single_event_in, answers=(202,))},
     "activity-batch": {"post": Call(body=event_in, refusals=ITEM_BY_ITEM)},
     "member-day-list": {"get": Call()},
     "purchase-list": {"get": Call()},

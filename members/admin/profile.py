@@ -99,7 +99,7 @@ def worth_of(value: MemberValue) -> Worth:
     expected = value.expected_purchases
     return Worth(
         segment=str(value.get_segment_display()) or _("还没有分群"),
-        scores=_("R%(r)d · F%(f)d · M%(m)d") % facts,
+        scores=_("R%(r)d · F%(f)d · M%(m)d") % facts if value.recency else "",
         behaviour=str(value.get_behaviour_display()),
         clv=_("无法估计") if value.clv_amount is None else in_yuan(value.clv_amount),
         spent=in_yuan(value.spent_amount),

@@ -16,6 +16,7 @@ NOTHING = "—"
 ADVERT_MARKS = (("danger", 0.6), ("warning", 0.3))
 #: A change of less than this share of the former value is said to be none.
 STEADY = 0.005
+MANY = 10_000  # minor units
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,15 @@ def figure_in_words(value: float | None, unit: FigureUnit) -> str:
         case FigureUnit.SCORE:
             return f"{value:.0f}"
         case FigureUnit.MONEY:
-            return in_yuan(round(value))
+            return money(value)
         case FigureUnit.DAYS:
             return _("%(count)s 天") % {"count": number(value)}
     return number(value)
+
+
+def money(value: float) -> str:
+    """Whole yuan where they are many: a sum over people is no bill."""
+    return in_yuan(round(value) if abs(value) < MANY else round(value / 100) * 100)
 
 
 def number(value: float) -> str:

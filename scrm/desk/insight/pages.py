@@ -21,12 +21,11 @@ from members.selectors.heat import heat_map
 from members.selectors.paths import conversion_paths
 from members.selectors.retention import cohorts
 from scrm.desk.insight import trends
-from scrm.desk.insight.cards import FigureCard, cards_of, figure_in_words, percent
+from scrm.desk.insight.cards import FigureCard, cards_of, figure_in_words, money, percent
 from scrm.desk.insight.tables import cohort_rows, funnel_rows, heat_table, path_rows
 from scrm.desk.insight.trends import Days
 from scrm.desk.memory import remembered
 from scrm.shared.figures import Measured
-from scrm.shared.money import in_yuan
 
 FOUR_WEEKS = timedelta(days=28)
 PERIODS = (28, 90, 180)
@@ -220,7 +219,7 @@ def verdicts_of(now: Measured) -> list[str]:
         if active >= LIVELY and buying < HARDLY_ANY:
             said.append(_("很热闹，却几乎没有成交：先看漏斗断在哪一步，不要只看活跃率。"))
     if sold is not None and expected is not None:
-        amounts = {"sold": in_yuan(round(sold)), "expected": in_yuan(round(expected))}
+        amounts = {"sold": money(sold), "expected": money(expected)}
         said.append(
             _("近 28 天成交 %(sold)s；现在的成员未来 12 个月预计净消费 %(expected)s。") % amounts
         )

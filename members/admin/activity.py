@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin.datetime_filters import RangeDateFilter, RangeDateTimeFilter
 from unfold.contrib.filters.admin.dropdown_filters import MultipleChoicesDropdownFilter
 from unfold.decorators import display
 
+from members.admin.words import NOTHING
 from members.models import ActivityCoverage, ActivityEvent, MemberDay
 from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.admin_scope import HistoryModelAdmin
@@ -25,17 +27,18 @@ class ActivityEventAdmin(HistoryModelAdmin[ActivityEvent]):
         ("kind", MultipleChoicesDropdownFilter),
         ("occurred_at", RangeDateTimeFilter),
     )
-    list_select_related = ("member", "community")
+    list_select_related = ("member", "staff", "community")
     search_fields = ("=member__external_id",)
     search_help_text = _("客户编号")
     fields = (
-        ("member", "community"),
+        ("member", "staff", "community"),
         ("kind", "thread"),
         ("occurred_at", "received_at"),
         ("source", "dedupe_key"),
     )
     readonly_fields = (
         "member",
+        "staff",
         "community",
         "kind",
         "thread",
@@ -46,9 +49,12 @@ class ActivityEventAdmin(HistoryModelAdmin[ActivityEvent]):
     )
     ordering = ("-occurred_at", "-pk")
 
-    @display(description=_("成员"), header=True)
+    @display(description=_("谁"), header=True)
     def who(self, event: ActivityEvent) -> list[str]:
-        return [event.member.nickname, event.member.external_id, event.member.nickname[:1]]
+        if event.member is not None:
+            return [event.member.nickname, event.member.external_id, event.member.nickname[:1]]
+        colleague = event.staff.name if event.staff is not None else NOTHING
+        return [colleague, gettext("员工"), colleague[:1]]
 
     @display(description=_("类型"), label=True)
     def kind_label(self, event: ActivityEvent) -> str:

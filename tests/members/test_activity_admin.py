@@ -8,7 +8,7 @@ from django.urls import reverse
 from members.models import MemberDay
 from scrm.accounts.admin_paging import CappedPaginator
 from scrm.accounts.rules.roles import Role
-from tests.accounts.factories import UserFactory
+from tests.accounts.factories import StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory
 from tests.members.factories import (
     ActivityCoverageFactory,
@@ -62,6 +62,13 @@ def test_a_list_takes_as_many_queries_for_three_rows_as_for_one(
 
     with django_assert_num_queries(len(one)):
         assert desk.get(page(name)).status_code == 200
+
+
+def test_what_a_colleague_did_is_listed_under_their_name(operator, desk):
+    colleague = StaffFactory(enterprise=operator.enterprise, name="陈运营")
+    ActivityEventFactory(community__enterprise=operator.enterprise, member=None, staff=colleague)
+
+    assert "陈运营" in desk.get(page("activityevent")).content.decode()
 
 
 def test_a_score_shows_its_reasons_in_words(operator, desk):

@@ -1,9 +1,11 @@
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connections, transaction
 
 from communities.rules.status import CommunityStatus
 from members import tasks
@@ -177,6 +179,34 @@ def test_a_late_event_changes_its_day_and_the_windows_after_it(community):
     assert the_day(community, LAST).active_count_28 == 1
     assert refreshed.figures == 5  # those of yesterday and of four Sundays were forgotten
     assert not StaleDay.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_reported_while_a_marked_day_is_made_anew_is_never_lost():
+    community = CommunityFactory()
+    [member] = settle(community, 1, joined=FIRST)
+    measure(community, FIRST, LAST)
+    refresh_community(community, until=LAST)
+    StaleDay.objects.create(community=community, day=FIRST)
+
+    def refresh():
+        try:
+            refresh_community(community, until=LAST)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as worker:
+        with transaction.atomic():
+            event = RawEvent(
+                member.external_id, community.code, "message", at(FIRST).isoformat(), "meanwhile"
+            )
+            ingest_activities(community.enterprise, [event], source="app", now=at(LAST + DAY, 9))
+            refreshing = worker.submit(refresh)
+            with pytest.raises(TimeoutError):
+                refreshing.result(timeout=0.3)  # it waits for the mark
+        refreshing.result(timeout=20)
+
+    assert the_day(community, FIRST).active_count == 1
 
 
 def test_what_becomes_known_of_the_past_in_other_ways_is_made_anew_too(community):

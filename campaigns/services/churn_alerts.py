@@ -20,30 +20,33 @@ from members.metrics import CURRENCY
 from members.selectors.profiling import may_be_profiled
 from scrm.accounts.models import User
 from scrm.accounts.services.audit import record_audit, snapshot
-from scrm.shared.sql import Sql, named_sql
+from scrm.shared.sql import Sql, named_sql, sql
 
 logger = logging.getLogger(__name__)
 
 SLICE = 50_000  # scores looked at in one transaction
 
-# Who was seen lately and still belongs, and what they are worth.
+# Who was seen lately and still belongs, and what they are worth. Of a slice each table reads its
+# own range of members.
 SEEN = """
     SELECT score.id, score.member_id, score.probability,
            coalesce(value.clv_amount, value.spent_year_amount, year.amount, 0)::bigint AS amount,
            value.clv_amount IS NOT NULL AS is_predicted
     FROM members_churnscore score
-    LEFT JOIN members_membervalue value ON value.member_id = score.member_id
+    LEFT JOIN members_membervalue value
+      ON value.member_id = score.member_id AND value.{within}
     LEFT JOIN LATERAL (
         SELECT sum(bought.net_amount) AS amount FROM members_purchaseday bought
         WHERE value.member_id IS NULL AND bought.member_id = score.member_id
           AND bought.currency = {currency} AND bought.day > {valued_after}
     ) year ON TRUE
     WHERE score.community_id = {community} AND score.scored_on = {on}
-      AND score.last_active_on > {seen_after}
+      AND score.last_active_on > {seen_after} AND score.{within}
       AND EXISTS (
           SELECT FROM members_membership membership
           WHERE membership.community_id = score.community_id
             AND membership.member_id = score.member_id AND membership.left_at IS NULL
+            AND membership.{within}
       )
 """
 
@@ -71,7 +74,7 @@ OPEN_ALERTS = """
 WITH chosen AS MATERIALIZED (
     SELECT id, member_id, amount, is_predicted,
            CASE WHEN probability >= {threshold} THEN {likely} ELSE {dear} END AS cause
-    FROM ({seen} AND score.member_id > {after} AND score.member_id <= {through}) seen
+    FROM ({seen}) seen
     WHERE (probability >= {threshold} OR probability * amount >= {least_stake}::float8)
       AND NOT EXISTS (
           SELECT FROM campaigns_churnalert earlier
@@ -119,11 +122,7 @@ def open_churn_alerts(community_id: int, on: date) -> int:
     community = Community.objects.select_related("enterprise").get(pk=community_id)
     policy = policy_of(community.enterprise_id, community_id)
     values = values_of(community, policy, on=on)
-    least = number_of(
-        named_sql(LEAST_OF_THE_DEAREST, **values, top_share=policy.top_percent / 100)
-        if policy.top_percent
-        else Sql("SELECT NULL")
-    )
+    least = least_of_the_dearest(values, policy) if policy.top_percent else None
     opened, after = 0, 0
     while through := number_of(named_sql(NEXT_SLICE, **values, after=after, slice=SLICE)):
         opened += open_slice(values, least_stake=least, after=after, through=int(through))
@@ -135,13 +134,20 @@ def open_churn_alerts(community_id: int, on: date) -> int:
     return opened
 
 
+def least_of_the_dearest(values: dict[str, object], policy: WinbackPolicy) -> float | None:
+    """What is at stake with the last of those with whom most is; None where nothing is."""
+    seen = named_sql(SEEN, **values, within=Sql("member_id > 0"))
+    share = policy.top_percent / 100
+    return number_of(named_sql(LEAST_OF_THE_DEAREST, seen=seen, top_share=share))
+
+
 @transaction.atomic
 def open_slice(
     values: dict[str, object], *, least_stake: float | None, after: int, through: int
 ) -> int:
-    statement = named_sql(
-        OPEN_ALERTS, **values, least_stake=least_stake, after=after, through=through
-    )
+    within = sql("member_id BETWEEN {} AND {}", after + 1, through)
+    seen = named_sql(SEEN, **values, within=within)
+    statement = named_sql(OPEN_ALERTS, **values, seen=seen, least_stake=least_stake)
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.params)
         opened: int = cursor.rowcount
@@ -159,15 +165,12 @@ def values_of(community: Community, policy: WinbackPolicy, *, on: date) -> dict[
     """What stands in the statements above."""
     enterprise = community.enterprise
     start = datetime.combine(on, time.min, tzinfo=enterprise.zone)
-    values: dict[str, object] = {
+    return {
         "community": community.pk,
         "on": on,
         "currency": CURRENCY,
         "seen_after": on - timedelta(days=RECENT_DAYS),
         "valued_after": on - timedelta(days=VALUE_DAYS),
-    }
-    return values | {
-        "seen": named_sql(SEEN, **values),
         "open": AlertStatus.OPEN.value,
         "likely": AlertCause.THRESHOLD.value,
         "dear": AlertCause.TOP_VALUE.value,

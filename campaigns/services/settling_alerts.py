@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 SLICE = 5000  # alerts settled in one transaction
 ONE_DAY = timedelta(days=1)
 
+
 @dataclass(frozen=True)
 class Settled:
     recovered: int = 0

@@ -140,9 +140,7 @@ def follow_task(task_id: int) -> int:
     if task.status == TaskStatus.DONE:
         return planned.update(status=WinbackStatus.DONE, done_at=Now(), note=task.note)
     if task.status == TaskStatus.DISMISSED:
-        return planned.update(
-            status=WinbackStatus.CANCELLED, reason=TASK_DISMISSED, note=task.note
-        )
+        return planned.update(status=WinbackStatus.CANCELLED, reason=TASK_DISMISSED, note=task.note)
     return 0
 
 

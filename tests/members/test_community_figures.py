@@ -1,7 +1,6 @@
 import csv
 import gzip
 from datetime import date, timedelta
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -247,9 +246,9 @@ def test_kept_figures_are_read_back_and_compared(community):
 
 
 def test_health_compares_with_the_communitys_own_sundays(community):
-    members = settle(community, 40, joined=ON - 100 * DAY)
-    measure(community, ON - 100 * DAY, ON)
-    for weeks_ago in range(12):  # more come every week
+    members = settle(community, 40, joined=ON - 80 * DAY)
+    measure(community, ON - 80 * DAY, ON)
+    for weeks_ago in range(10):  # more come every week
         day = ON - 7 * weeks_ago * DAY
         be_active(community, members, day)
         be_active(community, members[: 36 - 3 * weeks_ago], day - DAY)
@@ -282,7 +281,8 @@ def test_keeping_figures_takes_a_bounded_number_of_queries(
 def test_figures_of_the_public_chat_log_are_the_published_ones(community):
     """510 people speak in its last 28 days; the Gini coefficient of their messages is 0.744."""
     with gzip.open(CHAT_LOG, "rt") as lines:
-        rows = [(int(row["day"]), row["user"], int(row["msgs"])) for row in csv.DictReader(lines)]
+        next(lines)  # day,user,msgs,…
+        rows = [(int(day), user, int(count)) for day, user, count, *_ in csv.reader(lines)]
     last = max(day for day, _, _ in rows)
     recent = [row for row in rows if row[0] > last - 28]
     people = sorted({user for _, user, _ in recent})
@@ -298,7 +298,7 @@ def test_figures_of_the_public_chat_log_are_the_published_ones(community):
             day=ON - (last - day) * DAY,
             message_count=count,
         )
-        for day, user, count in islice(recent, None)
+        for day, user, count in recent
     )
     measure(community, FIRST, ON)
 

@@ -37,8 +37,8 @@ def api(user):
 @pytest.fixture
 def community(user):
     community = CommunityFactory(enterprise=user.enterprise)
-    members = settle(community, 6, joined=ON - 60 * DAY)
-    measure(community, ON - 60 * DAY, ON)
+    members = settle(community, 6, joined=ON - 27 * DAY)
+    measure(community, ON - 27 * DAY, ON)
     be_active(community, members, ON, ON - 7 * DAY, hours=(20,))
     refresh_community(community, until=ON)
     return community
@@ -104,7 +104,9 @@ def test_retention_paths_and_health_answer_for_a_small_community(api, community)
         ("paths/?from=2026-03-02&to=2026-03-01", "from"),
     ],
 )
-def test_a_day_to_come_or_too_long_a_window_is_refused(api, community, query, field):
+def test_a_day_to_come_or_too_long_a_window_is_refused(api, user, query, field):
+    community = CommunityFactory(enterprise=user.enterprise)
+
     answer = api.get(f"/api/v1/communities/{community.pk}/insight/{query}")
 
     assert answer.status_code == 400

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -23,6 +23,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from members.admin.import_progress import ImportProgress
 from members.admin.words import NOTHING
 from members.models import ImportRejection, ImportRun
 from members.models.import_run import ImportKind
@@ -133,7 +134,7 @@ def keep_upload(
 
 
 @admin.register(ImportRun)
-class ImportRunAdmin(EnterpriseModelAdmin[ImportRun]):
+class ImportRunAdmin(ImportProgress, EnterpriseModelAdmin[ImportRun]):
     """How each file fared. The refused rows are customers' data: reading the list is not enough."""
 
     view_capability = Capability.VIEW_MEMBERS
@@ -176,6 +177,9 @@ class ImportRunAdmin(EnterpriseModelAdmin[ImportRun]):
         "file_digest",
     )
     ordering = ("-pk",)
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["shared/facts.css"]}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -113,8 +113,9 @@ class Aggregate:
     def run(self, size: int) -> int:
         query = histories_query(self.community.enterprise, [self.community.pk], cutoff=ON)
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM ({query.text}) history", query.params)
-            (self.found,) = cursor.fetchone()
+            columns = "count(history.*), sum(length(history::text))"  # every column is computed
+            cursor.execute(f"SELECT {columns} FROM ({query.text}) history", query.params)
+            self.found, _length = cursor.fetchone()
         return size
 
     def verify(self, size: int) -> None:

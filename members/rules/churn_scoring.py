@@ -53,6 +53,7 @@ HISTORY = np.dtype(
         ("weeks", "i4"),
     ]
 )
+AT_ONCE = 50_000
 EPOCH = date(2000, 1, 1)  # as PostgreSQL counts days
 
 
@@ -152,7 +153,16 @@ def probabilities_by(
 def scored_lines(
     histories: Numbers, logistic_model: ChurnModel, weekly: BtydParams | None, cutoff: date
 ) -> Iterator[str]:
-    """Lines for COPY: member, probability, band, reasons, last active day."""
+    """Lines for COPY: member, probability, band, reasons, last active day; computed for so many
+    at a time that the numbers in between are few."""
+    for start in range(0, len(histories), AT_ONCE):
+        part = histories[start : start + AT_ONCE]
+        yield from _scored_lines(part, logistic_model, weekly, cutoff)
+
+
+def _scored_lines(
+    histories: Numbers, logistic_model: ChurnModel, weekly: BtydParams | None, cutoff: date
+) -> Iterator[str]:
     number = number_of(cutoff)
     values = features(histories, number)
     probability = (

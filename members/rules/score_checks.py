@@ -50,7 +50,8 @@ def warning_figures(
     """How early and how rightly a series of runs warned.
 
     ``flagged``: (member, day of the run) of every warning, ``runs``: the first and the last run;
-    silences that they could not watch all the time are left out of what was caught. ``ends``: (member, last active day, how
+    silences that they could not watch all the time are left out of what was caught. ``ends``:
+    (member, last active day, how
     many silent days followed) of every silence of at least the horizon. A silence is caught when
     a run between 27 days before and 14 days after the last active day named the member, so at
     least 14 days before it was declared; ``notice_days`` is the median from the first such run to

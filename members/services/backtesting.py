@@ -25,8 +25,8 @@ from members.selectors.measuring import Span, is_measured, measured_spans
 from members.selectors.profiling import may_be_profiled
 from members.services.array_rows import read_rows
 from members.services.churn_histories import labelled_histories
-from members.services.churn_labels import Labelled, closed_cuts, labelled_at, share_of
-from scrm.shared.sql import named_sql
+from members.services.churn_labels import Labelled, closed_cuts, labelled_at, sample_of
+from scrm.shared.sql import Sql, named_sql, sql
 
 WEEK = timedelta(days=7)
 HORIZON = timedelta(days=HORIZON_DAYS)
@@ -45,7 +45,7 @@ SELECT member_id, day - DATE '2000-01-01', silent FROM (
       ON membership.member_id = day.member_id AND membership.community_id = day.community_id
      AND membership.left_at IS NULL
     WHERE day.community_id = {community} AND day.day < {until}
-      AND mod(hashint8(day.member_id)::bigint + 2147483648, 1000) < {permille}
+      {among}
       AND {may}
     WINDOW days AS (PARTITION BY day.member_id ORDER BY day.day)
 ) pauses
@@ -79,8 +79,8 @@ def backtest_churn(community: Community, *, weeks: int, on: date) -> Backtest:
     """Score every Monday of the last weeks whose horizon was over before ``on`` and was measured,
     from the days before it, and keep the figures as checks that say they are of a backtest."""
     spans = measured_spans(community)
-    permille = share_of([community.pk], MOST_MEMBERS)
-    scored = list(_weeks(community, spans, weeks=weeks, on=on, permille=permille))
+    sample = sample_of([community.pk], MOST_MEMBERS)
+    scored = list(_weeks(community, spans, weeks=weeks, on=on, sample=sample))
     if not scored:
         return Backtest()
     overall = figures_of(
@@ -95,20 +95,20 @@ def backtest_churn(community: Community, *, weeks: int, on: date) -> Backtest:
         unique_fields=["community", "cut", "model_version", "is_backtest"],
         update_fields=["scored_count", "churned_count", "figures"],
     )
-    return Backtest(kept, overall, _warnings(community, spans, scored, permille=permille))
+    return Backtest(kept, overall, _warnings(community, spans, scored, sample=sample))
 
 
 def _weeks(
-    community: Community, spans: list[Span], *, weeks: int, on: date, permille: int
+    community: Community, spans: list[Span], *, weeks: int, on: date, sample: list[int] | None
 ) -> Iterator[Week]:
     """The oldest first."""
     mondays = _mondays(spans, weeks=weeks, on=on)
-    models = FormerModels(community, closed_cuts(spans, until=on, most=MOST_CUTS), permille)
+    models = FormerModels(community, closed_cuts(spans, until=on, most=MOST_CUTS), sample)
     for cut in mondays:
         model = models.before(_quarter_of(cut))
         with connection.cursor() as cursor:
             rows = labelled_histories(
-                cursor, community.enterprise, [community.pk], cutoff=cut, permille=permille
+                cursor, community.enterprise, [community.pk], cutoff=cut, sample=sample
             )
         yield Week(
             cut,
@@ -123,8 +123,8 @@ def _weeks(
 class FormerModels:
     """The model of each quarter, from the cut-offs whose horizon was over when it began."""
 
-    def __init__(self, community: Community, cuts: list[date], permille: int) -> None:
-        self.community, self.cuts, self.permille = community, cuts, permille
+    def __init__(self, community: Community, cuts: list[date], sample: list[int] | None) -> None:
+        self.community, self.cuts, self.sample = community, cuts, sample
         self.rows: dict[date, Labelled] = {}
         self.models: dict[date, ChurnModel] = {}
 
@@ -147,7 +147,7 @@ class FormerModels:
     def labelled(self, cut: date) -> Labelled:
         if cut not in self.rows:
             cuts = [(cut, [self.community.pk])]
-            self.rows[cut] = labelled_at(self.community.enterprise, cuts, permille=self.permille)
+            self.rows[cut] = labelled_at(self.community.enterprise, cuts, sample=self.sample)
         return self.rows[cut]
 
 
@@ -178,7 +178,7 @@ def _check(community: Community, week: Week) -> ScoreCheck:
 
 
 def _warnings(
-    community: Community, spans: list[Span], scored: list[Week], *, permille: int
+    community: Community, spans: list[Span], scored: list[Week], *, sample: list[int] | None
 ) -> dict[str, Any]:
     """Had each week the share most at risk been named: how early and how rightly."""
     until, flagged = spans[-1][1] + timedelta(days=1), []
@@ -191,7 +191,7 @@ def _warnings(
         since=scored[0].cut - HORIZON,
         until=until,
         horizon=HORIZON_DAYS,
-        permille=permille,
+        among=Sql("") if sample is None else sql("AND day.member_id = ANY({})", sample),
         may=may_be_profiled(community.enterprise, "day.member_id"),
     )
     with connection.cursor() as cursor:

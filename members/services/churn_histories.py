@@ -22,42 +22,39 @@ from scrm.shared.sql import Sql, named_sql, sql
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
-EVERYBODY = 1000  # of a thousand
-
+# The days are added up before it is asked who may be scored: so they are read in one pass, in the
+# order in which they lie. Joined first, each day would be fetched by itself.
 HISTORIES = """
-WITH eligible AS MATERIALIZED (
-    SELECT membership.community_id, membership.member_id
-    FROM members_membership membership
-    WHERE membership.community_id = ANY({communities})
-      AND membership.member_id > {after} AND membership.member_id <= {upto}
+SELECT history.* FROM (
+    SELECT community_id, member_id,
+        min(day) - DATE '2000-01-01', max(day) - DATE '2000-01-01',
+        count(*)::integer, sum(signs)::bigint,
+        (count(*) FILTER (WHERE day >= {cutoff} - 14))::integer,
+        (count(*) FILTER (WHERE day >= {cutoff} - 28))::integer,
+        (count(*) FILTER (WHERE day >= {cutoff} - 112))::integer,
+        coalesce(sum(signs) FILTER (WHERE day >= {cutoff} - 28), 0)::bigint,
+        coalesce(sum(signs) FILTER (WHERE day < {cutoff} - 28 AND day >= {cutoff} - 56), 0)::bigint,
+        coalesce(sum(thread_count) FILTER (WHERE day >= {cutoff} - 28), 0)::bigint,
+        coalesce(
+            bit_or(1 << (({cutoff} - 1 - day) / 7)) FILTER (WHERE day >= {cutoff} - {weeks} * 7), 0
+        )
+    FROM (
+        SELECT day.community_id, day.member_id, day.day, day.thread_count,
+               day.message_count + day.post_count + day.comment_count + day.checkin_count
+               + day.click_count + day.other_count AS signs
+        FROM members_memberday day
+        WHERE day.community_id = ANY({communities}) AND day.day < {cutoff} {among}
+    ) known
+    GROUP BY community_id, member_id
+    HAVING count(*) >= {minimum} AND max(day) >= {seen_from}
+) history
+WHERE EXISTS (
+    SELECT FROM members_membership membership
+    WHERE membership.community_id = history.community_id
+      AND membership.member_id = history.member_id
       AND (membership.left_at IS NULL {or_left})
-      AND mod(hashint8(membership.member_id)::bigint + 2147483648, 1000) < {permille}
-      AND {may}
-), known AS (
-    SELECT day.community_id, day.member_id, day.day, day.thread_count,
-           day.message_count + day.post_count + day.comment_count + day.checkin_count
-           + day.click_count + day.other_count AS signs
-    FROM eligible JOIN members_memberday day
-      ON day.member_id = eligible.member_id AND day.community_id = eligible.community_id
-    WHERE day.community_id = ANY({communities})
-      AND day.member_id > {after} AND day.member_id <= {upto}
-      AND day.day < {cutoff}
 )
-SELECT community_id, member_id,
-    min(day) - DATE '2000-01-01', max(day) - DATE '2000-01-01',
-    count(*)::integer, sum(signs)::bigint,
-    (count(*) FILTER (WHERE day >= {cutoff} - 14))::integer,
-    (count(*) FILTER (WHERE day >= {cutoff} - 28))::integer,
-    (count(*) FILTER (WHERE day >= {cutoff} - 112))::integer,
-    coalesce(sum(signs) FILTER (WHERE day >= {cutoff} - 28), 0)::bigint,
-    coalesce(sum(signs) FILTER (WHERE day < {cutoff} - 28 AND day >= {cutoff} - 56), 0)::bigint,
-    coalesce(sum(thread_count) FILTER (WHERE day >= {cutoff} - 28), 0)::bigint,
-    coalesce(
-        bit_or(1 << (({cutoff} - 1 - day) / 7)) FILTER (WHERE day >= {cutoff} - {weeks} * 7), 0
-    )
-FROM known
-GROUP BY community_id, member_id
-HAVING count(*) >= {minimum} AND max(day) >= {seen_from}
+  AND {may}
 """
 LABELLED = """
 SELECT history.*, (EXISTS (
@@ -80,17 +77,17 @@ def histories_of(
     cutoff: date,
     after: int = 0,
     upto: int = NO_MORE_MEMBERS,
-    permille: int = EVERYBODY,
+    sample: Sequence[int] | None = None,
 ) -> Numbers:
     """Of everybody who belongs today, may be profiled, and has shown a rhythm before the cut-off,
-    among the members ``after`` to ``upto``. ``permille``: see ``labelled_histories``."""
+    among the members ``after`` to ``upto`` or of a sample."""
     query = histories_query(
         enterprise,
         communities,
         cutoff=cutoff,
         after=after,
         upto=upto,
-        permille=permille,
+        sample=sample,
     )
     return read_rows(cursor, query, HISTORY)
 
@@ -101,13 +98,10 @@ def labelled_histories(
     communities: Sequence[int],
     *,
     cutoff: date,
-    permille: int = EVERYBODY,
+    sample: Sequence[int] | None = None,
 ) -> Numbers:
     """Of everybody last seen shortly before the cut-off, with whether they came back within the
-    horizon. Who left before its end is not among them: they were not silent but gone.
-
-    ``permille``: only so many of a thousand members, always the same ones.
-    """
+    horizon. Who left before its end is not among them: they were not silent but gone."""
     until = cutoff + timedelta(days=HORIZON_DAYS)
     query = named_sql(
         LABELLED,
@@ -119,7 +113,7 @@ def labelled_histories(
             cutoff=cutoff,
             seen_from=cutoff - timedelta(days=RECENT_DAYS),
             stayed_until=_midnight(until, enterprise),
-            permille=permille,
+            sample=sample,
         ),
     )
     return read_rows(cursor, query, LABELLED_HISTORY)
@@ -134,18 +128,20 @@ def histories_query(
     after: int = 0,
     upto: int = NO_MORE_MEMBERS,
     stayed_until: datetime | None = None,
-    permille: int = EVERYBODY,
+    sample: Sequence[int] | None = None,
 ) -> Sql:
     """The statement of both. ``stayed_until``: who has left only from then on is taken along."""
     or_left = sql("OR membership.left_at >= {}", stayed_until) if stayed_until else Sql("")
+    if sample is not None:
+        among = sql("AND day.member_id = ANY({})", list(sample))
+    else:
+        among = sql("AND day.member_id > {} AND day.member_id <= {}", after, upto)
     return named_sql(
         HISTORIES,
         communities=list(communities),
-        after=after,
-        upto=upto,
+        among=among,
         or_left=or_left,
-        permille=permille,
-        may=may_be_profiled(enterprise, "membership.member_id"),
+        may=may_be_profiled(enterprise, "history.member_id"),
         cutoff=sql("{}::date", cutoff),
         weeks=WEEKS,
         minimum=MINIMUM_DAYS,

@@ -12,12 +12,13 @@ from datetime import date, timedelta
 
 import numpy as np
 from django.db import connection
+from django.db.models import F, Func, IntegerField
 
 from members.models import Membership
 from members.rules.churn import HORIZON_DAYS
 from members.rules.churn_scoring import Numbers, features, number_of, silence_days
 from members.selectors.measuring import Span, is_measured
-from members.services.churn_histories import EVERYBODY, labelled_histories
+from members.services.churn_histories import labelled_histories
 from scrm.accounts.models import Enterprise
 
 EVERY = timedelta(days=HORIZON_DAYS)  # windows do not overlap, so no day is a label twice
@@ -62,16 +63,14 @@ def labelled_at(
     enterprise: Enterprise,
     cuts: Iterable[tuple[date, Sequence[int]]],
     *,
-    permille: int = EVERYBODY,
+    sample: Sequence[int] | None = None,
 ) -> Labelled:
     """The rows of cut-offs, each with the communities that were measured then."""
     values, weeks = [np.empty((0, 10))], [np.empty(0, np.int32)]
     silence, fell_silent = [np.empty(0, int)], [np.empty(0, bool)]
     with connection.cursor() as cursor:
         for cut, communities in cuts:
-            rows = labelled_histories(
-                cursor, enterprise, communities, cutoff=cut, permille=permille
-            )
+            rows = labelled_histories(cursor, enterprise, communities, cutoff=cut, sample=sample)
             values.append(features(rows, number_of(cut)))
             weeks.append(rows["weeks"])
             silence.append(silence_days(rows, number_of(cut)))
@@ -84,7 +83,11 @@ def labelled_at(
     )
 
 
-def share_of(communities: Sequence[int], most: int) -> int:
-    """How many of a thousand members to take so that about ``most`` of them are looked at."""
-    count = Membership.objects.filter(community__in=communities).count()
-    return EVERYBODY if count <= most else max(1, EVERYBODY * most // count)
+def sample_of(communities: Sequence[int], most: int) -> list[int] | None:
+    """As many members of large communities, always the same ones; None where all are so few."""
+    members = Membership.objects.filter(community__in=communities)
+    if members.count() <= most:
+        return None
+    spread = Func(F("member_id"), function="hashint8", output_field=IntegerField())
+    ids = members.order_by(spread, "member_id").values_list("member_id", flat=True)
+    return list(ids[:most])

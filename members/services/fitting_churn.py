@@ -34,7 +34,7 @@ from members.services.churn_labels import (
     Labelled,
     closed_cuts,
     labelled_at,
-    share_of,
+    sample_of,
 )
 from members.services.churn_models import ServingModel, serving_model, serving_of_enterprise
 from members.services.model_registry import enter_model, is_chosen, new_version
@@ -85,11 +85,11 @@ def fit_community(community: Community, *, on: date) -> Fitted:
     if not is_measured(spans, on - MEASURED_BEFORE, on):
         return Fitted("unmeasured")
     scope = Scope(community.enterprise, community, on)
-    share = share_of([community.pk], MOST_MEMBERS)
+    sample = sample_of([community.pk], MOST_MEMBERS)
     cuts = [(cut, [community.pk]) for cut in closed_cuts(spans, until=on)]
-    material = material_of(community.enterprise, cuts, permille=share)
+    material = material_of(community.enterprise, cuts, sample=sample)
     if len(material.training) + len(material.newest) < LEAST_LABELS:
-        return _fit_weekly(scope, material, spans, permille=share)
+        return _fit_weekly(scope, material, spans, sample=sample)
     return _fit_logistic(scope, material, serving_model(community))
 
 
@@ -104,18 +104,18 @@ def fit_pooled(enterprise: Enterprise, *, on: date) -> Fitted:
     if len(everywhere) < 2:
         return Fitted("no_labels")
     newest_first = sorted(cuts.items(), reverse=True)
-    share = share_of(sorted(everywhere), MOST_POOLED_MEMBERS)
-    material = material_of(enterprise, newest_first, permille=share)
+    sample = sample_of(sorted(everywhere), MOST_POOLED_MEMBERS)
+    material = material_of(enterprise, newest_first, sample=sample)
     return _fit_logistic(Scope(enterprise, None, on), material, serving_of_enterprise(enterprise))
 
 
 def material_of(
-    enterprise: Enterprise, cuts: Sequence[tuple[date, list[int]]], *, permille: int
+    enterprise: Enterprise, cuts: Sequence[tuple[date, list[int]]], *, sample: list[int] | None
 ) -> Material:
     """``cuts`` are given newest first."""
     return Material(
-        labelled_at(enterprise, cuts[1:], permille=permille),
-        labelled_at(enterprise, cuts[:1], permille=permille),
+        labelled_at(enterprise, cuts[1:], sample=sample),
+        labelled_at(enterprise, cuts[:1], sample=sample),
         [cut for cut, _communities in cuts],
     )
 
@@ -180,7 +180,9 @@ def _compared(
     return "activated", figures
 
 
-def _fit_weekly(scope: Scope, material: Material, spans: list[Span], *, permille: int) -> Fitted:
+def _fit_weekly(
+    scope: Scope, material: Material, spans: list[Span], *, sample: list[int] | None
+) -> Fitted:
     """Too little is known of what became of members: the rhythm of their weeks has to tell.
 
     Where a few labels are there, it must not be worse on them than what serves.
@@ -191,12 +193,12 @@ def _fit_weekly(scope: Scope, material: Material, spans: list[Span], *, permille
     serving = serving_of_enterprise(scope.enterprise)
     if serving.version != SHIPPED_MODEL.version:
         return Fitted("no_labels")  # the enterprise's coefficients serve
-    weeks = _weeks_before(scope.on, community, permille=permille)
+    weeks = _weeks_before(scope.on, community, sample=sample)
     if len(weeks) < LEAST_WEEKLY_MEMBERS:
         return Fitted("no_labels", rows=len(weeks))
     fit = fit_weekly(weeks)
     outcome = "activated" if fit.is_sound else "unsound"
-    if fit.is_sound and _is_worse_by_weeks(community, material, serving, permille=permille):
+    if fit.is_sound and _is_worse_by_weeks(community, material, serving, sample=sample):
         outcome = "worse"
     elif is_chosen(scope.enterprise, community, ModelKind.CHURN_BTYD, on=scope.on):
         outcome = "chosen"
@@ -220,22 +222,22 @@ def _fit_weekly(scope: Scope, material: Material, spans: list[Span], *, permille
 
 
 def _is_worse_by_weeks(
-    community: Community, material: Material, serving: ServingModel, *, permille: int
+    community: Community, material: Material, serving: ServingModel, *, sample: list[int] | None
 ) -> bool:
     """On the last closed cut-off, by a fit on what was known then."""
     newest = material.newest
     if len(newest) < LEAST_TO_COMPARE:
         return False
-    fit = fit_weekly(_weeks_before(material.cuts[0], community, permille=permille))
+    fit = fit_weekly(_weeks_before(material.cuts[0], community, sample=sample))
     new = brier(weekly_probabilities(fit.params, newest.weeks), newest.fell_silent)
     old = brier(probabilities(serving.logistic, newest.values), newest.fell_silent)
     return new is not None and old is not None and new > old * WORSE_BY
 
 
-def _weeks_before(cutoff: date, community: Community, *, permille: int) -> Numbers:
+def _weeks_before(cutoff: date, community: Community, *, sample: list[int] | None) -> Numbers:
     """Of everybody seen in the last half year, however long ago."""
     with connection.cursor() as cursor:
         histories = histories_of(
-            cursor, community.enterprise, [community.pk], cutoff=cutoff, permille=permille
+            cursor, community.enterprise, [community.pk], cutoff=cutoff, sample=sample
         )
     return np.asarray(histories["weeks"][histories["weeks"] != 0])

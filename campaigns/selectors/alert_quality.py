@@ -131,6 +131,15 @@ def groups_for(user: User, *, since: date, community: Community | None = None) -
         .annotate(n=Count("pk"))
     )
     return [
-        AlertGroup(*row, None if gap is None else SILENT_DAYS + gap.days, n)
-        for *row, gap, n in rows
+        AlertGroup(
+            month=month,
+            model_version=version,
+            cause=cause,
+            is_held_out=is_held_out,
+            is_acted_on=is_acted_on,
+            outcome=outcome,
+            notice_days=None if gap is None else SILENT_DAYS + gap.days,
+            n=n,
+        )
+        for month, version, cause, is_held_out, is_acted_on, outcome, gap, n in rows
     ]

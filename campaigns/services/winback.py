@@ -85,8 +85,15 @@ def plan_benefits(
         raise BenefitMissing(_("请写明发什么权益，例如优惠券的名称或批次号。"))
     _refuse_cost(cost_amount)
     alerts, refused = _taken(alert_ids, WinbackKind.BENEFIT, actor=actor)
-    given = {"benefit": benefit, "cost_amount": cost_amount}
-    return Planned(_planned(alerts, WinbackKind.BENEFIT, note=note, actor=actor, **given), refused)
+    actions = _planned(
+        alerts,
+        WinbackKind.BENEFIT,
+        note=note,
+        benefit=benefit,
+        cost_amount=cost_amount,
+        actor=actor,
+    )
+    return Planned(actions, refused)
 
 
 @transaction.atomic
@@ -116,10 +123,17 @@ def plan_message(
         channel_account=channel_account or _account_for(alerts[0].community),
         cost_amount=cost_amount * len(alerts),
     )
-    given = {"benefit": benefit.strip(), "cost_amount": cost_amount}
-    kept = _planned(alerts, WinbackKind.MESSAGE, note=note, broadcast=draft, actor=actor, **given)
+    actions = _planned(
+        alerts,
+        WinbackKind.MESSAGE,
+        note=note,
+        broadcast=draft,
+        benefit=benefit.strip(),
+        cost_amount=cost_amount,
+        actor=actor,
+    )
     audience = Criterion(Clause(WINBACK_OF, Operator.IS, str(draft.pk)))
-    return Planned(kept, refused, edit_broadcast(draft.pk, criterion=audience, actor=actor))
+    return Planned(actions, refused, edit_broadcast(draft.pk, criterion=audience, actor=actor))
 
 
 def _account_for(community: Community) -> ChannelAccount:

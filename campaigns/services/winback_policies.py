@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -86,11 +86,6 @@ def remove_winback_policy(policy_id: int, *, actor: User) -> None:
 def _refuse_nonsense(policy: WinbackPolicy) -> None:
     for name, (least, most) in POLICY_LIMITS.items():
         if not least <= getattr(policy, name) <= most:
-            raise REFUSALS[name](
-                _("%(field)s应在 %(least)d 到 %(most)d 之间。")
-                % {
-                    "field": policy._meta.get_field(name).verbose_name,
-                    "least": least,
-                    "most": most,
-                }
-            )
+            field: Any = WinbackPolicy._meta.get_field(name)
+            words = {"field": field.verbose_name, "least": least, "most": most}
+            raise REFUSALS[name](_("%(field)s应在 %(least)d 到 %(most)d 之间。") % words)

@@ -113,9 +113,7 @@ def advert_shares(
         cursor.execute(statement.text, statement.params)
         told = {row[0]: AdvertShare(*map(int, row[1:])) for row in cursor.fetchall()}
     said = said_by_colleagues(community_ids, days=days)
-    return {
-        pk: replace(told.get(pk, NOTHING), said=said.get(pk, 0)) for pk in told.keys() | said
-    }
+    return {pk: replace(told.get(pk, NOTHING), said=said.get(pk, 0)) for pk in told.keys() | said}
 
 
 def said_by_colleagues(community_ids: Sequence[int], *, days: tuple[date, date]) -> dict[int, int]:

@@ -14,7 +14,7 @@ def build(world):
 
 
 API = {
-    "broadcast-forecast": {"get": Call(row="broadcast"), "post": Call(row="broadcast")},
+    "broadcast-forecast": {"get": Call(row="draft"), "post": Call(row="draft")},
     "run-forecast": {"get": Call(row="run")},
     "forecast-accuracy": {"get": Call()},
 }

@@ -97,7 +97,7 @@ def fit_model(
     if not buyers:
         return None
     mean = float(spent) / float(days)
-    customers, amounts = _tables(enterprise, on, buyers)
+    customers, amounts = compressed_tables(enterprise, on=on, buyers=buyers)
     fit = fit_clv(customers, amounts, mean_amount=mean)
     keeping = _Keeping(enterprise, on, currencies)
     if is_chosen(enterprise, None, ModelKind.CLV, on=on):
@@ -120,7 +120,10 @@ def fit_model(
     return keeping.use(fit, params.as_json() | {"is_default": is_default}, checked)
 
 
-def _tables(enterprise: Enterprise, on: date, buyers: int) -> tuple[Customers, Amounts]:
+def compressed_tables(
+    enterprise: Enterprise, *, on: date, buyers: int
+) -> tuple[Customers, Amounts]:
+    """What there is to fit, one row for all customers with the same figures."""
     import numpy as np  # noqa: PLC0415 - slow to load
 
     from members.rules.clv_fitting import Amounts, Customers  # noqa: PLC0415 - likewise

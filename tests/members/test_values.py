@@ -275,22 +275,22 @@ def draw_buyers(enterprise, count, *, seed=5):
 
 
 def test_an_own_model_is_fitted_checked_on_the_past_and_used(enterprise):
-    draw_buyers(enterprise, 600)
+    draw_buyers(enterprise, 450)
     result = value_enterprise(enterprise, on=ON)
     model = result.model
     assert model.status == ModelStatus.ACTIVE
     assert model.version == "clv-all-20260601"
     assert not model.parameters["is_default"]
-    assert model.row_count == 600
+    assert model.row_count == 450
     holdout = model.figures["holdout"]
     assert 0.7 < holdout["days"]["ratio"] < 1.3
     assert 0.6 < holdout["amount"]["ratio"] < 1.4
     values_now = MemberValue.objects.exclude(clv_amount=None)
-    assert values_now.count() == 600
+    assert values_now.count() == 450
     assert set(values_now.values_list("model_version", flat=True)) == {model.version}
     bands = Counter(values_now.values_list("clv_band", flat=True))
-    assert bands[ValueBand.HIGH] == pytest.approx(120, abs=5)
-    assert bands[ValueBand.MEDIUM] == pytest.approx(180, abs=8)
+    assert bands[ValueBand.HIGH] == pytest.approx(90, abs=5)
+    assert bands[ValueBand.MEDIUM] == pytest.approx(135, abs=8)
 
 
 def test_few_buyers_are_valued_with_the_published_parameters_and_told_so(enterprise):

@@ -117,7 +117,8 @@ def checks_for(user: User, *, since: date, community: Community | None = None) -
 
 def groups_for(user: User, *, since: date, community: Community | None = None) -> list[AlertGroup]:
     """Alerts counted by what they have in common, with those that are held out."""
-    alerts = ChurnAlert.objects.within(user).filter(opened_on__gte=since)
+    mine = ChurnAlert.objects.filter(enterprise=user.enterprise_id, opened_on__gte=since)
+    alerts = mine.within(user)
     if community is not None:
         alerts = alerts.filter(community=community)
     done = WinbackAction.objects.filter(alert=OuterRef("pk"), status=WinbackStatus.DONE)

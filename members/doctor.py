@@ -8,6 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from members.models import DayCheck
+from members.rules.daily_runs import DailyRunKind
+from members.selectors.prediction_health import (
+    FITTED_WITHIN,
+    SCORED_WITHIN,
+    Late,
+    late_runs,
+    unconverged_fits,
+)
 from members.services.detaching import detachable_months
 from members.services.partitions import attached_months, month_after, month_of
 from scrm.shared.diagnosis import Finding, check, failed, fine, warning
@@ -63,3 +71,31 @@ def days_equal_events() -> Finding:
         detail = _("%(day)s 核对：%(days)d 行里有 %(wrong)d 行与明细不一致") % words
         return failed(title, detail, fix="python manage.py check_days --repair")
     return fine(title, _("%(day)s 核对：%(days)d 行与明细一致") % words)
+
+
+@check("churn_scoring")
+def scores_are_of_today() -> Finding:
+    title = _("流失评分")
+    late = late_runs(DailyRunKind.SCORING, SCORED_WITHIN, timezone.now())
+    if not late.count:
+        return fine(title, _("每天的评分都已完成"))
+    return warning(title, _late_in_words(late), fix="python manage.py score_churn")
+
+
+@check("prediction_models")
+def models_are_fitted() -> Finding:
+    title = _("模型训练")
+    late = late_runs(DailyRunKind.FITTING, FITTED_WITHIN, timezone.now())
+    if late.count and late.days is not None:
+        return warning(title, _late_in_words(late), fix="python manage.py fit_models")
+    if count := unconverged_fits():
+        detail = _("上次训练有 %(count)d 个社群没有收敛，沿用原来的模型") % {"count": count}
+        return warning(title, detail, fix=_("在“预测模型”里看说明"))
+    return fine(title, _("每周的训练都已完成"))
+
+
+def _late_in_words(late: Late) -> str:
+    if late.days is None:
+        return _("%(count)d 个企业还没有完成过：定时任务没有运行") % {"count": late.count}
+    words = {"count": late.count, "days": late.days}
+    return _("%(count)d 个企业没有完成，最久的已 %(days)d 天") % words

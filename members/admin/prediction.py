@@ -84,7 +84,7 @@ class PredictionModelAdmin(EnterpriseModelAdmin[PredictionModel]):
     ordering = ("-pk",)
     actions_detail = ("activate", "retire")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

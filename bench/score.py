@@ -9,7 +9,7 @@ peer:loop  one aggregate query and one upsert for each member, as one would writ
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from math import exp, log1p
 from typing import Any
 
@@ -68,28 +68,26 @@ def community_of(size: int) -> Community:
     if not is_new:
         return Community.objects.select_related("enterprise").get(enterprise=enterprise)
     community = enterprise.communities.create(code=slug, name=slug)
-    values = {"enterprise": enterprise.pk, "community": community.pk, "size": size, "on": ON}
+    values: dict[str, int | date] = {
+        "enterprise": enterprise.pk,
+        "community": community.pk,
+        "size": size,
+        "on": ON,
+    }
     with connection.cursor() as cursor:
         cursor.execute(CREATE_MEMBERS, values)
         for ago in range(DAYS, 0, -1):
             cursor.execute(CREATE_DAY, {**values, "ago": ago})
         cursor.execute("VACUUM ANALYZE members_member, members_membership, members_memberday")
         cursor.execute("VACUUM ANALYZE members_consent")
-    zone = enterprise.zone
-    since, until = ON - timedelta(days=DAYS), ON + timedelta(days=1)
+    midnight = datetime.combine(ON, time.min, tzinfo=enterprise.zone)
     ActivityCoverage.objects.create(
         community=community,
         source="bench",
-        covered_from=f"{since}T00:00:00{zone_offset(zone, since)}",
-        covered_to=f"{until}T00:00:00{zone_offset(zone, until)}",
+        covered_from=midnight - timedelta(days=DAYS),
+        covered_to=midnight + timedelta(days=1),
     )
     return community
-
-
-def zone_offset(zone: Any, day: date) -> str:
-    from datetime import datetime, time
-
-    return datetime.combine(day, time.min, tzinfo=zone).strftime("%z")
 
 
 def forget_scores() -> None:
@@ -169,7 +167,7 @@ class NextNight(Night):
 
 class Loop:
     name = "peer:loop"
-    most = 2_000
+    most: int | None = 2_000
 
     def prepare(self, size: int) -> None:
         self.community = community_of(size)

@@ -51,7 +51,8 @@ def closed_cuts(spans: list[Span], *, until: date, most: int = MOST_CUTS) -> lis
     if not spans:
         return []
     first, last = spans[0][0], spans[-1][1]
-    cut, cuts = min(until, last + ONE_DAY) - EVERY, []
+    cut = min(until, last + ONE_DAY) - EVERY
+    cuts: list[date] = []
     while cut - MEASURED_BEFORE >= first and len(cuts) < most:
         if is_measured(spans, cut - MEASURED_BEFORE, cut + EVERY):
             cuts.append(cut)

@@ -87,7 +87,7 @@ def community_of(size: int) -> Community:
     community = enterprise.communities.create(code=slug, name=slug)
     first, last = span()
     ensure_partitions([months_before(first, 1), first, last.replace(day=1)])
-    values = {
+    values: dict[str, Any] = {
         "enterprise": enterprise.pk,
         "community": community.pk,
         "size": size,
@@ -159,7 +159,7 @@ class Added(OneGroupBy):
 
     def run(self, size: int) -> int:
         enterprise = self.community.enterprise
-        values = {"enterprise": enterprise.pk, "zone": enterprise.time_zone}
+        values: dict[str, Any] = {"enterprise": enterprise.pk, "zone": enterprise.time_zone}
         done = 0
         for batch in batched(lines_of(self.community, size), BATCH):
             with transaction.atomic(), connection.cursor() as cursor:
@@ -197,7 +197,7 @@ class OneByOne(OneGroupBy):
         with connection.cursor() as cursor:
             for community, member, _staff, at, kind, _thread in self.lines:
                 counts = {name: int(kind == name) for name in ("message", "comment", "click")}
-                values = {
+                values: dict[str, Any] = {
                     "enterprise": enterprise_id,
                     "community": community,
                     "member": member,

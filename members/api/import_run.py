@@ -193,11 +193,10 @@ class ImportRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         return dict(reader.validated_data)
 
     @extend_schema(responses=ImportRejectionSerializer(many=True), filters=False)
-    @action(detail=True, methods=["get"], filterset_class=None)
+    @action(detail=True, methods=["get"], filterset_class=None, ordering=("position",))
     def rejections(self, request: Request, pk: str) -> Response:
         """没有收下的条目，按在文件里的次序；最多保存一万条。只看得到全部数据或自己上传的。"""
         run = self.get_object()
-        rows = ImportRejection.objects.visible_to(acting_user(request)).filter(run=run)
-        self.ordering = ("position",)
-        page = self.paginate_queryset(rows)
+        rows: Any = ImportRejection.objects.visible_to(acting_user(request)).filter(run=run)
+        page: Any = self.paginate_queryset(rows)
         return self.get_paginated_response(ImportRejectionSerializer(page, many=True).data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection, transaction
 
 from members.models import Consent
@@ -36,7 +38,7 @@ def create_missing_members(
     where they have: it is recorded for those who are new, never for those who were known before.
     Returns who is new.
     """
-    values = {"enterprise": enterprise.pk, "external_ids": sorted(external_ids)}
+    values: dict[str, Any] = {"enterprise": enterprise.pk, "external_ids": sorted(external_ids)}
     with connection.cursor() as cursor:
         cursor.execute(PUT_ON_FILE, values)
         created = [pk for (pk,) in cursor.fetchall()]

@@ -60,9 +60,11 @@ def days_of_community(community: Community) -> tuple[date, date]:
     covered = ActivityCoverage.objects.filter(community=community).aggregate(
         first=Min("covered_from"), last=Max("covered_to")
     )
-    days = [moved for instant in covered.values() if instant for moved in _around(instant)]
+    days: list[date | None] = [
+        moved for instant in covered.values() if instant for moved in _around(instant)
+    ]
     for model in (MemberDay, StaffDay):
-        rows = model.objects.filter(community=community)  # type: ignore[attr-defined]
+        rows = model.objects.filter(community=community)
         days += rows.aggregate(first=Min("day"), last=Max("day")).values()
     return _bounds(days)
 
@@ -71,7 +73,9 @@ def days_of_purchases(enterprise: Enterprise) -> tuple[date, date]:
     paid = Purchase.objects.filter(enterprise=enterprise).aggregate(
         first=Min("paid_at"), last=Max("paid_at")
     )
-    days = [moved for instant in paid.values() if instant for moved in _around(instant)]
+    days: list[date | None] = [
+        moved for instant in paid.values() if instant for moved in _around(instant)
+    ]
     kept = PurchaseDay.objects.filter(enterprise=enterprise)
     days += kept.aggregate(first=Min("day"), last=Max("day")).values()
     return _bounds(days)
@@ -81,7 +85,7 @@ def _around(instant: datetime) -> tuple[date, date]:
     return instant.date() - A_ZONE, instant.date() + A_ZONE
 
 
-def _bounds(days: list[date]) -> tuple[date, date]:
+def _bounds(days: list[date | None]) -> tuple[date, date]:
     known = [day for day in days if day is not None]
     return (min(known), max(known)) if known else (date.max, date.min)
 

@@ -63,11 +63,17 @@ _ADD_TO_MEMBER_DAY = ", ".join(
     [
         *(f"{name} = kept.{name} + EXCLUDED.{name}" for name in _SUMMED),
         "hours = kept.hours | EXCLUDED.hours",
-        """(threads, thread_count) = (
-            SELECT array_agg(digest ORDER BY digest), count(*) FROM (
+        # nearly always the threads are known already
+        """threads = CASE WHEN kept.threads @> EXCLUDED.threads THEN kept.threads ELSE (
+            SELECT array_agg(digest ORDER BY digest) FROM (
                 SELECT unnest(kept.threads) UNION SELECT unnest(EXCLUDED.threads)
             ) united (digest)
-        )""",
+        ) END""",
+        """thread_count = CASE WHEN kept.threads @> EXCLUDED.threads THEN kept.thread_count ELSE
+            kept.thread_count + (
+                SELECT count(*) FROM unnest(EXCLUDED.threads) digest
+                WHERE digest <> ALL (kept.threads)
+            ) END""",
     ]
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from django.utils.translation import gettext as _
 
@@ -30,7 +30,7 @@ class Appearance:
     encoding: str
 
 
-def look_at(file: BinaryIO) -> Appearance:
+def look_at(file: IO[bytes]) -> Appearance:
     """Read a file once through: its digest, its size and its encoding."""
     digest = hashlib.sha256()
     decoder = codecs.getincrementaldecoder(UTF8)()
@@ -59,7 +59,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = 
     return True
 
 
-def _prevailing(file: BinaryIO) -> str:
+def _prevailing(file: IO[bytes]) -> str:
     """The encoding of most lines that tell: a file may be put together from two."""
     votes = {UTF8: 0, GB18030: 0}
     file.seek(0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -53,7 +53,7 @@ class RecordReader:
     ``end`` and ``end_line`` of an earlier record.
     """
 
-    def __init__(self, file: BinaryIO, *, encoding: str, position: int = 0, line: int = 1) -> None:
+    def __init__(self, file: IO[bytes], *, encoding: str, position: int = 0, line: int = 1) -> None:
         self.file = file
         self.encoding = encoding
         self.position = position  # of the next unread byte

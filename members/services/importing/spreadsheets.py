@@ -56,7 +56,8 @@ class SheetTable:
                 yield self._record(number, cells)
 
     def _rows(self, first: int) -> Iterator[tuple[int, tuple[ReadOnlyCell, ...]]]:
-        rows: Iterable[Any] = self.sheet.iter_rows(max_col=COLUMNS_LIMIT + 1)
+        sheet: Any = self.sheet  # the stubs describe the writable kind
+        rows: Iterable[tuple[ReadOnlyCell, ...]] = sheet.iter_rows(max_col=COLUMNS_LIMIT + 1)
         return islice(enumerate(rows, 1), first - 1, None)
 
     def _record(self, number: int, cells: tuple[ReadOnlyCell, ...]) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from django.utils.translation import gettext as _
 
@@ -38,7 +38,7 @@ class Table(Protocol):
 class CsvTable:
     """Comma-separated values with a header."""
 
-    def __init__(self, file: BinaryIO, *, encoding: str, size: int) -> None:
+    def __init__(self, file: IO[bytes], *, encoding: str, size: int) -> None:
         self.file = file
         self.encoding = encoding
         self.size = size
@@ -60,7 +60,7 @@ class CsvTable:
 class LinesTable:
     """JSON objects, one a line; the names are those of the layout, for there is no header."""
 
-    def __init__(self, file: BinaryIO, *, names: Sequence[str], size: int) -> None:
+    def __init__(self, file: IO[bytes], *, names: Sequence[str], size: int) -> None:
         self.file = file
         self.names = list(names)
         self.size = size

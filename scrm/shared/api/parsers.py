@@ -16,7 +16,7 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import JSONRenderer
 
 MAX_DEPTH = 32
-TRUTH: dict[str, str | bool] = {"true": True, "false": False}
+TRUTH: dict[Any, bool] = {"true": True, "false": False}
 MAX_BYTES = 1024 * 1024  # a view that takes more says so in ``max_body_bytes``
 
 
@@ -78,7 +78,8 @@ def plain_values(data: Any) -> Any:
     are truth values. JSON itself stays as it is."""
     if not isinstance(data, QueryDict):
         return data
-    return {name: TRUTH.get(value, value) for name, value in data.items()}
+    texts: dict[str, Any] = data.dict()
+    return {name: TRUTH.get(value, value) for name, value in texts.items()}
 
 
 def limited_body(stream: IO[bytes], limit: int, context: Mapping[str, Any]) -> bytes:

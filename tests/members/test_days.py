@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
@@ -17,14 +18,17 @@ from members.models import (
     ActivityEvent,
     DetachedMonth,
     MemberDay,
+    PurchaseDay,
     StaffDay,
     StaleDay,
 )
 from members.rules.activity import RawEvent
+from members.rules.purchases import RawPurchase
 from members.services.checking_days import check_days
 from members.services.detaching import detach_before, detach_by_policy
 from members.services.ingestion import ingest_activities
 from members.services.partitions import attached_months, ensure_partitions, ensure_partitions_ahead
+from members.services.purchases import record_purchases
 from members.services.rebuilding import rebuild_member_days
 from scrm.shared.diagnosis import Status
 from tests.communities.factories import CommunityFactory
@@ -339,3 +343,31 @@ def test_the_command_lists_makes_and_detaches_months(community, old_months):
     assert "2025-01 已分离" in output.getvalue()
     with pytest.raises(CommandError):
         call_command("activity_partitions", detach_before=date(2025, 2, 1))
+
+
+# --- Rows from before there were hours, threads and days of purchases -----------------------------
+
+
+def test_the_migration_fills_days_that_were_counted_before(community, member):
+    fill = import_module("members.migrations.0024_fill_days")
+    ingest(
+        community,
+        event(member, community, "1", "2026-11-20T09:10:00+08:00", thread="a"),
+        event(member, community, "2", "2026-11-20T23:10:00+08:00"),
+    )
+    record_purchases(
+        community.enterprise,
+        [RawPurchase(member.external_id, "A1", "2026-11-20T10:00:00+08:00", 900, 100)],
+        source="shop",
+        now=NOW,
+    )
+    expected = kept_days()
+    MemberDay.objects.update(hours=0, threads=[], thread_count=0)
+    PurchaseDay.objects.all().delete()
+
+    with connection.cursor() as cursor:
+        cursor.execute(fill.FILL_MEMBER_DAYS)
+        cursor.execute(fill.FILL_PURCHASE_DAYS)
+
+    assert kept_days() == expected
+    assert not any(one.found.wrong for one in check_days(community.enterprise))

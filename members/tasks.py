@@ -43,6 +43,8 @@ VALUING_BUDGET = 30.0
 FLUSH_BUDGET = 10.0
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 SNAPSHOT_BUDGET = 30.0
+# A step may read a large table from end to end, and a lease is longer than that.
+LONG_STEPS = {"soft_time_limit": 300, "time_limit": 330}
 RULE_BUDGET = 30.0
 TIERING_BUDGET = 30.0
 IMPORT_BUDGET = 30.0
@@ -110,7 +112,7 @@ def sweep_scoring() -> None:
         score_churn.delay(enterprise_id, day.isoformat())
 
 
-@shared_task(name="members.score_churn")
+@shared_task(name="members.score_churn", **LONG_STEPS)
 def score_churn(enterprise_id: int, day: str) -> None:
     if not continue_scoring(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         score_churn.delay(enterprise_id, day)
@@ -148,7 +150,7 @@ def sweep_fitting() -> None:
         fit_models.delay(enterprise_id, day.isoformat())
 
 
-@shared_task(name="members.fit_models")
+@shared_task(name="members.fit_models", **LONG_STEPS)
 def fit_models(enterprise_id: int, day: str) -> None:
     if not continue_fitting(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         fit_models.delay(enterprise_id, day)
@@ -160,7 +162,7 @@ def sweep_checking() -> None:
         check_scores.delay(enterprise_id, day.isoformat())
 
 
-@shared_task(name="members.check_scores")
+@shared_task(name="members.check_scores", **LONG_STEPS)
 def check_scores(enterprise_id: int, day: str) -> None:
     if not continue_checking(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         check_scores.delay(enterprise_id, day)

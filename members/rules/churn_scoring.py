@@ -53,7 +53,7 @@ HISTORY = np.dtype(
         ("weeks", "i4"),
     ]
 )
-AT_ONCE = 50_000
+AT_ONCE = 10_000
 EPOCH = date(2000, 1, 1)  # as PostgreSQL counts days
 
 

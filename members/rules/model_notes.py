@@ -79,3 +79,17 @@ FIGURES = {
     "holdout.amount.ratio": gettext_lazy("用过去检验：预计金额 ÷ 实际"),
     "holdout.buyers": gettext_lazy("用过去检验的人数"),
 }
+
+
+def run_notes_in_words(notes: Mapping[str, object]) -> list[str]:
+    """What a nightly run says of itself: outcomes of fits and who was left out."""
+    said = []
+    for code, value in notes.items():
+        if code == "unconsented" and value:
+            said.append(_("%(count)s 位成员没有画像授权，未评分") % {"count": value})
+        elif code == "pooled":
+            said.append(_("全企业：%(outcome)s") % {"outcome": OUTCOMES.get(str(value), value)})
+        elif code in OUTCOMES:
+            words = {"count": value, "outcome": OUTCOMES[code]}
+            said.append(_("%(count)s 个社群%(outcome)s") % words)
+    return said

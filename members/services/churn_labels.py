@@ -19,6 +19,7 @@ from members.rules.churn import HORIZON_DAYS
 from members.rules.churn_scoring import Numbers, features, number_of, silence_days
 from members.selectors.measuring import Span, is_measured
 from members.services.churn_histories import labelled_histories
+from members.services.staging import allow_long_pass
 from scrm.accounts.models import Enterprise
 
 EVERY = timedelta(days=HORIZON_DAYS)  # windows do not overlap, so no day is a label twice
@@ -70,6 +71,7 @@ def labelled_at(
     values, weeks = [np.empty((0, 10))], [np.empty(0, np.int32)]
     silence, fell_silent = [np.empty(0, int)], [np.empty(0, bool)]
     with connection.cursor() as cursor:
+        allow_long_pass(cursor)
         for cut, communities in cuts:
             rows = labelled_histories(cursor, enterprise, communities, cutoff=cut, sample=sample)
             values.append(features(rows, number_of(cut)))

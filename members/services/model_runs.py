@@ -9,6 +9,7 @@ from datetime import date, datetime
 from datetime import time as time_of_day
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from communities.models import Community
 from members.models import DailyRun
@@ -21,6 +22,7 @@ from members.services.daily_runs import (
     keep_run,
     leave_run,
 )
+from members.services.scoring import STEP_LEASE
 
 FITTED_FROM = time_of_day(1)  # local time, on Sundays: before the scoring of that night
 CHECKED_FROM = time_of_day(3, 30)  # after it
@@ -44,7 +46,7 @@ def continue_fitting(enterprise_id: int, *, day: date, budget: float) -> bool:
     Where another worker is at it there is nothing to do, and the answer is yes.
     """
     run = claim_run(DailyRunKind.FITTING, enterprise_id, day)
-    if run is None:
+    if run is None or not keep_run(run, lease_until=Now() + STEP_LEASE):
         return True
     if not _through_communities(run, _fit, time.monotonic() + budget):
         return False
@@ -54,7 +56,7 @@ def continue_fitting(enterprise_id: int, *, day: date, budget: float) -> bool:
 def continue_checking(enterprise_id: int, *, day: date, budget: float) -> bool:
     """Check what can be checked. Returns as ``continue_fitting`` does."""
     run = claim_run(DailyRunKind.CHECKING, enterprise_id, day)
-    if run is None:
+    if run is None or not keep_run(run, lease_until=Now() + STEP_LEASE):
         return True
     if not _through_communities(run, _check, time.monotonic() + budget):
         return False
@@ -87,6 +89,7 @@ def _fit(run: DailyRun, community: Community) -> bool:
         community_count=run.community_count + 1,
         member_count=run.member_count + fitted.rows,
         notes=notes,
+        lease_until=Now() + STEP_LEASE,
     )
 
 
@@ -95,7 +98,7 @@ def _fit_enterprise(run: DailyRun) -> bool:
     from members.services.fitting_churn import fit_pooled  # noqa: PLC0415 - loads SciPy
 
     fitted = fit_pooled(run.enterprise, on=run.day)
-    keep_run(run, notes={**run.notes, "pooled": fitted.outcome})
+    keep_run(run, notes={**run.notes, "pooled": fitted.outcome}, lease_until=Now() + STEP_LEASE)
     finish_run(run)
     return True
 
@@ -108,4 +111,5 @@ def _check(run: DailyRun, community: Community) -> bool:
         last_community_id=community.pk,
         community_count=run.community_count + bool(checks),
         member_count=run.member_count + sum(check.scored_count for check in checks),
+        lease_until=Now() + STEP_LEASE,
     )

@@ -14,6 +14,7 @@ from datetime import time as time_of_day
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from communities.models import Community
 from members.models import ChurnScore, DailyRun
@@ -29,7 +30,7 @@ from members.services.daily_runs import (
     keep_run,
     leave_run,
 )
-from members.services.staging import copy_lines, temporary_table
+from members.services.staging import allow_long_pass, copy_lines, temporary_table
 from members.signals import churn_scored
 from scrm.accounts.models import Enterprise
 from scrm.shared.sql import named_sql
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 # Members in one step, whose days are read in one pass: memory does not depend on the size of a
 # community. Their days lie all over the table, so fewer would read all of it more often.
 SLICE = 200_000
-# For adding up the days of so many members at once without going to disk.
-WORK_MEMORY = "64MB"
 SCORED_FROM = time_of_day(3)  # local time; by then yesterday has been reported
 # Silence can be told from not listening when somebody has listened for this long, until now.
 MEASURED_BEFORE = timedelta(days=14)
@@ -94,6 +93,7 @@ ORDER BY member_id
 ON CONFLICT DO NOTHING
 """
 MONDAY = 0
+STEP_LEASE = timedelta(minutes=6)  # longer than a task may take
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def score_slice(community: Community, *, on: date, after: int, model: ServingMod
         (upto,) = cursor.fetchone()
         if upto is None:
             return Slice(None)
-        cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
+        allow_long_pass(cursor)
         histories = histories_of(
             cursor, community.enterprise, [community.pk], cutoff=on, after=after, upto=upto
         )
@@ -202,6 +202,8 @@ def _lines(histories: Numbers, model: ServingModel, cutoff: date) -> Iterator[st
 @transaction.atomic
 def finish_community(community: Community, *, on: date) -> None:
     """Drop the scores of those who are not scored any more, and announce the day."""
+    with connection.cursor() as cursor:
+        allow_long_pass(cursor)
     ChurnScore.objects.filter(community=community, scored_on__lt=on).delete()
     churn_scored.send(sender=ChurnScore, community_id=community.pk, scored_on=on)
 
@@ -219,7 +221,7 @@ def continue_scoring(enterprise_id: int, *, day: date, budget: float) -> bool:
     Where another worker is at it there is nothing to do, and the answer is yes.
     """
     run = claim_run(DailyRunKind.SCORING, enterprise_id, day)
-    if run is None:
+    if run is None or not keep_run(run, lease_until=Now() + STEP_LEASE):
         return True
     deadline = time.monotonic() + budget
     while community := _next_community(run):
@@ -244,8 +246,9 @@ def _next_community(run: DailyRun) -> Community | None:
 @transaction.atomic
 def _step(run: DailyRun, community: Community) -> bool:
     """One slice, kept together with the place it leads to."""
+    lease = Now() + STEP_LEASE
     if not run.last_member_id and not is_measured_on(community, on=run.day):
-        return keep_run(run, last_community_id=community.pk)
+        return keep_run(run, last_community_id=community.pk, lease_until=lease)
     model = serving_model(community)
     step = score_slice(community, on=run.day, after=run.last_member_id, model=model)
     if step.upto is not None:
@@ -256,6 +259,7 @@ def _step(run: DailyRun, community: Community) -> bool:
             last_member_id=step.upto,
             member_count=run.member_count + step.scored,
             notes={**run.notes, "unconsented": unconsented},
+            lease_until=lease,
         )
     finish_community(community, on=run.day)
     return keep_run(
@@ -263,4 +267,5 @@ def _step(run: DailyRun, community: Community) -> bool:
         last_community_id=community.pk,
         last_member_id=0,
         community_count=run.community_count + 1,
+        lease_until=lease,
     )

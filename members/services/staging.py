@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import psycopg
+from django.db import connection
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -37,6 +40,23 @@ def temporary_table(cursor: CursorWrapper, name: str, columns: str) -> None:
         cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
     else:
         cursor.execute(f"DELETE FROM {name}")  # noqa: S608 - a name of our own
+
+
+def run_prepared(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a long statement that is run again and again: the session plans it once, not each time.
+    Its rows."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, values, prepare=True)
+        return cursor.fetchall()
+
+
+def allow_long_pass(cursor: CursorWrapper) -> None:
+    """Until the end of the transaction: statements that read a large table from end to end may
+    take minutes, and add up the rows of 200,000 members in memory."""
+    cursor.execute(
+        "SELECT set_config('statement_timeout', '5min', true), set_config('work_mem', '64MB', true)"
+    )
 
 
 def affected(cursor: CursorWrapper) -> int:

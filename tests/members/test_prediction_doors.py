@@ -148,3 +148,19 @@ def test_the_self_check_says_when_a_fit_did_not_converge(community):
     )
 
     assert "2 个社群没有收敛" in models_are_fitted().detail
+
+
+def test_the_lists_say_who_was_not_scored_for_want_of_consent(desk, administrator):
+    DailyRunFactory(enterprise=administrator.enterprise, notes={"unconsented": 7})
+    DailyRunFactory(
+        enterprise=administrator.enterprise,
+        kind=DailyRunKind.FITTING,
+        notes={"too_few": 2, "pooled": "no_labels", "of-another-version": 1},
+    )
+
+    scores = desk.get(reverse("admin:members_churnscore_changelist")).content.decode()
+    runs = desk.get(reverse("admin:members_dailyrun_changelist")).content.decode()
+
+    assert "7 位在群成员没有“画像与评分”授权" in scores
+    assert "7 位成员没有画像授权，未评分" in runs
+    assert "2 个社群样本或沉默的人太少" in runs

@@ -157,7 +157,11 @@ class ImportRejection(models.Model):
         verbose_name = _("被拒绝的行")
         verbose_name_plural = _("被拒绝的行")
         constraints = [
-            models.UniqueConstraint(fields=["run", "position"], name="one_rejection_per_item"),
+            models.UniqueConstraint(
+                fields=["run", "position"],
+                name="one_rejection_per_item",
+                violation_error_message=_("这一条已有拒绝记录。"),
+            ),
         ]
 
     def __str__(self) -> str:

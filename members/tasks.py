@@ -44,7 +44,7 @@ FLUSH_BUDGET = 10.0
 SCORING_BUDGET = 30.0  # seconds; well below the time limit of a task
 SNAPSHOT_BUDGET = 30.0
 # A step may read a large table from end to end, and a lease is longer than that.
-LONG_STEPS = {"soft_time_limit": 300, "time_limit": 330}
+LONG_STEP = 300  # seconds
 RULE_BUDGET = 30.0
 TIERING_BUDGET = 30.0
 IMPORT_BUDGET = 30.0
@@ -112,7 +112,7 @@ def sweep_scoring() -> None:
         score_churn.delay(enterprise_id, day.isoformat())
 
 
-@shared_task(name="members.score_churn", **LONG_STEPS)
+@shared_task(name="members.score_churn", soft_time_limit=LONG_STEP, time_limit=LONG_STEP + 30)
 def score_churn(enterprise_id: int, day: str) -> None:
     if not continue_scoring(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         score_churn.delay(enterprise_id, day)
@@ -150,7 +150,7 @@ def sweep_fitting() -> None:
         fit_models.delay(enterprise_id, day.isoformat())
 
 
-@shared_task(name="members.fit_models", **LONG_STEPS)
+@shared_task(name="members.fit_models", soft_time_limit=LONG_STEP, time_limit=LONG_STEP + 30)
 def fit_models(enterprise_id: int, day: str) -> None:
     if not continue_fitting(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         fit_models.delay(enterprise_id, day)
@@ -162,7 +162,7 @@ def sweep_checking() -> None:
         check_scores.delay(enterprise_id, day.isoformat())
 
 
-@shared_task(name="members.check_scores", **LONG_STEPS)
+@shared_task(name="members.check_scores", soft_time_limit=LONG_STEP, time_limit=LONG_STEP + 30)
 def check_scores(enterprise_id: int, day: str) -> None:
     if not continue_checking(enterprise_id, day=date.fromisoformat(day), budget=SCORING_BUDGET):
         check_scores.delay(enterprise_id, day)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from communities.models import Community
 from members.models import ActivityCoverage
 from members.rules.activity import COVERAGE_GAP
+from members.services.staging import run_prepared
 
 # Periods that others of the same source are about to write can not be seen, so who changes them
 # does it alone. Nobody waits who has nothing to change. The lock comes last in a transaction, in
@@ -111,10 +112,9 @@ def cover(spans: Iterable[Span], *, source: str) -> None:
     together, so the result does not depend on the order of arrival. Call it last in a
     transaction."""
     values = {"source": source, "lock": LOCK, "gap": COVERAGE_GAP}
-    with connection.cursor() as cursor:
-        cursor.execute(NEWS, values | _columns(spans))
-        news = [Span(*row) for row in cursor.fetchall()]
-        if news:
+    news = [Span(*row) for row in run_prepared(NEWS, values | _columns(spans))]
+    if news:
+        with connection.cursor() as cursor:
             cursor.execute(GROW, values | _columns(news))
 
 

@@ -14,6 +14,7 @@ from communities.models import Community
 from members.rules.activity import Event
 from members.rules.rows import Rejection, shown
 from members.rules.status import Confidence
+from members.services.staging import run_prepared
 from scrm.accounts.models import Enterprise
 from scrm.accounts.rules.roles import DataScope
 
@@ -110,9 +111,8 @@ def _named(statement: str, enterprise: Enterprise, names: set[str]) -> dict[str,
     many, and none of them has a line break."""
     if not names:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"enterprise": enterprise.pk, "names": "\n".join(names)})
-        return dict(cursor.fetchall())
+    values = {"enterprise": enterprise.pk, "names": "\n".join(names)}
+    return dict(run_prepared(statement, values))
 
 
 def _beginnings(

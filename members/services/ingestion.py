@@ -27,7 +27,7 @@ from members.services.partitions import (
     undetachable_since,
 )
 from members.services.rollup import ADD_DAYS
-from members.services.staging import copy_lines, escaped, temporary_table
+from members.services.staging import copy_lines, escaped, run_prepared, temporary_table
 from members.services.tier_marks import ACTIVITY, mark_tiers_due
 from scrm.accounts.models import Enterprise
 
@@ -176,8 +176,7 @@ def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> 
     with transaction.atomic(), connection.cursor() as cursor:
         temporary_table(cursor, "activity_stage", STAGE_COLUMNS)
         copy_lines(cursor, "activity_stage", _lines(enterprise, placed, source=source))
-        cursor.execute(STORE, values)
-        (accepted,) = cursor.fetchone()
+        ((accepted,),) = run_prepared(STORE, values)
         if accepted:
             members = {place.member_id for place in placed if place.member_id is not None}
             mark_tiers_due(enterprise.pk, members, moved=ACTIVITY)
@@ -186,9 +185,11 @@ def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> 
 
 
 def _spans(placed: Sequence[Placed]) -> Iterator[Span]:
-    instants: defaultdict[int, list[datetime]] = defaultdict(list)
+    """By the hours in which they lie, so that a source that goes on is noted once an hour."""
+    instants: defaultdict[int, set[datetime]] = defaultdict(set)
     for place in placed:
-        instants[place.community_id].append(place.event.occurred_at)
+        hour = place.event.occurred_at.replace(minute=0, second=0, microsecond=0)
+        instants[place.community_id].add(hour)
     for community_id in sorted(instants):
         for since, until in periods_of(instants[community_id]):
             yield Span(community_id, since, until)

@@ -267,14 +267,15 @@ def test_backslashes_and_quotes_are_kept_as_they_are(community, member):
 
 
 def test_coverage_grows_with_the_events_of_a_source_and_leaves_gaps(community, member):
-    days_ago = {n: NOW - timedelta(days=n) for n in (0, 1, 3, 40)}
+    days_ago = {n: NOW - timedelta(days=n) for n in (0, 1, 3, 40)}  # at full hours
     ingest(community.enterprise, event(member, community, days_ago[1], key="a"))
     ingest(
         community.enterprise,
         event(member, community, days_ago[40], key="b"),
         event(member, community, days_ago[3], key="c"),
     )
-    ingest(community.enterprise, event(member, community, NOW, key="d"), source="crm")
+    later = NOW + timedelta(minutes=4)  # only the hour counts
+    ingest(community.enterprise, event(member, community, later, key="d"), source="crm")
 
     assert list(
         ActivityCoverage.objects.order_by("source", "covered_from").values_list(

@@ -1,1 +1,0 @@
-"""How communities are doing: a page for each of them, and one that compares them."""

@@ -65,9 +65,7 @@ def test_the_task_may_run_twice(scored):
 
 def test_the_sweep_settles_open_alerts(time_machine):
     time_machine.move_to(datetime(2026, 3, 20, tzinfo=UTC))
-    membership = MembershipFactory(
-        gone=True, community__enterprise__profiling_needs_consent=False
-    )
+    membership = MembershipFactory(gone=True, community__enterprise__profiling_needs_consent=False)
     alert = ChurnAlertFactory(community=membership.community, member=membership.member)
 
     tasks.tend_churn_alerts()

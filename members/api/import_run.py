@@ -86,7 +86,7 @@ class ImportRejectionSerializer(StrictModelSerializer[ImportRejection]):
         read_only_fields = fields
 
 
-class UploadSerializer(StrictSerializer):
+class ImportUploadSerializer(StrictSerializer):
     """A file of activity or purchases, as a form or as JSON with Base64."""
 
     kind = serializers.ChoiceField(choices=KINDS)
@@ -153,8 +153,8 @@ class ImportRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
 
     @extend_schema(
         request={
-            "multipart/form-data": UploadSerializer,
-            "application/json": UploadSerializer,
+            "multipart/form-data": ImportUploadSerializer,
+            "application/json": ImportUploadSerializer,
         },
         responses={202: ImportRunSerializer},
     )
@@ -188,7 +188,7 @@ class ImportRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         content = given.get("content") if isinstance(given, dict) else None
         if isinstance(content, UploadedFile):
             given.setdefault("file_name", (content.name or "upload.csv")[-255:])
-        reader = UploadSerializer(data=given, context=self.get_serializer_context())
+        reader = ImportUploadSerializer(data=given, context=self.get_serializer_context())
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 

@@ -114,6 +114,16 @@ class ImportCommand(BaseCommand):
         elif not options["quiet"]:
             for line in in_words(result, seconds):
                 self.stdout.write(line)
+            if options.get("create_members") and not options["consent_profiling"]:
+                self._tell_of_consent(result)
+
+    def _tell_of_consent(self, result: ImportResult) -> None:
+        if result.run.enterprise.profiling_needs_consent:
+            text = _(
+                "新建的成员没有画像授权，不会被评分和估值；"
+                "已取得同意的，请在导入时加 --consent-profiling 告知文本版本。"
+            )
+            self.stdout.write(text)
 
 
 def add_newcomers(parser: CommandParser) -> None:

@@ -5,9 +5,11 @@ import io
 import json
 import zipfile
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
@@ -528,3 +530,32 @@ def test_a_file_that_is_no_file_is_refused_in_the_form(browser, community):
 
     assert response.status_code == 200
     assert "数据来源" in response.text
+
+
+# --- The commands ---------------------------------------------------------------------------------
+
+
+def test_the_command_records_the_consent_of_those_it_creates(community, tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_bytes(lines(1, member="C-7"))
+    output = StringIO()
+
+    call_command(
+        "import_activity", path, create_members=True, consent_profiling="2026-1", stdout=output
+    )
+
+    assert Consent.objects.get().member.external_id == "C-7"
+    assert "没有画像授权" not in output.getvalue()
+    with pytest.raises(CommandError, match="--create-members"):
+        call_command("import_activity", path, consent_profiling="2026-1")
+
+
+def test_the_command_says_that_newcomers_without_consent_are_not_scored(community, tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_bytes(lines(1, member="C-7"))
+    output = StringIO()
+
+    call_command("import_activity", path, create_members=True, stdout=output)
+
+    assert "--consent-profiling" in output.getvalue()
+    assert not Consent.objects.exists()

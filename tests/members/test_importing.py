@@ -350,7 +350,7 @@ def test_the_command_says_how_to_go_on_when_the_database_went_away(community, me
     path = write(HEADER, row("k1"))
 
     def going_away(execute, sql, *arguments):
-        if "members_activitykey" in sql:
+        if "activity_stage" in sql:
             raise OperationalError("server closed the connection\nunexpectedly")
         return execute(sql, *arguments)
 

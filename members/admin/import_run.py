@@ -30,7 +30,7 @@ from members.models.import_run import ImportKind
 from members.rules.imports import ImportState, progress_of, state_of
 from members.services.importing.files import Newcomers
 from members.services.importing.rejects import Refused, csv_head, csv_lines
-from members.services.imports import LAYOUTS, MAX_BYTES, hand_in
+from members.services.imports import LAYOUTS, MAX_BYTES, OF_MEMBERS, hand_in
 from scrm.accounts.admin_gates import admin_user, may
 from scrm.accounts.admin_scope import EnterpriseForm, EnterpriseModelAdmin
 from scrm.accounts.models import User
@@ -220,7 +220,8 @@ class ImportRunAdmin(ImportProgress, EnterpriseModelAdmin[ImportRun]):
 
     def save_model(self, request: HttpRequest, obj: ImportRun, form: Any, change: bool) -> None:
         values = form.cleaned_data
-        if values["create_members"] and not may(request, Capability.MANAGE_MEMBERS):
+        is_of_members = values["create_members"] or values["kind"] in OF_MEMBERS
+        if is_of_members and not may(request, Capability.MANAGE_MEMBERS):
             raise PermissionDenied
         super().save_model(request, obj, form, change)
         if obj.finished_at:

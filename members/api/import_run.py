@@ -20,7 +20,7 @@ from members.models import ImportRejection, ImportRun
 from members.models.import_run import ImportKind
 from members.rules.imports import ImportState, progress_of, state_of
 from members.services.importing.files import Newcomers
-from members.services.imports import LAYOUTS, MAX_BYTES, hand_in
+from members.services.imports import LAYOUTS, MAX_BYTES, OF_MEMBERS, hand_in
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.fields import FileContentField, encoded_size
@@ -87,7 +87,7 @@ class ImportRejectionSerializer(StrictModelSerializer[ImportRejection]):
 
 
 class ImportUploadSerializer(StrictSerializer):
-    """A file of activity or purchases, as a form or as JSON with Base64."""
+    """A file of activity, purchases or memberships, as a form or as JSON with Base64."""
 
     kind = serializers.ChoiceField(choices=KINDS)
     source = SourceField(  # type: ignore[assignment]  # a field, not the base's option
@@ -159,14 +159,15 @@ class ImportRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VerbVie
         responses={202: ImportRunSerializer},
     )
     def create(self, request: Request) -> Response:
-        """上传一个活跃或订单文件。回答 202 和它的地址，进度在那里看。
+        """上传一个活跃、订单或在群历史文件。回答 202 和它的地址，进度在那里看。
 
-        同一来源的同一个文件只有一次导入：再传一遍回答原来的那一次；失败过的从头再读。
+        在群历史（memberships）还需要管理成员的权限。同一来源的同一个文件只有一次导入：再传一遍回答原来的那一次；失败过的从头再读。
         """
         values = self._uploaded(request)
         user = acting_user(request)
-        if values["create_members"] and not user.can(Capability.MANAGE_MEMBERS):
-            raise PermissionDenied(gettext("新建成员需要管理成员的权限。"))
+        is_of_members = values["create_members"] or values["kind"] in OF_MEMBERS
+        if is_of_members and not user.can(Capability.MANAGE_MEMBERS):
+            raise PermissionDenied(gettext("新建成员和导入在群历史需要管理成员的权限。"))
         run = hand_in(
             user.enterprise,
             kind=values["kind"],

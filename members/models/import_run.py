@@ -10,6 +10,7 @@ from scrm.accounts.rules.roles import DataScope
 
 class ImportKind(models.TextChoices):
     MEMBERS = "members", _("成员")
+    MEMBERSHIPS = "memberships", _("在群历史")
     ACTIVITY = "activity", _("活跃")
     PURCHASES = "purchases", _("订单")
     CLASSIFICATIONS = "classifications", _("分类")

@@ -48,7 +48,8 @@ class Arrival:
     """Somebody who belongs to a community since ``joined_at`` (None: now), by what was seen.
 
     Who has left again was there all the same. ``is_admitted``: by the operator who gave the whole
-    chat to the community. ``application`` is what thereby comes true.
+    chat to the community. ``is_told``: by a file from elsewhere, so nobody knows that they passed a
+    gate, however old it is. ``application`` is what thereby comes true.
     """
 
     community: Community
@@ -58,6 +59,7 @@ class Arrival:
     left_at: datetime | None = None
     leave_reason: str = ""
     is_admitted: bool = False
+    is_told: bool = False
     application: EntryApplication | None = None
     is_blocked: bool = False
     membership: Membership | None = None
@@ -126,6 +128,8 @@ def _passed_a_gate(arrival: Arrival, gates: dict[int, datetime | None]) -> bool:
     """There was a gate when they came. Whoever was there before it did nothing wrong."""
     if arrival.is_admitted or arrival.community.pk not in gates:
         return False
+    if arrival.is_told:
+        return True
     since = gates[arrival.community.pk]
     return since is None or arrival.joined_at is None or arrival.joined_at >= since
 

@@ -27,6 +27,7 @@ from members.services.importing.files import (
     purchase_writer,
 )
 from members.services.importing.layouts import Layout, WriteBatch
+from members.services.importing.memberships import MEMBERSHIPS, membership_writer
 from members.services.importing.rejects import RejectionRows
 from members.services.importing.run import alone, finish, open_table, seen_in, start_over
 from members.signals import import_handed_in
@@ -36,7 +37,13 @@ from scrm.shared.errors import DomainError
 
 MAX_BYTES = 20 * 1024 * 1024
 ATTEMPTS_LIMIT = 5
-LAYOUTS: dict[str, Layout] = {ImportKind.ACTIVITY: ACTIVITY, ImportKind.PURCHASES: PURCHASES}
+#: What only those may hand in who may let people in.
+OF_MEMBERS = frozenset({ImportKind.MEMBERSHIPS.value})
+LAYOUTS: dict[str, Layout] = {
+    ImportKind.ACTIVITY: ACTIVITY,
+    ImportKind.PURCHASES: PURCHASES,
+    ImportKind.MEMBERSHIPS: MEMBERSHIPS,
+}
 
 
 @transaction.atomic
@@ -52,7 +59,7 @@ def hand_in(
     newcomers: Newcomers = REFUSED,
     again: bool = False,
 ) -> ImportRun:
-    """Keep a file of activity or purchases, to be taken in by a worker within seconds.
+    """Keep a file of one of the ``LAYOUTS``, to be taken in by a worker within seconds.
 
     CSV, Excel and JSON lines (a name that ends with ``.jsonl``) are told apart by themselves. The
     same content from the same source is the same run: handed in again it goes on, or, when it is
@@ -65,7 +72,7 @@ def hand_in(
     if not is_source(source):
         raise BadSource(_("数据来源只能由字母、数字、点、连字符和下划线组成，最多 40 个字符。"))
     if kind not in LAYOUTS:
-        raise NotHandedIn(_("只能上传活跃和订单文件。"))
+        raise NotHandedIn(_("只能上传活跃、订单和在群历史文件。"))
     if len(content) > MAX_BYTES:
         words = {"size": len(content) / 1024**2, "limit": MAX_BYTES // 1024**2}
         raise FileTooLarge(
@@ -191,6 +198,8 @@ def _writer(run: ImportRun) -> WriteBatch:
         bool(run.options.get("create_members")), str(run.options.get("consent_text", ""))
     )
     visible_to = run.requested_by
+    if run.kind == ImportKind.MEMBERSHIPS:
+        return membership_writer(run.enterprise, newcomers=newcomers, visible_to=visible_to)
     if run.kind == ImportKind.PURCHASES:
         return purchase_writer(
             run.enterprise, source=run.source, newcomers=newcomers, visible_to=visible_to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,8 +17,8 @@ SOURCE = "import"
 # In the order of the numbers, so that two imports at once wait but never in a circle.
 PUT_ON_FILE = """
 INSERT INTO members_member (enterprise_id, external_id, nickname, phone)
-SELECT %(enterprise)s, external_id, left(external_id, 120), ''
-FROM unnest(%(external_ids)s::text[]) given (external_id)
+SELECT %(enterprise)s, external_id, left(coalesce(nullif(nickname, ''), external_id), 120), ''
+FROM unnest(%(external_ids)s::text[], %(nicknames)s::text[]) given (external_id, nickname)
 WHERE NOT EXISTS (
     SELECT FROM members_member known
     WHERE known.enterprise_id = %(enterprise)s AND known.external_id = given.external_id
@@ -30,15 +31,25 @@ RETURNING id
 
 @transaction.atomic
 def create_missing_members(
-    enterprise: Enterprise, external_ids: set[str], *, consent_text: str = ""
+    enterprise: Enterprise,
+    external_ids: set[str],
+    *,
+    consent_text: str = "",
+    nicknames: Mapping[str, str] | None = None,
 ) -> list[int]:
-    """Put unknown customers on file under their external ids, until somebody gives them a name.
+    """Put unknown customers on file under their nicknames by external id, or under their external
+    ids, until somebody gives them a name.
 
     ``consent_text`` is the version of the text under which all of them have agreed to profiling,
     where they have: it is recorded for those who are new, never for those who were known before.
     Returns who is new.
     """
-    values: dict[str, Any] = {"enterprise": enterprise.pk, "external_ids": sorted(external_ids)}
+    named = sorted(external_ids)
+    values: dict[str, Any] = {
+        "enterprise": enterprise.pk,
+        "external_ids": named,
+        "nicknames": [(nicknames or {}).get(external_id, "") for external_id in named],
+    }
     with connection.cursor() as cursor:
         cursor.execute(PUT_ON_FILE, values)
         created = [pk for (pk,) in cursor.fetchall()]

@@ -140,7 +140,7 @@ def forget_all() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE members_activityevent, members_activitykey, members_memberday,"
-            " members_activitycoverage, members_staleday"
+            " members_staleday"
         )
         cursor.execute("DROP TABLE IF EXISTS bench_crm_event")
         cursor.execute(

@@ -41,6 +41,8 @@ STAGE_COLUMNS = """
 NOBODY = "\\N"  # NULL in a line of COPY
 FRESH = timedelta(days=45)
 SEEN_MONTHS: set[date] = set()
+NOTED_HOURS: set[tuple[int, str, datetime]] = set()
+NOTED_MOST = 100_000
 # Keys are taken in their own order and days in theirs, by everybody: so batches that overlap
 # wait for one another, but never in a circle. A key that is known writes nothing.
 STORE = f"""
@@ -180,19 +182,43 @@ def _store(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> 
         if accepted:
             members = {place.member_id for place in placed if place.member_id is not None}
             mark_tiers_due(enterprise.pk, members, moved=ACTIVITY)
-        cover(_spans(placed), source=source)
+        _note_coverage(placed, source=source)
     return int(accepted)
 
 
-def _spans(placed: Sequence[Placed]) -> Iterator[Span]:
-    """By the hours in which they lie, so that a source that goes on is noted once an hour."""
-    instants: defaultdict[int, set[datetime]] = defaultdict(set)
-    for place in placed:
-        hour = place.event.occurred_at.replace(minute=0, second=0, microsecond=0)
-        instants[place.community_id].add(hour)
-    for community_id in sorted(instants):
-        for since, until in periods_of(instants[community_id]):
-            yield Span(community_id, since, until)
+def _note_coverage(placed: Sequence[Placed], *, source: str) -> None:
+    """By the hours in which events lie, so that a source that goes on is noted once an hour.
+
+    Coverage never shrinks, so whoever has noted an hour need not look at it again.
+    """
+    hours = {
+        (
+            place.community_id,
+            source,
+            place.event.occurred_at.replace(minute=0, second=0, microsecond=0),
+        )
+        for place in placed
+    } - NOTED_HOURS
+    if not hours:
+        return
+    instants: defaultdict[int, list[datetime]] = defaultdict(list)
+    for community_id, _source, hour in hours:
+        instants[community_id].append(hour)
+    cover(
+        [
+            Span(community_id, since, until)
+            for community_id in sorted(instants)
+            for since, until in periods_of(instants[community_id])
+        ],
+        source=source,
+    )
+    transaction.on_commit(lambda: _remember(hours))
+
+
+def _remember(hours: set[tuple[int, str, datetime]]) -> None:
+    if len(NOTED_HOURS) > NOTED_MOST:
+        NOTED_HOURS.clear()
+    NOTED_HOURS.update(hours)
 
 
 def _lines(enterprise: Enterprise, placed: Sequence[Placed], *, source: str) -> Iterator[str]:

@@ -365,14 +365,18 @@ def test_an_event_before_all_that_is_known_of_a_member_is_refused(community, mem
 def test_an_inferred_beginning_refuses_nothing(community, member):
     StayFactory(member=member, joined_at=JOINED, join_confidence=Confidence.INFERRED)
 
-    assert ingest(community.enterprise, event(member, community, JOINED - timedelta(days=9))).accepted
+    assert ingest(
+        community.enterprise, event(member, community, JOINED - timedelta(days=9))
+    ).accepted
 
 
 def test_a_member_on_file_for_long_may_have_been_active_before_joining(community, member):
     FollowFactory(member=member, began_at=JOINED)
     Member.objects.update(created_at=JOINED - timedelta(days=90))
 
-    assert ingest(community.enterprise, event(member, community, JOINED - timedelta(days=9))).accepted
+    assert ingest(
+        community.enterprise, event(member, community, JOINED - timedelta(days=9))
+    ).accepted
 
 
 def test_a_batch_makes_the_months_it_needs(community, member):

@@ -152,4 +152,5 @@ def test_the_quality_page_shows_figures_backtests_and_few(admin_client, communit
 
     for words in ("own-7", "回测", "80.0%", "2.00×", "样本太少", "0–50%", "20 天", "18 天"):
         assert words in page
+    assert page.count("排在风险最高 20% 的比例") == 3  # on hover, in the list, over its column
     assert admin_client.get(reverse(QUALITY), {"community": "x", "months": "7"}).status_code == 200

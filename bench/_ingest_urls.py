@@ -44,7 +44,7 @@ class CrmEventSerializer(serializers.ModelSerializer[CrmEvent]):
 class OneByOne(generics.CreateAPIView[CrmEvent]):
     queryset = CrmEvent.objects.all()
     serializer_class = CrmEventSerializer
-    required_capabilities = {"post": SIGNED_IN}  # noqa: RUF012 - as short as such views are
+    required_capabilities = {"post": SIGNED_IN}
 
 
 class Many(OneByOne):

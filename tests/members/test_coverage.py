@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from threading import Barrier
 
 import pytest
@@ -99,7 +100,7 @@ def test_periods_do_not_depend_on_the_order_of_arrival(pieces, cuts):
     community = CommunityFactory()
     spans = [(since, since + length) for since, length in pieces]
     borders = [0, *sorted(cuts), len(spans)]
-    for first, last in zip(borders, borders[1:], strict=False):
+    for first, last in pairwise(borders):
         covered(community, *spans[first:last])
 
     expected = []

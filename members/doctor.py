@@ -86,7 +86,7 @@ def scores_are_of_today() -> Finding:
 def models_are_fitted() -> Finding:
     title = _("模型训练")
     late = late_runs(DailyRunKind.FITTING, FITTED_WITHIN, timezone.now())
-    if late.count and late.days is not None:
+    if late.count:
         return warning(title, _late_in_words(late), fix="python manage.py fit_models")
     if count := unconverged_fits():
         detail = _("上次训练有 %(count)d 个社群没有收敛，沿用原来的模型") % {"count": count}

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Max
+
 from members.models import ActivityCoverage, DailyRun
 from members.rules.daily_runs import DailyRunKind
 from scrm.accounts.models import Enterprise
@@ -23,6 +27,10 @@ class Late:
 
 
 def late_runs(kind: DailyRunKind, within: timedelta, now: datetime) -> Late:
+    """Who waits longer than ``within`` for a run of this kind. Where none was ever finished, since
+    the day on which there were both the enterprise and the tables, which may be younger than its
+    data: nothing could have run before."""
+    installed_at = _migrated_at() or now
     listening = ActivityCoverage.objects.filter(
         covered_from__lt=now - LISTENED_FOR, covered_to__gt=now - LISTENED_FOR
     )
@@ -35,12 +43,19 @@ def late_runs(kind: DailyRunKind, within: timedelta, now: datetime) -> Late:
             enterprise=enterprise, kind=kind, finished_at__isnull=False
         )
         last = finished.order_by("-day").values_list("day", flat=True).first()
-        if last is None:
-            waiting.append(None)
-        elif today - last > within:
-            waiting.append((today - last).days)
+        began = max(enterprise.created_at, installed_at).astimezone(enterprise.zone).date()
+        if today - (last or began) > within:
+            waiting.append((today - last).days if last else None)
     known = [days for days in waiting if days is not None]
     return Late(len(waiting), max(known, default=None))
+
+
+def _migrated_at() -> datetime | None:
+    """When our tables were last changed: by the installation, or by an upgrade, which may bring a
+    new kind of run."""
+    applied = MigrationRecorder(connection).migration_qs.filter(app="members")
+    at: datetime | None = applied.aggregate(at=Max("applied"))["at"]
+    return at
 
 
 def unconverged_fits() -> int:

@@ -31,6 +31,7 @@ from members.services.partitions import attached_months, ensure_partitions, ensu
 from members.services.purchases import record_purchases
 from members.services.rebuilding import rebuild_member_days
 from scrm.shared.diagnosis import Status
+from scrm.shared.management.commands.prepare import Command as Prepare
 from tests.communities.factories import CommunityFactory
 from tests.communities.transfer_factories import ColleagueFactory
 from tests.members.factories import MemberFactory
@@ -318,6 +319,12 @@ def test_this_month_and_the_three_before_are_never_detached(community, old_month
 
     assert date(2026, 7, 1) not in attached_months()
     assert {date(2026, 8, 1), date(2026, 11, 1)} <= set(attached_months())
+
+
+def test_a_fresh_installation_has_the_coming_months(db):
+    Prepare(stdout=StringIO(), stderr=StringIO()).make_months()
+
+    assert months_are_ready().status == Status.OK
 
 
 def test_the_doctor_tells_which_months_are_missing_or_may_go(db, settings):

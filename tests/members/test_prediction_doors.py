@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -10,6 +12,7 @@ from members.doctor import models_are_fitted, scores_are_of_today
 from members.rules.daily_runs import DailyRunKind
 from members.rules.model_notes import note_in_words
 from members.rules.predictions import ModelStatus
+from scrm.accounts.models import Enterprise
 from scrm.accounts.rules.roles import Role
 from scrm.shared.diagnosis import Status
 from tests.accounts.factories import UserFactory
@@ -124,11 +127,24 @@ def test_a_note_of_any_version_can_be_shown(note):
     assert note_in_words(note)
 
 
+def installed_on(day):
+    """The database of the tests is made at the real time."""
+    migrations = MigrationRecorder(connection).migration_qs
+    migrations.update(applied=datetime(2026, 6, day, 4, tzinfo=UTC))
+
+
 def test_the_self_check_says_when_scores_or_models_are_late(community, time_machine):
     time_machine.move_to(datetime(2026, 6, 10, 4, tzinfo=UTC))
     assert scores_are_of_today().status == Status.OK  # nobody listens yet
     ActivityCoverageFactory(community=community)
+    Enterprise.objects.update(created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    installed_on(9)
+    assert scores_are_of_today().status == Status.OK  # a night may not have passed
+    installed_on(8)
     assert "还没有完成过" in scores_are_of_today().detail
+    assert models_are_fitted().status == Status.OK
+    Enterprise.objects.update(created_at=datetime(2026, 6, 9, tzinfo=UTC))
+    assert scores_are_of_today().status == Status.OK
 
     finished = {"enterprise": community.enterprise, "finished_at": datetime(2026, 6, 7, tzinfo=UTC)}
     DailyRunFactory(kind=DailyRunKind.SCORING, day=date(2026, 6, 7), **finished)

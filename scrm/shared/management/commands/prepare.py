@@ -18,8 +18,8 @@ from scrm.shared.catalogues import compile_catalogues
 
 class Command(BaseCommand):
     help = (
-        "Bring an installation up to date: migrations, translations, static files. It may be"
-        " repeated. Progress is printed as JSON lines."
+        "Bring an installation up to date: migrations, coming months, translations, static files."
+        " It may be repeated. Progress is printed as JSON lines."
     )
     requires_system_checks = ()
 
@@ -35,6 +35,7 @@ class Command(BaseCommand):
             self.step("static", self.prepare_files)
             return
         self.step("migrate", self.migrate)
+        self.step("months", self.make_months)
         if demo:
             self.step("demo", self.load_demo)
         self.step("static", self.prepare_files)
@@ -64,6 +65,14 @@ class Command(BaseCommand):
         out = self.listen("migrate", total=total, mark=r"\bOK\b")
         call_command("migrate", interactive=False, no_color=True, stdout=out)
         return f"{total}/{len(graph.nodes)}"
+
+    def make_months(self) -> str:
+        """The tables of the coming months, which else are made in the first night."""
+        if "activity_partitions" not in get_commands():
+            return ""
+        out = self.listen("months")
+        call_command("activity_partitions", ahead=True, stdout=out)
+        return out.last_line
 
     def load_demo(self) -> str:
         """Only into an empty installation: what people made is never touched."""

@@ -42,7 +42,7 @@ class CrmEventSerializer(serializers.ModelSerializer[CrmEvent]):
 
 
 class OneByOne(generics.CreateAPIView[CrmEvent]):
-    queryset = CrmEvent.objects.all()
+    queryset = CrmEvent._default_manager.all()
     serializer_class = CrmEventSerializer
     required_capabilities = {"post": SIGNED_IN}
 
@@ -51,7 +51,7 @@ class Many(OneByOne):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data, many=True)
         serializer.is_valid(raise_exception=True)
-        CrmEvent.objects.bulk_create(
+        CrmEvent._default_manager.bulk_create(
             [CrmEvent(**values) for values in serializer.validated_data], ignore_conflicts=True
         )
         return Response(status=201)

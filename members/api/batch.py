@@ -20,7 +20,7 @@ MAX_ITEMS = 1000
 class Item(NamedTuple):
     """An item of a batch that is at least an object with no unknown fields."""
 
-    index: int
+    place: int
     values: tuple[object, ...]
 
 
@@ -99,7 +99,7 @@ def sorted_out(
 
 def placed_back(good: Sequence[Item], rejects: Sequence[Rejection]) -> Iterator[Rejection]:
     """Refusals that name places among the good items, naming places in the batch."""
-    return (Rejection(good[bad.index].index, bad.code, bad.message) for bad in rejects)
+    return (Rejection(good[bad.index].place, bad.code, bad.message) for bad in rejects)
 
 
 def batch_response(counts: dict[str, int], rejects: Sequence[Rejection]) -> Response:

@@ -106,7 +106,7 @@ def _are_plain(member: object, community: object, dedupe_key: object, thread: ob
     together = f"{member}{community}{dedupe_key}{thread}"
     return (
         bool(member and community and dedupe_key)
-        and len(community) <= COMMUNITY_LIMIT  # type: ignore[arg-type]
+        and len(community) <= COMMUNITY_LIMIT
         and len(together) <= KEY_LIMIT
         and together.isprintable()
         and " " not in together

@@ -86,7 +86,7 @@ def flush_buffer(*, budget: float) -> int:
 
 
 def waiting_events() -> int:
-    return int(_valkey_at(settings.ACTIVITY_STREAM_URL).xlen(STREAM))  # type: ignore[arg-type]
+    return int(_valkey_at(settings.ACTIVITY_STREAM_URL).xlen(STREAM))
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -111,7 +111,7 @@ def cover(spans: Iterable[Span], *, source: str) -> None:
     """Add spans to the periods of a source. Whatever comes closer than ``COVERAGE_GAP`` grows
     together, so the result does not depend on the order of arrival. Call it last in a
     transaction."""
-    values = {"source": source, "lock": LOCK, "gap": COVERAGE_GAP}
+    values: dict[str, Any] = {"source": source, "lock": LOCK, "gap": COVERAGE_GAP}
     news = [Span(*row) for row in run_prepared(NEWS, values | _columns(spans))]
     if news:
         with connection.cursor() as cursor:

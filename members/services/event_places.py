@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 from django.utils.formats import date_format
@@ -126,7 +126,7 @@ def _beginnings(
     concerned = {member_ids[event.member] for event in old if event.member in member_ids}
     if not concerned:
         return {}
-    values = {
+    values: dict[str, Any] = {
         "members": sorted(concerned),
         "oldest": min(event.occurred_at for event in old),
         "exact": Confidence.EXACT,

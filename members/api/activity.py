@@ -251,7 +251,9 @@ class ActivityViewSet(mixins.ListModelMixin, GenericViewSet[ActivityEvent]):
         return batch_response(counts, [*rejects, *placed_back(good, result.rejects)])
 
     def _large(self, values: dict[str, Any], covers: list[Covered]) -> Response:
-        lines = [json.dumps(item, ensure_ascii=False) for item in values["items"]]
+        lines = [
+            json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in values["items"]
+        ]
         user = acting_user(self.request)
         run = hand_in(
             user.enterprise,

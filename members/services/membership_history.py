@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from django.utils.formats import date_format
@@ -234,7 +234,7 @@ def _mark_known_days(enterprise: Enterprise, arrivals: Sequence[Arrival]) -> Non
         if each.joined_at is not None:
             times[each.community.pk].append((each.joined_at, each.left_at))
     ids = sorted(times)
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "communities": ids,
         "since": [min(joined for joined, _left in times[pk]) for pk in ids],
         "until": [_last(left for _joined, left in times[pk]) for pk in ids],

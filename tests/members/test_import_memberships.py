@@ -146,6 +146,7 @@ def test_of_rows_that_overlap_the_first_counts(community, member):
         ({"external_id": "C-blocked"}, "blocked"),
         ({"external_id": "C-elsewhere"}, "unknown_member"),
         ({"community": "nowhere"}, "unknown_community"),
+        ({"community": "theirs"}, "unknown_community"),
         ({"community": "over"}, "community_ended"),
     ],
 )
@@ -153,6 +154,7 @@ def test_a_bad_row_is_refused_in_words(community, member, changes, code):
     enterprise = community.enterprise
     MemberFactory(enterprise=enterprise, external_id="C-gone", erased_at=timezone.now())
     MemberFactory(external_id="C-elsewhere")
+    CommunityFactory(code="theirs", enterprise__slug="theirs")
     BlocklistEntryFactory(member=MemberFactory(enterprise=enterprise, external_id="C-blocked"))
     CommunityFactory(enterprise=enterprise, code="over", status=CommunityStatus.DISSOLVED)
 

@@ -47,7 +47,7 @@ SINGLES_MOST = 10_000
 SINGLES_RATE = 1_000.0
 VISIBLE_WITHIN = 2.0
 PEER_MOST = {"peer:one": 2_000, "peer:many": 10_000}
-WARM_UP = 20
+WARM_UP = 40
 
 
 # --- The company --------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ class Served:
 
     def warm_up(self) -> None:
         """Requests like those to come, whose events are forgotten again."""
-        send(self.port, self.requests[:WARM_UP] * 2)
+        send(self.port, self.requests[:WARM_UP])
         forget_all()
 
     def prepared(self) -> Iterator[bytes]:

@@ -489,9 +489,7 @@ SIMULATOR_IS_OURS = EMBEDDED and WECOM_SIMULATOR_URL in {  # `make up` runs it
     f"http://{host}:{SIMULATOR_PORT}" for host in LOOPBACK
 }
 # Events of older months are detached from the table; the days counted from them stay. 0 keeps all.
-ACTIVITY_KEEP_MONTHS = env.integer(
-    "SCRM_ACTIVITY_KEEP_MONTHS", default=0, minimum=0, maximum=1200
-)
+ACTIVITY_KEEP_MONTHS = env.integer("SCRM_ACTIVITY_KEEP_MONTHS", default=0, minimum=0, maximum=1200)
 WECOM_PAYLOAD_DAYS = env.integer("SCRM_WECOM_PAYLOAD_DAYS", default=30, minimum=1, maximum=3650)
 WECOM_CLOCK_SKEW = env.integer(  # seconds that a callback's signature stays good
     "SCRM_WECOM_CLOCK_SKEW", default=300, minimum=10, maximum=86_400

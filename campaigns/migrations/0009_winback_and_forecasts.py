@@ -4,13 +4,25 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+# A dismissed alert has no outcome yet: it is judged like any other, unless nobody may watch.
+FROM_STATUS = """
+UPDATE campaigns_churnalert alert SET outcome = CASE alert.status
+    WHEN 'recovered' THEN 'saved' WHEN 'churned' THEN 'lost' WHEN 'expired' THEN 'unmeasured'
+    ELSE 'unwatched' END
+WHERE alert.status IN ('recovered', 'churned', 'expired')
+   OR (alert.status = 'dismissed' AND EXISTS (
+       SELECT FROM members_member member
+       WHERE member.id = alert.member_id AND member.erased_at IS NOT NULL))
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0010_activity_and_value'),
         ('accounts', '__first__'),
         ('campaigns', '0008_broadcasts'),
-        ('communities', '0009_broadcasts'),
+        ('communities', '0010_owner_days'),
         ('members', '0020_activity_and_value'),
     ]
 
@@ -70,7 +82,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '流失预警规则',
                 'verbose_name_plural': '流失预警规则',
-                'constraints': [models.UniqueConstraint(fields=('enterprise', 'community'), name='one_winback_policy', nulls_distinct=False, violation_error_message='这个范围已有规则。'), models.CheckConstraint(condition=models.Q(('cooldown_days__range', (7, 365)), ('holdout_percent__range', (5, 10)), ('threshold_percent__range', (5, 95)), ('top_percent__lte', 50)), name='winback_policy_is_within_reason', violation_error_message='阈值 5–95 %，前 0–50 %，对照 5–10 %，冷却 7–365 天。')],
+                'constraints': [models.UniqueConstraint(fields=('enterprise', 'community'), name='one_winback_policy', nulls_distinct=False, violation_error_message='这个范围已有规则。'), models.CheckConstraint(condition=models.Q(('cooldown_days__range', (7, 365)), ('holdout_percent__range', (5, 10)), ('threshold_percent__range', (5, 95)), ('top_percent__lte', 50)), name='winback_policy_is_within_reason', violation_error_message='阈值 5–95，前 0–50，对照 5–10（都是百分数）；冷却 7–365 天。')],
             },
         ),
         migrations.AddField(
@@ -85,8 +97,28 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='churnalert',
+            name='outcome',
+            field=models.CharField(blank=True, choices=[('saved', '已回来'), ('lost', '已沉默'), ('left', '已退群'), ('unmeasured', '没有数据，无法判断'), ('unwatched', '不再观察（撤回授权或已抹除）')], db_default='', default='', help_text='观察期结束后成员怎样了；被忽略的预警也会有结果。空表示还没到时候。', max_length=20, verbose_name='结果'),
+        ),
+        migrations.AddField(
+            model_name='churnalert',
             name='value_basis',
             field=models.CharField(choices=[('clv', '预计价值'), ('spent', '近一年净消费')], db_default='spent', default='spent', max_length=10, verbose_name='价值依据'),
+        ),
+        migrations.AlterField(
+            model_name='churnalert',
+            name='community',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='churn_alerts', to='communities.community', verbose_name='社群'),
+        ),
+        migrations.AlterField(
+            model_name='churnalert',
+            name='enterprise',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise', verbose_name='企业'),
+        ),
+        migrations.AlterField(
+            model_name='churnalert',
+            name='member',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='churn_alerts', to='members.member', verbose_name='成员'),
         ),
         migrations.AlterField(
             model_name='churnalert',
@@ -98,8 +130,25 @@ class Migration(migrations.Migration):
             name='value_amount',
             field=models.BigIntegerField(default=0, help_text='预计价值；没有模型时是近一年净消费。', verbose_name='成员价值（分）'),
         ),
+        migrations.AddIndex(
+            model_name='churnalert',
+            index=models.Index(condition=models.Q(('outcome', '')), fields=['community', 'id'], name='undecided_alerts'),
+        ),
+        migrations.AddIndex(
+            model_name='churnalert',
+            index=models.Index(fields=['member', 'community', '-closed_at'], name='alerts_of_member'),
+        ),
+        migrations.AddIndex(
+            model_name='churnalert',
+            index=models.Index(fields=['enterprise', 'opened_on'], name='alerts_by_day'),
+        ),
         migrations.AddConstraint(
             model_name='churnalert',
             constraint=models.CheckConstraint(condition=models.Q(('cause__in', ['threshold', 'top_value']), ('value_basis__in', ['clv', 'spent'])), name='alert_cause_is_known', violation_error_message='未知的预警依据。'),
         ),
+        migrations.AddConstraint(
+            model_name='churnalert',
+            constraint=models.CheckConstraint(condition=models.Q(('outcome', ''), ('outcome__in', ['saved', 'lost', 'left', 'unmeasured', 'unwatched']), _connector='OR'), name='alert_outcome_is_known', violation_error_message='未知的预警结果。'),
+        ),
+        migrations.RunSQL(FROM_STATUS, migrations.RunSQL.noop, elidable=True),
     ]

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0010_activity_and_value'),
         ('accounts', '__first__'),
-        ('communities', '0009_broadcasts'),
+        ('communities', '0010_owner_days'),
         ('members', '0019_erased_members'),
     ]
 
@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ('order_count', models.PositiveIntegerField(default=0, verbose_name='订单')),
                 ('net_amount', models.BigIntegerField(default=0, verbose_name='净成交（分）')),
                 ('hour_actives', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, editable=False, help_text='当地每小时的活跃成员数。', null=True, size=24)),
+                ('figures', models.JSONField(blank=True, db_default={}, default=dict, editable=False, help_text='以这一天为止的指标，按名称；没有的还没算。', verbose_name='指标')),
                 ('computed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='计算时间')),
                 ('community', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='communities.community', verbose_name='社群')),
                 ('enterprise', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise', verbose_name='企业')),
@@ -67,6 +68,30 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': '社群日快照',
                 'indexes': [models.Index(fields=['enterprise', '-day', '-id'], name='snapshots_newest_first')],
                 'constraints': [models.UniqueConstraint(fields=('community', 'day'), name='one_snapshot_per_community_and_day', violation_error_message='这一天已有快照。'), models.CheckConstraint(condition=models.Q(('member_count_end', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('member_count_start'), '+', models.F('joined_count')), '-', models.F('left_count')))), name='members_of_a_day_add_up', violation_error_message='日初 + 加入 − 离开 必须等于日末。')],
+            },
+        ),
+        migrations.CreateModel(
+            name='DayCheck',
+            fields=[
+                ('enterprise', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to='accounts.enterprise')),
+                ('checked_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('day_count', models.PositiveBigIntegerField(default=0)),
+                ('wrong_count', models.PositiveBigIntegerField(default=0)),
+            ],
+            options={
+                'verbose_name': '日汇总核对',
+                'verbose_name_plural': '日汇总核对',
+            },
+        ),
+        migrations.CreateModel(
+            name='DetachedMonth',
+            fields=[
+                ('month', models.DateField(primary_key=True, serialize=False)),
+                ('detached_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={
+                'verbose_name': '已分离的月份',
+                'verbose_name_plural': '已分离的月份',
             },
         ),
         migrations.CreateModel(
@@ -87,12 +112,14 @@ class Migration(migrations.Migration):
                 ('position', models.PositiveIntegerField(help_text='从 0 数起。', verbose_name='第几条')),
                 ('code', models.CharField(max_length=60, verbose_name='错误码')),
                 ('detail', models.CharField(max_length=500, verbose_name='说明')),
+                ('line', models.PositiveIntegerField(db_default=0, default=0, help_text='文件里的第几行，从 1 数起。', verbose_name='行号')),
+                ('raw', models.CharField(blank=True, db_default='', default='', max_length=600, verbose_name='原始内容')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rejections', to='members.importrun')),
             ],
             options={
                 'verbose_name': '被拒绝的行',
                 'verbose_name_plural': '被拒绝的行',
-                'constraints': [models.UniqueConstraint(fields=('run', 'position'), name='one_rejection_per_item')],
+                'constraints': [models.UniqueConstraint(fields=('run', 'position'), name='one_rejection_per_item', violation_error_message='这一条已有拒绝记录。')],
             },
         ),
         migrations.CreateModel(
@@ -109,19 +136,39 @@ class Migration(migrations.Migration):
                 ('last_purchase_on', models.DateField(blank=True, null=True, verbose_name='最近购买')),
                 ('spent_amount', models.BigIntegerField(default=0, verbose_name='累计净消费（分）')),
                 ('spent_year_amount', models.BigIntegerField(default=0, verbose_name='近一年净消费（分）')),
+                ('repeat_amount', models.BigIntegerField(db_default=0, default=0, help_text='首次购买那天之后的。', verbose_name='复购净消费（分）')),
+                ('last_sign_on', models.DateField(blank=True, null=True, verbose_name='近 90 天最近活跃')),
+                ('active_days', models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name='近 90 天活跃天数')),
+                ('contribution', models.PositiveIntegerField(db_default=0, default=0, help_text='发帖计 4，发言和评论计 2，其他互动计 1。', verbose_name='近 90 天贡献')),
                 ('alive', models.FloatField(blank=True, null=True, verbose_name='仍是顾客的概率')),
                 ('expected_purchases', models.FloatField(blank=True, null=True, verbose_name='未来 12 个月预计购买天数')),
                 ('clv_amount', models.BigIntegerField(blank=True, null=True, verbose_name='预计价值（分）')),
                 ('clv_band', models.CharField(choices=[('high', '高'), ('medium', '中'), ('low', '低'), ('none', '无法估计')], default='none', max_length=10, verbose_name='价值档')),
                 ('model_version', models.CharField(blank=True, default='', max_length=60, verbose_name='模型版本')),
-                ('computed_on', models.DateField(verbose_name='计算日')),
+                ('computed_on', models.DateField(help_text='每晚都核对；这是最近一次有变化的那天。', verbose_name='计算日')),
                 ('enterprise', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise', verbose_name='企业')),
             ],
             options={
                 'verbose_name': '成员价值',
                 'verbose_name_plural': '成员价值',
-                'indexes': [models.Index(fields=['enterprise', '-clv_amount', '-member'], name='most_valuable_first'), models.Index(fields=['enterprise', 'segment', 'clv_band', 'behaviour'], name='value_matrix')],
+                'indexes': [models.Index(models.F('enterprise'), models.OrderBy(models.F('clv_amount'), descending=True, nulls_last=True), models.OrderBy(models.F('member'), descending=True), name='values_highest_first'), models.Index(fields=['enterprise', 'segment', 'clv_band', 'behaviour'], name='value_matrix')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('frequency__lte', 5), ('monetary__lte', 5), ('recency__lte', 5)), name='rfm_scores_are_at_most_five', violation_error_message='RFM 分数为 0 到 5。')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PastValue',
+            fields=[
+                ('pk', models.CompositePrimaryKey('enterprise_id', 'cut', 'member_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('cut', models.DateField()),
+                ('segment', models.CharField(blank=True, choices=[('champions', '重要价值'), ('loyal', '重要发展'), ('new', '新客户'), ('needs_attention', '需要关注'), ('at_risk', '重要挽留'), ('hibernating', '沉睡')], default='', max_length=20)),
+                ('clv_band', models.CharField(choices=[('high', '高'), ('medium', '中'), ('low', '低'), ('none', '无法估计')], max_length=10)),
+                ('behaviour', models.CharField(choices=[('creator', '内容贡献'), ('talker', '积极发言'), ('reactor', '只互动'), ('newcomer', '新加入'), ('dormant', '沉默'), ('unmeasured', '没有数据')], max_length=20)),
+                ('enterprise', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise')),
+                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='members.member')),
+            ],
+            options={
+                'verbose_name': '待观察的价值格',
+                'verbose_name_plural': '待观察的价值格',
             },
         ),
         migrations.CreateModel(
@@ -139,6 +186,7 @@ class Migration(migrations.Migration):
                 ('positive_count', models.PositiveIntegerField(default=0, verbose_name='其中流失或复购')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='训练时间')),
                 ('retired_at', models.DateTimeField(blank=True, null=True, verbose_name='停用时间')),
+                ('chosen_until', models.DateField(blank=True, help_text='在这一天之前，每周训练不会换掉人工的选择。', null=True, verbose_name='人工选定至')),
                 ('community', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='communities.community', verbose_name='社群')),
                 ('enterprise', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.enterprise', verbose_name='企业')),
             ],
@@ -284,10 +332,19 @@ class Migration(migrations.Migration):
             model_name='activitycoverage',
             name='one_coverage_per_source',
         ),
+        migrations.RemoveConstraint(
+            model_name='importrun',
+            name='import_kind_is_known',
+        ),
         migrations.AddField(
             model_name='activityevent',
             name='staff',
             field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.staff', verbose_name='员工'),
+        ),
+        migrations.AddField(
+            model_name='importrun',
+            name='attempt_count',
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False),
         ),
         migrations.AddField(
             model_name='importrun',
@@ -296,13 +353,33 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='importrun',
+            name='format',
+            field=models.CharField(choices=[('csv', 'CSV'), ('xlsx', 'Excel'), ('jsonl', 'JSON 行')], db_default='csv', default='csv', max_length=10, verbose_name='格式'),
+        ),
+        migrations.AddField(
+            model_name='importrun',
             name='lease_until',
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
         migrations.AddField(
             model_name='importrun',
+            name='options',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='importrun',
             name='requested_by',
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='提交人'),
+        ),
+        migrations.AddField(
+            model_name='importrun',
+            name='spans',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='importrun',
+            name='total_size',
+            field=models.PositiveBigIntegerField(db_default=0, default=0, editable=False),
         ),
         migrations.AddField(
             model_name='memberday',
@@ -324,6 +401,11 @@ class Migration(migrations.Migration):
             name='model_version',
             field=models.CharField(max_length=60, verbose_name='模型版本'),
         ),
+        migrations.AlterField(
+            model_name='importrun',
+            name='kind',
+            field=models.CharField(choices=[('members', '成员'), ('memberships', '在群历史'), ('activity', '活跃'), ('purchases', '订单'), ('classifications', '分类')], max_length=20, verbose_name='类型'),
+        ),
         migrations.AddConstraint(
             model_name='activitycoverage',
             constraint=django.contrib.postgres.constraints.ExclusionConstraint(deferrable=django.db.models.constraints.Deferrable['IMMEDIATE'], expressions=[('community', '='), ('source', '='), (communities.models.ownership.TimeRange('covered_from', 'covered_to', django.contrib.postgres.fields.ranges.RangeBoundary(inclusive_upper=True)), '&&')], name='coverage_periods_are_disjoint', violation_error_message='同一来源的覆盖时段不能重叠。'),
@@ -331,5 +413,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='activityevent',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('member__isnull', False), ('staff__isnull', True)), models.Q(('member__isnull', True), ('staff__isnull', False)), _connector='OR'), name='activity_is_of_one_person', violation_error_message='一条活跃只能属于一位成员或一位员工。'),
+        ),
+        migrations.AddConstraint(
+            model_name='importrun',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['members', 'memberships', 'activity', 'purchases', 'classifications'])), name='import_kind_is_known', violation_error_message='未知的导入类型。'),
+        ),
+        migrations.AddConstraint(
+            model_name='importrun',
+            constraint=models.CheckConstraint(condition=models.Q(('format__in', ['csv', 'xlsx', 'jsonl'])), name='import_format_is_known', violation_error_message='未知的文件格式。'),
         ),
     ]

@@ -209,3 +209,14 @@ def test_edit_enterprise_knows_its_time_zones(boss):
     with pytest.raises(UnknownTimeZone):
         edit_enterprise(boss.enterprise_id, actor=boss, time_zone="Asia/Nowhere")
     assert str(Enterprise.objects.get().zone) == "Asia/Urumqi"
+
+
+def test_an_enterprise_may_profile_whoever_has_not_refused(boss):
+    assert boss.enterprise.profiling_needs_consent
+
+    edit_enterprise(boss.enterprise_id, actor=boss, profiling_needs_consent=False)
+
+    assert not Enterprise.objects.get().profiling_needs_consent
+    (event,) = AuditEvent.objects.filter(verb="edit_enterprise")
+    assert event.before["profiling_needs_consent"]
+    assert not event.after["profiling_needs_consent"]

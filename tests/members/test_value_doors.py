@@ -100,7 +100,9 @@ def test_few_people_are_marked(user):
 
 
 def test_who_sees_a_part_sees_no_rates_of_everybody(user):
-    some = UserFactory(enterprise=user.enterprise, role=Role.OPERATOR, data_scope=DataScope.OWN_COMMUNITIES)
+    some = UserFactory(
+        enterprise=user.enterprise, role=Role.OPERATOR, data_scope=DataScope.OWN_COMMUNITIES
+    )
     valued(user)
     ValueCellFactory(enterprise=user.enterprise)
     matrix = value_matrix(some)

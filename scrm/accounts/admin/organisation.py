@@ -48,7 +48,7 @@ class EnterpriseAdmin(EnterpriseModelAdmin[Enterprise]):
     change_capability = Capability.MANAGE_ACCOUNTS
     update_verb = edit_enterprise
     list_display = ("name", "slug", "time_zone", "created_at")
-    fields = ("name", "time_zone", "slug", "created_at")
+    fields = ("name", "time_zone", "profiling_needs_consent", "slug", "created_at")
     readonly_fields = ("slug", "created_at")
     ordering = ("pk",)
 

@@ -17,7 +17,7 @@ from scrm.shared.api.serializers import StrictModelSerializer, StrictSerializer
 class EnterpriseSerializer(StrictModelSerializer[Enterprise]):
     class Meta:
         model = Enterprise
-        fields = ("id", "name", "slug", "time_zone", "created_at")
+        fields = ("id", "name", "slug", "time_zone", "profiling_needs_consent", "created_at")
 
 
 class DepartmentSerializer(StrictModelSerializer[Department]):
@@ -124,6 +124,12 @@ class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
 class EditEnterpriseSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
     time_zone = serializers.CharField(max_length=64, required=False)
+    profiling_needs_consent = serializers.BooleanField(
+        required=False,
+        help_text=_(
+            "是否只给同意过“画像”的成员评分和估值；false 时除了拒绝或撤回的都做，次日起生效。"
+        ),
+    )
 
 
 class DepartmentBodySerializer(StrictSerializer):

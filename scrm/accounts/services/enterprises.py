@@ -9,12 +9,15 @@ from scrm.accounts.errors import UnknownTimeZone
 from scrm.accounts.models import Enterprise, User
 from scrm.accounts.services.audit import record_audit, snapshot
 
-FIELDS = ("name", "time_zone")
+FIELDS = ("name", "time_zone", "profiling_needs_consent")
 
 
 @transaction.atomic
 def edit_enterprise(enterprise_id: int, *, actor: User, **changes: object) -> Enterprise:
-    """Change ``name`` or ``time_zone`` of the actor's own enterprise."""
+    """Change ``name``, ``time_zone`` or ``profiling_needs_consent`` of the actor's own company.
+
+    Whom a change of the last one concerns is scored, or not any more, from the next night on.
+    """
     own = Enterprise.objects.filter(pk=actor.enterprise_id).select_for_update(no_key=True)
     enterprise = own.get(pk=enterprise_id)
     before = snapshot(enterprise, FIELDS)

@@ -51,7 +51,7 @@ ON CONFLICT (member_id, currency, day) DO NOTHING;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0023_imports_and_detached_months'),
+        ('members', '0020_activity_and_value'),
     ]
 
     operations = [

@@ -399,6 +399,8 @@ SPECTACULAR_SETTINGS = {
         "ContentCategoryEnum": "communities.rules.kinds.ContentCategory",
         "AttachmentKindEnum": "campaigns.rules.contents.AttachmentKind",
         "BroadcastScheduleKindEnum": "campaigns.rules.schedules.ScheduleKind",
+        "FigureUnitEnum": "scrm.shared.figures.FigureUnit",
+        "ExperimentUnitEnum": "campaigns.rules.experiments.ExperimentUnit",
         "ExperimentKindEnum": "campaigns.rules.experiments.ExperimentKind",
         "LexiconTermKindEnum": "campaigns.rules.guarding.TermKind",
         "SopStepKindEnum": "campaigns.rules.sop.StepKind",

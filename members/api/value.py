@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -71,6 +72,7 @@ class MemberValueFilter(filters.FilterSet):  # type: ignore[misc]  # untyped ups
         model = MemberValue
         fields: list[str] = []
 
+    @extend_schema_field(OpenApiTypes.INT)
     def in_community(
         self, rows: models.QuerySet[MemberValue], name: str, community: Community | None
     ) -> models.QuerySet[MemberValue]:
@@ -114,6 +116,7 @@ class ValueCellSerializer(serializers.Serializer[Any]):
         help_text=_("这一格的条件，可用来建人群包；没有评分的格为 null。")
     )
 
+    @extend_schema_field(serializers.JSONField(allow_null=True))
     def get_criterion(self, cell: Cell) -> dict[str, object] | None:
         return criterion_of(cell)
 

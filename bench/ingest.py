@@ -1,6 +1,7 @@
 """Taking in activity. Items are events; over HTTP with keep-alive, through the real server.
 
-limit            COPY of the same rows into the same indexed tables of events and keys
+limit            COPY of the same batches into the same indexed tables of events and keys, each on
+                 disk before the next, as each is when it is answered
 ours             batches of 500: judged, counted once, added to the days of members
 ours:duplicates  all of them once more
 ours:singles     one event a request through the buffer, until all are in the table; fails if one
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from bench.harness import Case, celery_workers
 from bench.join import READY_WITHIN, free_port, listens, wait_until, web_server
@@ -48,6 +49,10 @@ SINGLES_RATE = 1_000.0
 VISIBLE_WITHIN = 2.0
 PEER_MOST = {"peer:one": 2_000, "peer:many": 10_000}
 WARM_UP = 40
+EVENT_COLUMNS = (
+    "members_activityevent (enterprise_id, community_id, member_id, occurred_at, kind, source,"
+    " dedupe_key, thread)"
+)
 
 
 # --- The company --------------------------------------------------------------------------------
@@ -240,14 +245,11 @@ class Copied:
             self.keys.append(hashlib.sha256((prefix + one.key).encode()).hexdigest()[:32] + "\n")
 
     def run(self, size: int) -> int:
-        with connection.cursor() as cursor:
-            copy_lines(cursor, "members_activitykey (digest)", self.keys)
-            copy_lines(
-                cursor,
-                "members_activityevent (enterprise_id, community_id, member_id, occurred_at, kind,"
-                " source, dedupe_key, thread)",
-                self.events,
-            )
+        for first in range(0, size, BATCH):
+            batch = slice(first, first + BATCH)
+            with transaction.atomic(), connection.cursor() as cursor:
+                copy_lines(cursor, "members_activitykey (digest)", self.keys[batch])
+                copy_lines(cursor, EVENT_COLUMNS, self.events[batch])
         return size
 
     def verify(self, size: int) -> None:

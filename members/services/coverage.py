@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from communities.models import Community
 from members.models import ActivityCoverage
 from members.rules.activity import COVERAGE_GAP
-from members.services.staging import run_prepared
+from scrm.shared.prepared import run_prepared
 
 # Periods that others of the same source are about to write can not be seen, so who changes them
 # does it alone. Nobody waits who has nothing to change. The lock comes last in a transaction, in

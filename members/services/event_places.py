@@ -14,9 +14,9 @@ from communities.models import Community
 from members.rules.activity import Event
 from members.rules.rows import Rejection, shown
 from members.rules.status import Confidence
-from members.services.staging import run_prepared
 from scrm.accounts.models import Enterprise
 from scrm.accounts.rules.roles import DataScope
+from scrm.shared.prepared import run_prepared
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User

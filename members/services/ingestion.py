@@ -27,9 +27,10 @@ from members.services.partitions import (
     undetachable_since,
 )
 from members.services.rollup import ADD_DAYS
-from members.services.staging import copy_lines, escaped, run_prepared, temporary_table
+from members.services.staging import copy_lines, escaped, temporary_table
 from members.services.tier_marks import ACTIVITY, mark_tiers_due
 from scrm.accounts.models import Enterprise
+from scrm.shared.prepared import run_prepared
 
 if TYPE_CHECKING:
     from scrm.accounts.models import User

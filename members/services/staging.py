@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-
-import psycopg
-from django.db import connection
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -40,15 +37,6 @@ def temporary_table(cursor: CursorWrapper, name: str, columns: str) -> None:
         cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
     else:
         cursor.execute(f"DELETE FROM {name}")  # noqa: S608 - a name of our own
-
-
-def run_prepared(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a long statement that is run again and again: the session plans it once, not each time.
-    Its rows."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, values, prepare=True)
-        return cursor.fetchall()
 
 
 def allow_long_pass(cursor: CursorWrapper) -> None:

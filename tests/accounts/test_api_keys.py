@@ -10,9 +10,14 @@ from rest_framework.test import APIClient
 from scrm.accounts.errors import ExpiryInThePast, KeyIsRevoked, ScopeNotHeld, UserIsDisabled
 from scrm.accounts.models import ApiKey, AuditEvent, User
 from scrm.accounts.rules.roles import Capability, Role
-from scrm.accounts.services.api_keys import create_api_key, digest_of, revoke_api_key
+from scrm.accounts.services.api_keys import (
+    create_api_key,
+    digest_of,
+    find_usable_key,
+    revoke_api_key,
+)
 from scrm.accounts.services.users import change_role, disable_user
-from tests.accounts.factories import ApiKeyFactory, UserFactory, plain_key_of
+from tests.accounts.factories import ApiKeyFactory, StaffFactory, UserFactory, plain_key_of
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -142,8 +147,9 @@ def test_the_last_use_is_noted_at_most_once_a_minute(boss, django_assert_num_que
         return key.last_used_at
 
     assert used_at(NOON, 2) == NOON
-    assert used_at(NOON + timedelta(seconds=59), 1) == NOON
-    assert used_at(NOON + timedelta(seconds=61), 2) == NOON + timedelta(seconds=61)
+    assert used_at(NOON + timedelta(seconds=59), 1) == NOON  # read again after the note
+    assert used_at(NOON + timedelta(seconds=60), 0) == NOON
+    assert used_at(NOON + timedelta(seconds=61), 1) == NOON + timedelta(seconds=61)
 
 
 def test_what_a_key_does_is_recorded_with_the_key(boss):
@@ -181,3 +187,42 @@ def test_a_session_needs_the_csrf_token(boss):
     )
 
     assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
+
+
+def test_a_key_that_was_just_used_is_found_in_one_quick_question(boss, django_assert_num_queries):
+    key = ApiKeyFactory(user=boss)
+    first = find_usable_key(plain_key_of(key))
+
+    with django_assert_num_queries(0):  # the prepared one is not counted
+        again = find_usable_key(plain_key_of(key))
+
+    assert again == first == key
+    assert (again.user, again.user.enterprise) == (boss, boss.enterprise)
+    again.user.role = Role.READ_ONLY  # of this request alone
+    assert find_usable_key(plain_key_of(key)).user.role == boss.role
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: User.objects.filter(pk=user.pk).update(role=Role.READ_ONLY),
+        lambda user: type(user.enterprise).objects.update(name="改名"),
+        lambda user: ApiKey.objects.update(scopes=[]),
+        lambda user: type(user.staff).objects.update(name="改名"),
+        lambda user: User.objects.filter(pk=user.pk).update(staff=None),
+    ],
+)
+def test_what_changes_about_a_key_is_seen_by_the_next_request(change):
+    user = UserFactory(staff=StaffFactory())
+    plain = plain_key_of(ApiKeyFactory(user=user))
+
+    def picture():
+        key = find_usable_key(plain)
+        staff = key.user.staff.name if key.user.staff else None
+        return key.scopes, key.user.role, key.user.enterprise.name, staff
+
+    before = picture()
+    for _turn in range(2):
+        change(user)
+
+    assert picture() != before

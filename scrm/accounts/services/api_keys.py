@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,10 +16,26 @@ from scrm.accounts.errors import ExpiryInThePast, KeyIsRevoked, ScopeNotHeld, Us
 from scrm.accounts.models import ApiKey, User
 from scrm.accounts.rules.roles import Capability, capabilities_of
 from scrm.accounts.services.audit import record_audit, snapshot
+from scrm.shared.prepared import run_prepared
 
 PLAIN_PREFIX: Final = "scrm_"
 SHOWN_LENGTH: Final = 12
 USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+
+# Versions of the rows that are read with a key; the place of a row changes with every update, also
+# within one transaction.
+VERSIONS = """
+SELECT concat_ws(' ', key.xmin, key.ctid, usr.xmin, usr.ctid, enterprise.xmin, enterprise.ctid,
+                 staff.xmin, staff.ctid)
+FROM accounts_apikey key
+JOIN accounts_user usr ON usr.id = key.user_id
+JOIN accounts_enterprise enterprise ON enterprise.id = usr.enterprise_id
+LEFT JOIN accounts_staff staff ON staff.id = usr.staff_id
+WHERE key.digest = %(digest)s AND key.revoked_at IS NULL AND usr.is_active
+  AND (key.expires_at IS NULL OR key.expires_at > %(now)s)
+"""
+KEPT: dict[str, tuple[str, ApiKey]] = {}
+KEPT_MOST: Final = 1000
 
 
 def digest_of(plain: str) -> str:
@@ -79,11 +96,39 @@ def revoke_api_key(api_key_id: int, *, actor: User) -> ApiKey:
 
 
 def find_usable_key(plain: str) -> ApiKey | None:
-    """The key with this plain text, with its user, if it may be used now."""
+    """The key with this plain text, with its user, if it may be used now.
+
+    What was read is kept as long as none of its rows has another version: asking for the versions
+    costs a tenth of reading the rows. So whatever changes is seen by the next request.
+    """
     if not plain.startswith(PLAIN_PREFIX):
         return None
-    usable = ApiKey.objects.usable(timezone.now()).select_related("user__enterprise", "user__staff")
-    return usable.filter(digest=digest_of(plain)).first()
+    digest, now = digest_of(plain), timezone.now()
+    found = run_prepared(VERSIONS, {"digest": digest, "now": now})
+    if not found:
+        KEPT.pop(digest, None)
+        return None
+    ((versions,),) = found
+    kept = KEPT.get(digest)
+    if kept is not None and kept[0] == versions:
+        return _copied(kept[1])
+    usable = ApiKey.objects.usable(now).select_related("user__enterprise", "user__staff")
+    key = usable.filter(digest=digest).first()
+    if key is not None:
+        if len(KEPT) >= KEPT_MOST:
+            KEPT.clear()
+        KEPT[digest] = versions, _copied(key)
+    return key
+
+
+def _copied(key: ApiKey) -> ApiKey:
+    """With a user, enterprise and colleague of its own: a request may change what it holds."""
+    key = copy(key)
+    key.user = copy(key.user)
+    key.user.enterprise = copy(key.user.enterprise)
+    if key.user.staff is not None:
+        key.user.staff = copy(key.user.staff)
+    return key
 
 
 def note_use(key: ApiKey) -> None:

@@ -399,7 +399,7 @@ SPECTACULAR_SETTINGS = {
         "ContentCategoryEnum": "communities.rules.kinds.ContentCategory",
         "AttachmentKindEnum": "campaigns.rules.contents.AttachmentKind",
         "BroadcastScheduleKindEnum": "campaigns.rules.schedules.ScheduleKind",
-        "FigureUnitEnum": "scrm.shared.figures.FigureUnit",
+        "FigureUnitEnum": "scrm.shared.figures.UNITS",
         "ExperimentUnitEnum": "campaigns.rules.experiments.ExperimentUnit",
         "ExperimentKindEnum": "campaigns.rules.experiments.ExperimentKind",
         "LexiconTermKindEnum": "campaigns.rules.guarding.TermKind",

@@ -22,7 +22,7 @@ from scrm.accounts.api.permissions import SIGNED_IN, Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import VisibleModelChoiceFilter
 from scrm.shared.api.serializers import StrictModelSerializer
-from scrm.shared.figures import Better, FigureUnit
+from scrm.shared.figures import UNITS, Better
 
 VIEW = Capability.VIEW_MEMBERS
 
@@ -33,7 +33,7 @@ class CommunityMetricSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field, not the base's option
     unit = serializers.ChoiceField(
-        choices=[unit.value for unit in FigureUnit],
+        choices=UNITS,
         help_text=_("share 是 0 到 1 的比例，money 是分，index 是 0 到 1 的系数，score 是 0–100。"),
     )
     source = serializers.CharField()  # type: ignore[assignment]  # likewise

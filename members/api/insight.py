@@ -28,7 +28,7 @@ from members.selectors.retention import COHORT_WEEKS, cohorts
 from scrm.accounts.api.permissions import Required, acting_user
 from scrm.accounts.rules.roles import Capability
 from scrm.shared.api.filters import refuse_unknown
-from scrm.shared.figures import Figure, FigureUnit
+from scrm.shared.figures import UNITS, Figure
 
 VIEW = Capability.VIEW_MEMBERS
 MOST_WEEKS = 26
@@ -53,7 +53,7 @@ class FigureSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(help_text=gettext_lazy("定义见 /community-metrics/。"))
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # not the option
     value = serializers.FloatField(allow_null=True, help_text=gettext_lazy("null 表示没有数据。"))
-    unit = serializers.ChoiceField(choices=[unit.value for unit in FigureUnit])
+    unit = serializers.ChoiceField(choices=UNITS)
     n = serializers.IntegerField(
         allow_null=True, help_text=gettext_lazy("由多少人或多少条得出；null 表示不适用。")
     )

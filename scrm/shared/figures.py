@@ -33,6 +33,9 @@ class FigureUnit(StrEnum):
     SCORE = "score"  # 0 to 100
 
 
+UNITS = [unit.value for unit in FigureUnit]
+
+
 class Better(StrEnum):
     """Which way is better."""
 

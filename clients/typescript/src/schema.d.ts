@@ -12,13 +12,21 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description 活跃事件：成员在社群里的每一次发言、点击、打卡等。只增不改。
+         * @description 活跃事件：成员（或员工）在社群里的每一次发言、点击、打卡等。只增不改。
          *
          *     需要权限：`members.view`。
          */
         get: operations["activities_list"];
         put?: never;
-        post?: never;
+        /**
+         * @description 写入一条活跃事件。先核对，再和别的一起写入，通常一秒内就能查到；回答 202。
+         *
+         *     同一来源的同一个 dedupe_key 只计一次，没有收到回答时可以放心重发。写得多时请用批量接口，
+         *     快得多。等待写入的太多时回答 503，请按 Retry-After 再试。
+         *
+         *     需要权限：`activity.ingest`。
+         */
+        post: operations["activities_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -37,7 +45,9 @@ export interface paths {
         /**
          * @description 写入一批活跃事件。好的收下，坏的逐条说明；重复提交不会重复计数。
          *
-         *     全部收下（或早已收下）回答 200；有任何一条被拒绝回答 207。
+         *     1000 条以内当场写入：全部收下（或早已收下）回答 200，有任何一条被拒绝回答 207。更多的
+         *     （最多 50000 条、20 MB）先存下、由后台写入：回答 202 和一个导入记录的地址，进度和被拒绝的
+         *     条目在那里看。同样的内容再交一次，得到同一个记录。
          *
          *     需要权限：`activity.ingest`。
          */
@@ -530,6 +540,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/broadcasts/{id}/forecast/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 这条群发现在发，预计带来什么、损失什么；10 分钟内算过的直接返回，不写任何数据。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["broadcasts_forecast_retrieve"];
+        put?: never;
+        /**
+         * @description 重新预测，并作为发送之前的预测保存。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["broadcasts_forecast_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/{id}/halt/": {
         parameters: {
             query?: never;
@@ -823,6 +859,8 @@ export interface paths {
         /**
          * @description 流失预警：谁可能沉默、为什么、谁跟进。默认按成员价值 × 流失概率排序。
          *
+         *     不干预的对照在有结果之前不出现在这里，也不能处理；它们的结果见 churn-quality。
+         *
          *     需要权限：`campaigns.view`。
          */
         get: operations["churn_alerts_list"];
@@ -843,6 +881,8 @@ export interface paths {
         };
         /**
          * @description 流失预警：谁可能沉默、为什么、谁跟进。默认按成员价值 × 流失概率排序。
+         *
+         *     不干预的对照在有结果之前不出现在这里，也不能处理；它们的结果见 churn-quality。
          *
          *     需要权限：`campaigns.view`。
          */
@@ -912,6 +952,27 @@ export interface paths {
          *     需要权限：`alerts.work`。
          */
         post: operations["churn_alerts_intervene_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/churn-quality/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 按月、按模型版本：准确率、召回、比只看沉默天数好几倍、提前天数、校准，以及和对照相比的挽回效果。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["churn_quality_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1236,6 +1297,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/communities/{id}/insight/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 一个社群到某一天为止的全部指标。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["communities_insight_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/communities/{id}/insight/health/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 健康分和它的各部分：各取自己近 12 个月里的百分位。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["communities_insight_health_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/communities/{id}/insight/heat-map/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 星期 × 小时的活跃热力图：平均每天的不同活跃成员，人太少的格子为 null。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["communities_insight_heat_map_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/communities/{id}/insight/paths/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 首单前 30 天的路径，最多 20 条，人数多的在前。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["communities_insight_paths_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/communities/{id}/insight/retention/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 按加入周的留存：只给已经过完、每天都有数据覆盖的格子。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["communities_insight_retention_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/communities/{id}/move/": {
         parameters: {
             query?: never;
@@ -1251,6 +1417,48 @@ export interface paths {
          *     需要权限：`communities.manage`。
          */
         post: operations["communities_move_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/community-days/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 社群日快照：每个社群每个当地日的成员、活跃和成交。没有数据覆盖的日子活跃为 null，不是 0。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["community_days_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/community-metrics/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 社群指标的定义：名称、单位、来源、定义、版本、哪个方向更好。
+         *
+         *     需要权限：`signed_in`。
+         */
+        get: operations["community_metrics_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2304,6 +2512,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/forecast-accuracy/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 过去的预测区间有多少次包含了实际：应当接近 80%。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["forecast_accuracy_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/frequency-caps/": {
         parameters: {
             query?: never;
@@ -2503,11 +2732,60 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description 导入记录：每个文件读到哪里，收下、重复、拒绝各多少。
+         * @description 导入：每个文件读到哪里，收下、重复、拒绝各多少。上传后由后台逐批读入。
          *
          *     需要权限：`members.view`。
          */
         get: operations["import_runs_list"];
+        put?: never;
+        /**
+         * @description 上传一个活跃、订单或在群历史文件。回答 202 和它的地址，进度在那里看。
+         *
+         *     在群历史（memberships）还需要管理成员的权限。同一来源的同一个文件只有一次导入：再传一遍回答原来的那一次；失败过的从头再读。
+         *
+         *     需要权限：`activity.ingest`。
+         */
+        post: operations["import_runs_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/import-runs/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 导入：每个文件读到哪里，收下、重复、拒绝各多少。上传后由后台逐批读入。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["import_runs_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/import-runs/{id}/rejections/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 没有收下的条目，按在文件里的次序；最多保存一万条。只看得到全部数据或自己上传的。
+         *
+         *     需要权限：`activity.ingest`。
+         */
+        get: operations["import_runs_rejections_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3047,6 +3325,27 @@ export interface paths {
          *     需要权限：`members.view`。
          */
         get: operations["member_days_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/member-values/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 成员价值：RFM、行为标签和未来 12 个月的预计消费。没有同意画像的成员不在其中。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["member_values_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3700,6 +3999,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/platform-statistics/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 平台统计：每位群主每天的群、成员和消息数，旁边是我们自己的记录。只有合计，不进成员的活跃。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["platform_statistics_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prediction-models/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 预测模型：流失与价值模型的系数、拟合结果和状态。没有社群的是全企业共用的。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["prediction_models_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prediction-models/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 预测模型：流失与价值模型的系数、拟合结果和状态。没有社群的是全企业共用的。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["prediction_models_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prediction-models/{id}/activate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 启用：换回较早的模型，或启用候选。此后 28 天每周训练不会换掉它；评分随下一次运行更新。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["prediction_models_activate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prediction-models/{id}/retire/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 停用：改用全企业的模型；没有时用自带的。此后 28 天每周训练不会启用新的。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["prediction_models_retire_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/purchases/": {
         parameters: {
             query?: never;
@@ -4001,6 +4405,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/forecast/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 这次执行开始时锁定的预测；报告定稿后同时给出实际。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["runs_forecast_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/progress/": {
         parameters: {
             query?: never;
@@ -4224,6 +4649,48 @@ export interface paths {
          *     需要权限：`campaigns.view`。
          */
         get: operations["sandbox_messages_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/score-checks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 预测核对：每个周一的评分在 28 天后与实际比较的结果；回测是事后按当时的数据补算的。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["score_checks_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/score-checks/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 预测核对：每个周一的评分在 28 天后与实际比较的结果；回测是事后按当时的数据补算的。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["score_checks_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5962,6 +6429,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/value-matrix/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 价值矩阵：RFM 分群 × 价值档 × 行为标签，每格的人数、价值和 28 天后的留存、复购。
+         *
+         *     需要权限：`members.view`。
+         */
+        get: operations["value_matrix_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wecom-connections/": {
         parameters: {
             query?: never;
@@ -6213,6 +6701,231 @@ export interface paths {
         patch: operations["welcome_policies_partial_update"];
         trace?: never;
     };
+    "/api/v1/winback-actions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 挽回动作：人工联系、发消息、发权益，以及各自的结果。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["winback_actions_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-actions/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 挽回动作：人工联系、发消息、发权益，以及各自的结果。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["winback_actions_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-actions/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 不再执行；消息只能在群发开始之前取消。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["winback_actions_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-actions/{id}/complete/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 标记人工联系或权益已完成；待办随之结束。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["winback_actions_complete_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-actions/benefits/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 发权益：由人发放，发完用 complete 标记。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["winback_actions_benefits_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-actions/message/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 发消息：为这些成员起草一条群发，照常审批和防护；动作的结果就是送达的结果。
+         *
+         *     需要权限：`campaigns.compose`。
+         */
+        post: operations["winback_actions_message_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-actions/tasks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description 人工联系：给每条预警的负责人建一个待办，在成员算作流失之前完成。
+         *
+         *     需要权限：`alerts.work`。
+         */
+        post: operations["winback_actions_tasks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-policies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 流失预警规则：全企业一条，社群可以另定。没有定过的，按默认值执行，见 in-force。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["winback_policies_list"];
+        put?: never;
+        /**
+         * @description 为全企业或一个社群定下规则；没写的用默认值。从下一次评分起生效。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        post: operations["winback_policies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/winback-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 流失预警规则：全企业一条，社群可以另定。没有定过的，按默认值执行，见 in-force。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["winback_policies_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * @description 删除后按全企业的规则，或按默认值。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        delete: operations["winback_policies_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * @description 修改规则，从下一次评分起生效；已有的预警不变。
+         *
+         *     需要权限：`campaigns.policies`。
+         */
+        patch: operations["winback_policies_partial_update"];
+        trace?: never;
+    };
+    "/api/v1/winback-policies/in-force/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 一个社群（或全企业）现在按什么规则预警。
+         *
+         *     需要权限：`campaigns.view`。
+         */
+        get: operations["winback_policies_in_force_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -6223,6 +6936,22 @@ export interface components {
         AcceptViolationRequest: {
             /** @description 为什么认可。 */
             note: string;
+        };
+        Accuracy: {
+            figure: components["schemas"]["FigureEnum"];
+            /** @description 有实际数可比的预测次数。 */
+            judged: number;
+            /** @description 其中实际落在区间内的次数。 */
+            inside: number;
+            /** Format: double */
+            share: number | null;
+            /**
+             * Format: double
+             * @description 应该落在区间内的比例。
+             */
+            expected: number;
+            /** @description 少于 30 次，比例说明不了什么。 */
+            is_small: boolean;
         };
         /** @description A row with a criterion, also in words. */
         ActivePolicy: {
@@ -6271,7 +7000,7 @@ export interface components {
         ActivityBatchRequest: {
             /** @description 数据来自哪个系统；去重按来源分开。 */
             source: string;
-            /** @description 最多 1000 条。 */
+            /** @description 最多 50000 条。 */
             items: components["schemas"]["ActivityItemRequest"][];
             /** @description 这个来源在哪些社群、哪段时间一直在监听；没有人说话时靠它区分“沉默”和“没有数据”。 */
             coverage?: components["schemas"]["CoverageRequest"][];
@@ -6279,7 +7008,9 @@ export interface components {
         ActivityEvent: {
             readonly id: number;
             /** 成员 */
-            readonly member: number;
+            readonly member: number | null;
+            /** 员工 */
+            readonly staff: number | null;
             /** 社群 */
             readonly community: number;
             /** 类型 */
@@ -6306,8 +7037,10 @@ export interface components {
         };
         /** @description Documents an item; ``members.rules.activity`` reads it. */
         ActivityItemRequest: {
-            /** @description 客户编号。 */
-            member: string;
+            /** @description 客户编号。和 staff 二选一。 */
+            member?: string;
+            /** @description 员工的平台账号（企业微信 userid）。 */
+            staff?: string;
             /** @description 社群代码。 */
             community: string;
             kind: components["schemas"]["ActivityKindEnum"];
@@ -6336,6 +7069,37 @@ export interface components {
          * @enum {string}
          */
         ActivityKindEnum: "message" | "post" | "comment" | "like" | "share" | "click" | "checkin" | "submission" | "review" | "attendance" | "red_packet";
+        /** @description Documents one event with its source. */
+        ActivityReportRequest: {
+            /** @description 客户编号。和 staff 二选一。 */
+            member?: string;
+            /** @description 员工的平台账号（企业微信 userid）。 */
+            staff?: string;
+            /** @description 社群代码。 */
+            community: string;
+            kind: components["schemas"]["ActivityKindEnum"];
+            /**
+             * Format: date-time
+             * @description ISO 8601，必须带时区。
+             */
+            occurred_at: string;
+            /** @description 同一来源里唯一；同一个键只计一次。 */
+            dedupe_key: string;
+            /** @description 属于哪个话题或帖子。 */
+            thread?: string;
+            /** @description 数据来自哪个系统；去重按来源分开。 */
+            source: string;
+        };
+        ActivityTaken: {
+            source: string;
+            /** @description 用它在 activities 里找到这条。 */
+            dedupe_key: string;
+        };
+        AlertsRequest: {
+            /** @description 预警的编号，一次最多 500 条。 */
+            alerts: number[];
+            note?: string;
+        };
         ApiKey: {
             readonly id: number;
             /** 名称 */
@@ -6609,6 +7373,12 @@ export interface components {
          * @enum {string}
          */
         BandEnum: "low" | "medium" | "high";
+        /**
+         * @description * `purchases` - 按购买
+         *     * `activity` - 按活跃
+         * @enum {string}
+         */
+        BasisEnum: "purchases" | "activity";
         /** @description Accepted, duplicates and rejected (and updated, where there are updates) add up. */
         BatchResult: {
             /** @description 新记下的条数。 */
@@ -6618,6 +7388,51 @@ export interface components {
             /** @description 没有收下的条数，逐条见 errors。 */
             rejected: number;
             errors: components["schemas"]["ItemError"][];
+        };
+        /**
+         * @description * `creator` - 内容贡献
+         *     * `talker` - 积极发言
+         *     * `reactor` - 只互动
+         *     * `newcomer` - 新加入
+         *     * `dormant` - 沉默
+         *     * `unmeasured` - 没有数据
+         * @enum {string}
+         */
+        BehaviourEnum: "creator" | "talker" | "reactor" | "newcomer" | "dormant" | "unmeasured";
+        BenefitsRequest: {
+            /** @description 预警的编号，一次最多 500 条。 */
+            alerts: number[];
+            note?: string;
+            /** @description 例如优惠券的名称或批次号。 */
+            benefit: string;
+            /** @description 每人的成本，分。 */
+            cost_amount?: number;
+        };
+        /**
+         * @description * `up` - up
+         *     * `down` - down
+         *     * `neither` - neither
+         * @enum {string}
+         */
+        BetterEnum: "up" | "down" | "neither";
+        Bin: {
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+            n: number;
+            /**
+             * Format: double
+             * @description 平均预测概率。
+             */
+            mean_p: number | null;
+            /**
+             * Format: double
+             * @description 实际沉默的比例。
+             */
+            rate: number | null;
+            /** @description 实际比例的 95% Wilson 区间。 */
+            interval: components["schemas"]["Interval"];
         };
         /** @enum {unknown} */
         BlankEnum: "";
@@ -6902,6 +7717,18 @@ export interface components {
             /** @description 现在的内容；批准时带上它，内容变了就会被拒绝。 */
             readonly current_digest: string;
         };
+        BroadcastForecast: {
+            broadcast: number;
+            /** @description 开始发送时锁定的预测属于哪次执行。 */
+            run: number | null;
+            /** @description 本企业的历史不到 30 次群发、50 人退出：只是假设。 */
+            is_assumption: boolean;
+            /** Format: date-time */
+            computed_at: string;
+            figures: components["schemas"]["ForecastFigures"];
+            /** @description 报告定稿之前为 null。 */
+            actual: components["schemas"]["Happened"] | null;
+        };
         BroadcastReasonRequest: {
             /** @description 为什么；留档。 */
             reason: string;
@@ -7006,6 +7833,34 @@ export interface components {
          * @enum {string}
          */
         BrokenRuleEnum: "stranger" | "inactive" | "not_allowed" | "not_activated" | "over_maximum" | "without_approval" | "not_the_receiver";
+        Budget: {
+            /** @description 风险最高的这些人次。 */
+            n: number;
+            /**
+             * Format: double
+             * @description 其中真的沉默的。
+             */
+            hits: number;
+            /** Format: double */
+            precision: number | null;
+            /** Format: double */
+            recall: number | null;
+            /**
+             * Format: double
+             * @description 比随机抽同样多的人高几倍。
+             */
+            lift: number | null;
+            /**
+             * Format: double
+             * @description 只看沉默天数、取同样多的人时的准确率。
+             */
+            silence_precision: number | null;
+            /**
+             * Format: double
+             * @description 比只看沉默天数多找到几倍。
+             */
+            lift_over_silence: number | null;
+        };
         /**
          * @description * `benefit` - 福利
          *     * `event` - 活动
@@ -7070,6 +7925,12 @@ export interface components {
              * @description 平台允许继承到这时。
              */
             deadline: string;
+        };
+        Causes: {
+            /** @description 概率达到阈值。 */
+            threshold: components["schemas"]["Judged"];
+            /** @description 价值 × 风险居前。 */
+            top_value: components["schemas"]["Judged"];
         };
         ChangeRoleRequest: {
             role: components["schemas"]["RoleEnum"];
@@ -7153,6 +8014,40 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        Checked: {
+            /** @description 核对了几个评分日。 */
+            cuts: number;
+            /** @description 评分人次。 */
+            scored: number;
+            /** @description 其中之后 28 天沉默的人次。 */
+            churned: number;
+            /** Format: double */
+            base_rate: number | null;
+            /** Format: double */
+            auc: number | null;
+            /**
+             * Format: double
+             * @description 只看沉默天数时的 AUC。
+             */
+            silence_auc: number | null;
+            /** Format: double */
+            brier: number | null;
+            /**
+             * Format: double
+             * @description 预测概率与实际比例平均相差多少。
+             */
+            ece: number | null;
+            /**
+             * Format: double
+             * @description 提前天数的中位数：从评分日到会被宣布沉默的那天。
+             */
+            notice_days: number | null;
+            at_10: components["schemas"]["Budget"];
+            at_20: components["schemas"]["Budget"];
+            bins: components["schemas"]["Bin"][];
+            /** @description 样本太少，只供参考。 */
+            is_few: boolean;
+        };
         CheckedClause: {
             /** @description 条件在规则里的位置，例如 $.all[0]。 */
             path: string;
@@ -7197,6 +8092,24 @@ export interface components {
              */
             status: components["schemas"]["ChurnAlertStatusEnum"];
             /**
+             * 结果
+             * @description 观察期结束后成员怎样了；被忽略的预警也会有结果。空表示还没到时候。
+             *
+             *     * `saved` - 已回来
+             *     * `lost` - 已沉默
+             *     * `left` - 已退群
+             *     * `unmeasured` - 没有数据，无法判断
+             *     * `unwatched` - 不再观察（撤回授权或已抹除）
+             */
+            outcome?: components["schemas"]["OutcomeEnum"] | components["schemas"]["BlankEnum"];
+            /** 预警依据 */
+            cause?: components["schemas"]["ChurnAlertCauseEnum"];
+            /**
+             * 不干预的对照
+             * @description 只观察，不联系。
+             */
+            is_held_out?: boolean;
+            /**
              * 流失概率
              * Format: double
              */
@@ -7204,9 +8117,13 @@ export interface components {
             /**
              * 成员价值（分）
              * Format: int64
-             * @description 近一年净消费。
+             * @description 预计价值；没有模型时是近一年净消费。
              */
             value_amount?: number;
+            /** 价值依据 */
+            value_basis?: components["schemas"]["ValueBasisEnum"];
+            /** @description 不处理预计损失多少（分）：流失概率 × 成员价值。 */
+            readonly stake_amount: number;
             /** 原因 */
             reasons?: unknown;
             /** @description 给人看的原因，逐条。 */
@@ -7245,6 +8162,12 @@ export interface components {
          * @enum {string}
          */
         ChurnAlertAvailableActionsEnum: "acknowledge" | "dismiss" | "intervene";
+        /**
+         * @description * `threshold` - 概率达到阈值
+         *     * `top_value` - 价值 × 风险居前
+         * @enum {string}
+         */
+        ChurnAlertCauseEnum: "threshold" | "top_value";
         /**
          * @description * `open` - 待处理
          *     * `acknowledged` - 已认领
@@ -7409,6 +8332,26 @@ export interface components {
             /** @description 给人看的一句话。 */
             readonly text: string;
         };
+        /**
+         * @description * `high` - 高
+         *     * `medium` - 中
+         *     * `low` - 低
+         *     * `none` - 无法估计
+         * @enum {string}
+         */
+        ClvBandEnum: "high" | "medium" | "low" | "none";
+        Cohort: {
+            /**
+             * Format: date
+             * @description 加入那一周的星期一。
+             */
+            week: string;
+            joined: number;
+            /** @description 第 k 项：加入后第 7k 到 7k+6 天还活跃的比例；没过完或没测到为 null。 */
+            cells: (number | null)[];
+            active: (number | null)[];
+            readonly note: string;
+        };
         /** @description 各维度各取一个值。 */
         Combination: {
             values: components["schemas"]["SplitValue"][];
@@ -7539,6 +8482,62 @@ export interface components {
             community: number;
             chats: components["schemas"]["ChatCapacity"][];
         };
+        CommunityDay: {
+            readonly id: number;
+            /** 社群 */
+            readonly community: number;
+            /**
+             * 日期
+             * Format: date
+             */
+            readonly day: string;
+            /** 日初成员 */
+            readonly member_count_start: number;
+            /** 加入 */
+            readonly joined_count: number;
+            /** 离开 */
+            readonly left_count: number;
+            /** 日末成员 */
+            readonly member_count_end: number;
+            /** 有数据覆盖 */
+            readonly is_measured: boolean;
+            /** 活跃成员 */
+            readonly active_count: number | null;
+            /** 近 7 天活跃 */
+            readonly active_count_7: number | null;
+            /** 近 28 天活跃 */
+            readonly active_count_28: number | null;
+            /** 发言成员 */
+            readonly speaker_count: number | null;
+            /** 近 7 天发言成员 */
+            readonly speaker_count_7: number | null;
+            /** 成员互动 */
+            readonly interaction_count: number | null;
+            /**
+             * 成员发言
+             * @description 发言、发帖和评论。
+             */
+            readonly message_count: number | null;
+            /** 员工发言 */
+            readonly staff_message_count: number | null;
+            /** 下单成员 */
+            readonly buyer_count: number;
+            /** 订单 */
+            readonly order_count: number;
+            /** 净成交（分） */
+            readonly net_amount: number;
+            /** @description 当地每小时的活跃成员数。 */
+            readonly hour_actives: number[] | null;
+            /** @description 以这一天为止的指标，按名称；昨天和每个星期日才有，null 表示没有数据。 */
+            readonly figures: {
+                [key: string]: number | null;
+            };
+            /**
+             * 计算时间
+             * Format: date-time
+             */
+            readonly computed_at: string;
+        };
         CommunityFigures: {
             name: string;
             reached: number;
@@ -7561,6 +8560,35 @@ export interface components {
          * @enum {string}
          */
         CommunityKindEnum: "standard" | "flash" | "store" | "vip" | "cycle";
+        /** @description 一个社群指标的定义。 */
+        CommunityMetric: {
+            name: string;
+            label: string;
+            /**
+             * @description share 是 0 到 1 的比例，money 是分，index 是 0 到 1 的系数，score 是 0–100。
+             *
+             *     * `people` - people
+             *     * `times` - times
+             *     * `days` - days
+             *     * `money` - money
+             *     * `share` - share
+             *     * `index` - index
+             *     * `score` - score
+             */
+            unit: components["schemas"]["FigureUnitEnum"];
+            source: string;
+            definition: string;
+            /** @description 定义改变时加一；不同版本的数值不能相比。 */
+            version: number;
+            /**
+             * @description 哪个方向更好。
+             *
+             *     * `up` - up
+             *     * `down` - down
+             *     * `neither` - neither
+             */
+            better: components["schemas"]["BetterEnum"];
+        };
         CommunityShare: {
             community_id: number;
             name: string;
@@ -8220,6 +9248,30 @@ export interface components {
             ends_on?: string | null;
             max_count?: number | null;
         };
+        Effect: {
+            /** @description 随机抽出、没人干预的对照。 */
+            held_out: components["schemas"]["Saved"];
+            /** @description 其余全部，不管有没有人跟进。 */
+            offered: components["schemas"]["Saved"];
+            /** @description 真的做了动作的；由人挑选，不能直接比较。 */
+            acted_on: components["schemas"]["Saved"];
+            /**
+             * Format: double
+             * @description 其余全部的回来率减对照的回来率。
+             */
+            difference: number | null;
+            /** @description 95% Newcombe 区间。 */
+            interval: components["schemas"]["Interval"];
+            /** Format: double */
+            acted_difference: number | null;
+            acted_interval: components["schemas"]["Interval"];
+            is_few: boolean;
+            /** @description 区间不含 0，且样本够。 */
+            is_certain: boolean;
+        };
+        EndRequest: {
+            note?: string;
+        };
         EnrolRequest: {
             chats: number[];
             /**
@@ -8239,6 +9291,11 @@ export interface components {
              * @description “一天”按这个时区计算。
              */
             time_zone?: string;
+            /**
+             * 画像需要同意
+             * @description 勾选：只给同意过“画像”的成员评分和估值。不勾选：除了拒绝或撤回的都做；要有其他合法依据才能这样选。
+             */
+            profiling_needs_consent?: boolean;
             /**
              * 创建时间
              * Format: date-time
@@ -8483,7 +9540,7 @@ export interface components {
             /** 比较什么 */
             kind: components["schemas"]["ExperimentKindEnum"];
             /** 分组单位 */
-            unit: components["schemas"]["UnitEnum"];
+            unit: components["schemas"]["ExperimentUnitEnum"];
             /** 主要指标 */
             metric: components["schemas"]["MetricEnum"];
             /**
@@ -8546,7 +9603,7 @@ export interface components {
         };
         ExperimentBodyRequest: {
             kind: components["schemas"]["ExperimentKindEnum"];
-            unit: components["schemas"]["UnitEnum"];
+            unit: components["schemas"]["ExperimentUnitEnum"];
             metric: components["schemas"]["MetricEnum"];
             window_hours?: number;
             holdout_percent?: number;
@@ -8570,6 +9627,13 @@ export interface components {
          * @enum {string}
          */
         ExperimentStatusEnum: "draft" | "running" | "ended" | "applied" | "abandoned";
+        /**
+         * @description * `member` - 成员
+         *     * `chat` - 客户群
+         *     * `chat_day` - 同一批群的不同日子（轮换）
+         * @enum {string}
+         */
+        ExperimentUnitEnum: "member" | "chat" | "chat_day";
         /**
          * @description * `suppressed` - 规则拦下
          *     * `transient` - 可以重试
@@ -8613,6 +9677,43 @@ export interface components {
          * @enum {string}
          */
         FestivalsEnum: "new_year" | "laba" | "little_new_year" | "spring_festival_eve" | "spring_festival" | "lantern" | "valentine" | "womens_day" | "qingming" | "labour_day" | "mothers_day" | "childrens_day" | "dragon_boat" | "fathers_day" | "shopping_618" | "qixi" | "mid_autumn" | "teachers_day" | "national_day" | "double_ninth" | "double_11" | "double_12" | "winter_solstice" | "christmas";
+        Figure: {
+            /** @description 定义见 /community-metrics/。 */
+            name: string;
+            readonly label: string;
+            /**
+             * Format: double
+             * @description null 表示没有数据。
+             */
+            value: number | null;
+            unit: components["schemas"]["FigureUnitEnum"];
+            /** @description 由多少人或多少条得出；null 表示不适用。 */
+            n: number | null;
+            /** @description 为什么没有数据，或样本太少；平时为空。 */
+            note: string;
+            readonly version: number;
+        };
+        /**
+         * @description * `reach` - reach
+         *     * `clicks` - clicks
+         *     * `orders` - orders
+         *     * `leaves` - leaves
+         *     * `value_at_stake` - value_at_stake
+         *     * `net` - net
+         * @enum {string}
+         */
+        FigureEnum: "reach" | "clicks" | "orders" | "leaves" | "value_at_stake" | "net";
+        /**
+         * @description * `people` - people
+         *     * `times` - times
+         *     * `days` - days
+         *     * `money` - money
+         *     * `share` - share
+         *     * `index` - index
+         *     * `score` - score
+         * @enum {string}
+         */
+        FigureUnitEnum: "people" | "times" | "days" | "money" | "share" | "index" | "score";
         Figures: {
             /** @description 有人打开短链的次数，不含爬虫和预加载。 */
             scans: number;
@@ -8706,6 +9807,40 @@ export interface components {
              */
             latest: number | null;
         };
+        ForecastFigures: {
+            /** Format: date-time */
+            as_of: string;
+            /**
+             * Format: double
+             * @description 区间包含多少次抽样。
+             */
+            level: number;
+            window_hours: number;
+            /** @description 参考了本企业几次群发。 */
+            broadcasts: number;
+            /** @description 这些群发里有多少人退出。 */
+            leaves: number;
+            margin_percent: number;
+            cost_amount: number;
+            /**
+             * Format: double
+             * @description 不在对照组的比例。
+             */
+            treated_share: number;
+            options: components["schemas"]["Outlook"][];
+            /** @description 现在选的人里最不划算的几类。 */
+            worst: components["schemas"]["WorstCell"][];
+            /** @description 没有画像同意、按平均值估计的人数；请先取得他们的同意。 */
+            unprofiled: number;
+            notes: components["schemas"]["NotesEnum"][];
+        };
+        /**
+         * @description * `csv` - CSV
+         *     * `xlsx` - Excel
+         *     * `jsonl` - JSON 行
+         * @enum {string}
+         */
+        FormatEnum: "csv" | "xlsx" | "jsonl";
         /**
          * @description * `start` - 开始发送时
          *     * `approval` - 批准时
@@ -8835,6 +9970,56 @@ export interface components {
             join_url?: string;
             capacity?: number;
         };
+        /** @description 定稿报告里的数；没有测量的为 null。 */
+        Happened: {
+            /** Format: double */
+            reach: number | null;
+            /** Format: double */
+            clicks: number | null;
+            /** Format: double */
+            orders: number | null;
+            /** Format: double */
+            leaves: number | null;
+            /** Format: double */
+            value_at_stake: number | null;
+            /** Format: double */
+            net: number | null;
+            /** @description 是否落在预测区间内。 */
+            inside: {
+                [key: string]: boolean | null;
+            };
+        };
+        Health: {
+            /** Format: date */
+            as_of: string;
+            /** Format: double */
+            score: number | null;
+            parts: components["schemas"]["HealthPart"][];
+        };
+        HealthPart: {
+            name: string;
+            /** @description 满分时的分数。 */
+            weight: number;
+            /**
+             * Format: double
+             * @description 在自己近 12 个月里的百分位，0 到 1；null 不计分。
+             */
+            percentile: number | null;
+            note: string;
+            figures: components["schemas"]["Figure"][];
+        };
+        HeatMap: {
+            /** Format: date */
+            as_of: string;
+            /** Format: date */
+            since: string;
+            weeks: number;
+            measured_days: number;
+            /** @description 一格在任何一天都没有这么多人时为 null。 */
+            fewest: number;
+            /** @description 7 行（周一在前）× 24 列（当地小时）：平均每天的活跃人数。 */
+            cells: (number | null)[][];
+        };
         HolidayBodyRequest: {
             /** @description 这一天上班，不管日历怎么说。 */
             is_working_day: boolean;
@@ -8856,12 +10041,31 @@ export interface components {
         };
         /**
          * @description * `members` - 成员
+         *     * `memberships` - 在群历史
          *     * `activity` - 活跃
          *     * `purchases` - 订单
          *     * `classifications` - 分类
          * @enum {string}
          */
-        ImportKindEnum: "members" | "activity" | "purchases" | "classifications";
+        ImportKindEnum: "members" | "memberships" | "activity" | "purchases" | "classifications";
+        ImportRejection: {
+            /**
+             * 第几条
+             * @description 从 0 数起。
+             */
+            readonly position: number;
+            /**
+             * 行号
+             * @description 文件里的第几行，从 1 数起。
+             */
+            readonly line: number;
+            /** 错误码 */
+            readonly code: string;
+            /** 说明 */
+            readonly detail: string;
+            /** 原始内容 */
+            readonly raw: string;
+        };
         ImportRun: {
             readonly id: number;
             /** 类型 */
@@ -8870,10 +10074,21 @@ export interface components {
             readonly file_name: string;
             /** 文件指纹 */
             readonly file_digest: string;
+            /** 格式 */
+            readonly format: components["schemas"]["FormatEnum"];
             /** 数据来源 */
             readonly source: string;
             /** 编码 */
             readonly encoding: string;
+            /** @description waiting、running、finished，或因 failure 所写的原因而 failed。 */
+            readonly state: components["schemas"]["ImportRunStateEnum"];
+            /**
+             * Format: double
+             * @description 读了文件的几分之几，0 到 1；不知道有多长时为空。
+             */
+            readonly progress: number | null;
+            /** 中止原因 */
+            readonly failure: string;
             /** 已读行数 */
             readonly line_count: number;
             /** 新增 */
@@ -8884,6 +10099,8 @@ export interface components {
             readonly duplicate_count: number;
             /** 拒绝 */
             readonly rejected_count: number;
+            /** 提交人 */
+            readonly requested_by: number | null;
             /**
              * 开始时间
              * Format: date-time
@@ -8894,6 +10111,43 @@ export interface components {
              * Format: date-time
              */
             readonly finished_at: string | null;
+        };
+        /** @enum {string} */
+        ImportRunStateEnum: "waiting" | "running" | "finished" | "failed";
+        /**
+         * @description * `memberships` - 在群历史
+         *     * `activity` - 活跃
+         *     * `purchases` - 订单
+         * @enum {string}
+         */
+        ImportUploadKindEnum: "memberships" | "activity" | "purchases";
+        /** @description A file of activity, purchases or memberships, as a form or as JSON with Base64. */
+        ImportUploadRequest: {
+            kind: components["schemas"]["ImportUploadKindEnum"];
+            /** @description 数据来自哪个系统；去重按来源分开。 */
+            source: string;
+            /** @description 表单上传时取文件自己的名字。 */
+            file_name?: string;
+            /**
+             * Format: byte
+             * @description CSV、Excel（.xlsx）或 JSON 行（.jsonl），最大 20 MB；JSON 请求里用 Base64。
+             */
+            content: string;
+            /**
+             * @description 把不认识的客户编号建为新成员；需要管理成员的权限。
+             * @default false
+             */
+            create_members: boolean;
+            /**
+             * @description 新成员同意画像时看到的告知文本版本；不填则不记授权，他们不会被评分。
+             * @default
+             */
+            consent_text: string;
+            /**
+             * @description 已经导入完的同一个文件，再从头读一遍。
+             * @default false
+             */
+            again: boolean;
         };
         InboundEvent: {
             readonly id: number;
@@ -9003,6 +10257,20 @@ export interface components {
             p: number;
             sales_amount: number;
         };
+        Insight: {
+            /**
+             * Format: date
+             * @description 各窗口的最后一天，按企业时区。
+             */
+            as_of: string;
+            figures: components["schemas"]["Figure"][];
+        };
+        Interval: {
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+        };
         /** @description 有多少条明细。 */
         ItemCount: {
             subject: components["schemas"]["TransferSubjectEnum"];
@@ -9111,6 +10379,41 @@ export interface components {
          * @enum {string}
          */
         JoinWayStateEnum: "active" | "paused" | "closed";
+        Judged: {
+            /** @description 预警条数，含不干预的对照。 */
+            raised: number;
+            /** @description 还没到有结果的时候。 */
+            pending: number;
+            /** @description 没有活跃数据，无法判断。 */
+            unmeasured: number;
+            /** @description 撤回授权或已抹除，不再观察。 */
+            unwatched: number;
+            decided: number;
+            /** @description 已回来。 */
+            saved: number;
+            /** @description 已沉默 28 天。 */
+            lost: number;
+            /** @description 已退群。 */
+            left: number;
+            /**
+             * Format: double
+             * @description 有结果的里面，沉默或退群的比例；挽回成功的看起来像误报。
+             */
+            precision: number | null;
+            precision_interval: components["schemas"]["Interval"];
+            held_out_decided: number;
+            /**
+             * Format: double
+             * @description 只看没人干预的对照时的比例。
+             */
+            held_out_precision: number | null;
+            /**
+             * Format: double
+             * @description 提前天数的中位数：从预警到宣布沉默。
+             */
+            notice_days: number | null;
+            is_few: boolean;
+        };
         JudgedText: {
             /** @description 词库版本；批准时记录的就是它。 */
             version: string;
@@ -9372,6 +10675,76 @@ export interface components {
         MemberIdsRequest: {
             members: number[];
         };
+        MemberValue: {
+            /** 成员 */
+            readonly member: number;
+            readonly member_nickname: string;
+            /** R */
+            readonly recency: number;
+            /** F */
+            readonly frequency: number;
+            /** M */
+            readonly monetary: number;
+            /** RFM 分群 */
+            readonly segment: components["schemas"]["SegmentEnum"];
+            /** 行为标签 */
+            readonly behaviour: components["schemas"]["BehaviourEnum"];
+            /** 购买天数 */
+            readonly purchase_days: number;
+            /**
+             * 首次购买
+             * Format: date
+             */
+            readonly first_purchase_on: string | null;
+            /**
+             * 最近购买
+             * Format: date
+             */
+            readonly last_purchase_on: string | null;
+            /** 累计净消费（分） */
+            readonly spent_amount: number;
+            /** 近一年净消费（分） */
+            readonly spent_year_amount: number;
+            /**
+             * 复购净消费（分）
+             * @description 首次购买那天之后的。
+             */
+            readonly repeat_amount: number;
+            /**
+             * 近 90 天最近活跃
+             * Format: date
+             */
+            readonly last_sign_on: string | null;
+            /** 近 90 天活跃天数 */
+            readonly active_days: number;
+            /**
+             * 近 90 天贡献
+             * @description 发帖计 4，发言和评论计 2，其他互动计 1。
+             */
+            readonly contribution: number;
+            /**
+             * 仍是顾客的概率
+             * Format: double
+             */
+            readonly alive: number | null;
+            /**
+             * 未来 12 个月预计购买天数
+             * Format: double
+             */
+            readonly expected_purchases: number | null;
+            /** 预计价值（分） */
+            readonly clv_amount: number | null;
+            /** 价值档 */
+            readonly clv_band: components["schemas"]["ClvBandEnum"];
+            /** 模型版本 */
+            readonly model_version: string;
+            /**
+             * 计算日
+             * Format: date
+             * @description 每晚都核对；这是最近一次有变化的那天。
+             */
+            readonly computed_on: string;
+        };
         Membership: {
             readonly id: number;
             /** 成员 */
@@ -9405,6 +10778,19 @@ export interface components {
             left_at?: string | null;
             /** 离开原因 */
             leave_reason?: components["schemas"]["LeaveReasonEnum"] | components["schemas"]["BlankEnum"];
+        };
+        MessageRequest: {
+            /** @description 预警的编号，一次最多 500 条。 */
+            alerts: number[];
+            note?: string;
+            /** @description 群发的标题。 */
+            name: string;
+            /** @description 可用变量同群发。 */
+            body: string;
+            /** @description 不写则用承载第一个社群最多群的账号。 */
+            channel_account?: number;
+            benefit?: string;
+            cost_amount?: number;
         };
         /** @description 一个可以写进规则的指标。 */
         Metric: {
@@ -9451,6 +10837,18 @@ export interface components {
          * @enum {string}
          */
         ModeEnum: "open" | "rule" | "rule_and_review" | "invite_only";
+        Month: {
+            /**
+             * Format: date
+             * @description 月份的第一天。
+             */
+            month: string;
+            model_version: string;
+            /** @description 回测：评分是事后只用当时的数据补做的，没有预警。 */
+            is_backtest: boolean;
+            checked: components["schemas"]["Checked"] | null;
+            alerts: components["schemas"]["Judged"] | null;
+        };
         MoveRequest: {
             target: components["schemas"]["CommunityStatusEnum"];
         };
@@ -9491,6 +10889,15 @@ export interface components {
             /** @description 完整密钥，只在创建时显示这一次。 */
             readonly key: string;
         };
+        /**
+         * @description * `assumption` - assumption
+         *     * `no_prices` - no_prices
+         *     * `no_values` - no_values
+         *     * `marginal_loss` - marginal_loss
+         *     * `nobody` - nobody
+         * @enum {string}
+         */
+        NotesEnum: "assumption" | "no_prices" | "no_values" | "marginal_loss" | "nobody";
         /** @description 有多少条通知。 */
         NoticeCount: {
             state: components["schemas"]["TransferNoticeStateEnum"];
@@ -9604,10 +11011,12 @@ export interface components {
          *     * `broadcast_missed` - 群发错过了时间
          *     * `broadcast_halted` - 群发被叫停
          *     * `broadcast_unconfirmed` - 群主还没确认群发
+         *     * `winback` - 挽回成员
          *     * `sop_checklist` - 群 SOP 清单
+         *     * `activity_refused` - 没有收下的活跃
          * @enum {string}
          */
-        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat" | "ownership_violation" | "transfer_approval" | "transfer_trouble" | "resignation_due" | "broadcast_approval" | "broadcast_missed" | "broadcast_halted" | "broadcast_unconfirmed" | "sop_checklist";
+        OperatorTaskKindEnum: "ungated_join" | "requalification" | "review_overdue" | "capacity" | "merge" | "connection_failing" | "staff_missing" | "still_in_chat" | "ownership_violation" | "transfer_approval" | "transfer_trouble" | "resignation_due" | "broadcast_approval" | "broadcast_missed" | "broadcast_halted" | "broadcast_unconfirmed" | "winback" | "sop_checklist" | "activity_refused";
         /**
          * @description * `open` - 待处理
          *     * `done` - 已完成
@@ -9626,8 +11035,101 @@ export interface components {
          * @enum {string}
          */
         OperatorsEnum: "gte" | "gt" | "lte" | "lt" | "eq" | "is" | "is_not";
+        /**
+         * @description * `chosen` - 现在选的人
+         *     * `all` - 这些社群的所有人
+         *     * `top` - 净收益最高的一批人
+         * @enum {string}
+         */
+        OptionEnum: "chosen" | "all" | "top";
         OptionalReasonRequest: {
             reason?: string;
+        };
+        /**
+         * @description * `saved` - 已回来
+         *     * `lost` - 已沉默
+         *     * `left` - 已退群
+         *     * `unmeasured` - 没有数据，无法判断
+         *     * `unwatched` - 不再观察（撤回授权或已抹除）
+         * @enum {string}
+         */
+        OutcomeEnum: "saved" | "lost" | "left" | "unmeasured" | "unwatched";
+        Outlook: {
+            option: components["schemas"]["OptionEnum"];
+            /** @description 这样选有多少人。 */
+            people: number;
+            /** @description 送达人数。 */
+            reach: components["schemas"]["Range"];
+            /** @description 点击人数。 */
+            clicks: components["schemas"]["Range"];
+            /** @description 下单人数。 */
+            orders: components["schemas"]["Range"];
+            /** @description 退出人数。 */
+            leaves: components["schemas"]["Range"];
+            /** @description 退出的人的预计价值（分）。 */
+            value_at_stake: components["schemas"]["Range"];
+            /** @description 增量毛利（分）：扣除平时本来会下的单。 */
+            margin: components["schemas"]["Range"];
+            /** @description 净收益（分）：增量毛利减成本减流失的价值。 */
+            net: components["schemas"]["Range"];
+            /**
+             * Format: double
+             * @description 最后一位收件人预计的净收益（分）；负数表示多发不如少发。
+             */
+            marginal_amount: number;
+            /** @description 其中预计净收益为负的人数。 */
+            losing: number;
+            /**
+             * Format: double
+             * @description 发给他们预计亏多少（分）。
+             */
+            losing_amount: number;
+        };
+        /** @description 我们自己的记录里同一天的数；没有数据来源的为 null。 */
+        OwnCounts: {
+            chat_count: number;
+            new_member_count: number;
+            member_count: number;
+            /** @description 只算所有群都属于这位群主的社群。 */
+            message_count: number | null;
+            speaker_count: number | null;
+            /** @description 平台这一天的消息数：累计减前一天的累计。 */
+            platform_messages: number | null;
+        };
+        OwnerDay: {
+            readonly id: number;
+            /** 群主平台账号 */
+            readonly userid: string;
+            /** 群主 */
+            readonly staff: number | null;
+            /**
+             * 日期
+             * Format: date
+             */
+            readonly day: string;
+            /** 群总数 */
+            readonly chat_count: number;
+            /** 新增群 */
+            readonly new_chat_count: number;
+            /** 有发言的群 */
+            readonly chat_with_messages_count: number;
+            /** 群成员总数 */
+            readonly member_count: number;
+            /** 新增群成员 */
+            readonly new_member_count: number;
+            /** 发过言的成员 */
+            readonly speaker_count: number;
+            /**
+             * 累计消息数
+             * @description 平台给的是到这天为止的累计。
+             */
+            readonly message_total: number;
+            /**
+             * 读取时间
+             * Format: date-time
+             */
+            readonly fetched_at: string;
+            readonly own: components["schemas"]["OwnCounts"];
         };
         /**
          * @description * `unread` - 登记时尚未读到群主
@@ -9963,6 +11465,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedCommunityDayList: {
+            results: components["schemas"]["CommunityDay"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedCommunityList: {
             results: components["schemas"]["Community"][];
             /** Format: uri */
@@ -10083,6 +11593,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedImportRejectionList: {
+            results: components["schemas"]["ImportRejection"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedImportRunList: {
             results: components["schemas"]["ImportRun"][];
             /** Format: uri */
@@ -10147,6 +11665,14 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedMemberValueList: {
+            results: components["schemas"]["MemberValue"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PaginatedMembershipList: {
             results: components["schemas"]["Membership"][];
             /** Format: uri */
@@ -10157,6 +11683,14 @@ export interface components {
         };
         PaginatedOperatorTaskList: {
             results: components["schemas"]["OperatorTask"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedOwnerDayList: {
+            results: components["schemas"]["OwnerDay"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -10181,6 +11715,14 @@ export interface components {
         };
         PaginatedOwnershipViolationList: {
             results: components["schemas"]["OwnershipViolation"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedPredictionModelList: {
+            results: components["schemas"]["PredictionModel"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -10229,6 +11771,14 @@ export interface components {
         };
         PaginatedSandboxMessageList: {
             results: components["schemas"]["SandboxMessage"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedScoreCheckList: {
+            results: components["schemas"]["ScoreCheck"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -10435,6 +11985,22 @@ export interface components {
             previous: string | null;
             has_more: boolean;
         };
+        PaginatedWinbackActionList: {
+            results: components["schemas"]["WinbackAction"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
+        PaginatedWinbackPolicyList: {
+            results: components["schemas"]["WinbackPolicy"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            has_more: boolean;
+        };
         PatchedAxisBodyRequest: {
             code?: string;
             name?: string;
@@ -10552,10 +12118,12 @@ export interface components {
         PatchedEditEnterpriseRequest: {
             name?: string;
             time_zone?: string;
+            /** @description 是否只给同意过“画像”的成员评分和估值；false 时除了拒绝或撤回的都做，次日起生效。 */
+            profiling_needs_consent?: boolean;
         };
         PatchedEditExperimentRequest: {
             kind?: components["schemas"]["ExperimentKindEnum"];
-            unit?: components["schemas"]["UnitEnum"];
+            unit?: components["schemas"]["ExperimentUnitEnum"];
             metric?: components["schemas"]["MetricEnum"];
             window_hours?: number;
             holdout_percent?: number;
@@ -10759,6 +12327,12 @@ export interface components {
             greets_imported?: boolean;
             is_active?: boolean;
         };
+        PatchedEditWinbackPolicyRequest: {
+            threshold_percent?: number;
+            top_percent?: number;
+            holdout_percent?: number;
+            cooldown_days?: number;
+        };
         PatchedLexiconTermBodyRequest: {
             term?: string;
             kind?: components["schemas"]["LexiconTermKindEnum"];
@@ -10810,11 +12384,37 @@ export interface components {
             department?: number | null;
             external_id?: string;
         };
+        Path: {
+            /** @description 按第一次出现的先后；空表示没有任何迹象就下单。 */
+            steps: components["schemas"]["StepsEnum"][];
+            readonly steps_in_words: string[];
+            buyers: number;
+            /**
+             * Format: double
+             * @description 占这段时间全部首单的比例。
+             */
+            share: number;
+        };
+        Paths: {
+            /** Format: date */
+            since: string;
+            /** Format: date */
+            until: string;
+            note: string;
+            paths: components["schemas"]["Path"][];
+        };
         PlanBodyRequest: {
             name: string;
             channel_account: number;
             /** @description 给出时替换全部步骤。 */
             steps?: components["schemas"]["StepBodyRequest"][];
+        };
+        Planned: {
+            actions: components["schemas"]["WinbackAction"][];
+            /** @description 没有安排的预警和原因；其余照常安排。 */
+            refused: components["schemas"]["Refused"][];
+            /** @description 发消息时起草的群发。 */
+            broadcast?: number | null;
         };
         PolicyInForce: {
             /** @description null 表示从没定过，都是默认值。 */
@@ -10893,6 +12493,77 @@ export interface components {
          * @enum {string}
          */
         PolicySelectionEnum: "backup_owner" | "same_department" | "least_loaded" | "by_classification" | "fixed";
+        PredictionModel: {
+            readonly id: number;
+            /** 社群 */
+            readonly community: number | null;
+            /** @default  */
+            readonly community_name: string;
+            /** 模型 */
+            readonly kind: components["schemas"]["PredictionModelKindEnum"];
+            /** 版本 */
+            readonly version: string;
+            /** 状态 */
+            readonly status: components["schemas"]["PredictionModelStatusEnum"];
+            /** @description 系数，可据此复算评分。 */
+            readonly parameters: {
+                [key: string]: unknown;
+            };
+            /** @description 在没有参与训练的最近一期上的核对结果。 */
+            readonly figures: {
+                [key: string]: unknown;
+            };
+            /** @description 给人看的说明，逐条。 */
+            readonly notes_in_words: string[];
+            /**
+             * 数据截至
+             * Format: date
+             */
+            readonly trained_until: string;
+            /** 样本数 */
+            readonly row_count: number;
+            /** 其中流失或复购 */
+            readonly positive_count: number;
+            /**
+             * 训练时间
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /**
+             * 停用时间
+             * Format: date-time
+             */
+            readonly retired_at: string | null;
+            /**
+             * 人工选定至
+             * Format: date
+             * @description 在这一天之前，每周训练不会换掉人工的选择。
+             */
+            readonly chosen_until: string | null;
+            /** @description 当前用户现在可以做的事。 */
+            readonly available_actions: components["schemas"]["PredictionModelAvailableActionsEnum"][];
+        };
+        /**
+         * @description * `activate` - activate
+         *     * `retire` - retire
+         * @enum {string}
+         */
+        PredictionModelAvailableActionsEnum: "activate" | "retire";
+        /**
+         * @description * `churn_logistic` - 流失：逻辑回归
+         *     * `churn_btyd` - 流失：BG/NBD（按周）
+         *     * `clv` - 价值：BG/NBD × Gamma-Gamma
+         * @enum {string}
+         */
+        PredictionModelKindEnum: "churn_logistic" | "churn_btyd" | "clv";
+        /**
+         * @description * `candidate` - 候选
+         *     * `active` - 在用
+         *     * `retired` - 已停用
+         *     * `rejected` - 未采用
+         * @enum {string}
+         */
+        PredictionModelStatusEnum: "candidate" | "active" | "retired" | "rejected";
         /** @description 预检的结果。逐条的接手人和原因见 transfer-items。 */
         Preflight: {
             needs_approval: boolean;
@@ -11024,6 +12695,25 @@ export interface components {
          * @enum {string}
          */
         PurposeKindEnum: "single" | "multiple";
+        Quality: {
+            /** Format: date */
+            since: string;
+            /**
+             * @description 少于这么多算样本太少。
+             * @default 30
+             */
+            few_below: number;
+            months: components["schemas"]["Month"][];
+            /** @description 各月合计，不含回测。 */
+            checked: components["schemas"]["Checked"] | null;
+            /** @description 回测各月合计。 */
+            backtested: components["schemas"]["Checked"] | null;
+            alerts: components["schemas"]["Judged"];
+            /** @description 按预警依据。 */
+            causes: components["schemas"]["Causes"];
+            /** @description 挽回的效果。 */
+            effect: components["schemas"]["Effect"];
+        };
         QuitWatch: {
             /** 几小时内 */
             window_hours: number;
@@ -11084,6 +12774,15 @@ export interface components {
          * @enum {string}
          */
         QuitWatchStateEnum: "watching" | "tripped" | "passed";
+        /** @description 平均值和 80% 区间。 */
+        Range: {
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+        };
         /**
          * @description * `chat` - 客户群
          *     * `customer` - 客户
@@ -11206,6 +12905,12 @@ export interface components {
             cancelled: number;
             expired: number;
             planned: number;
+        };
+        Refused: {
+            alert: number;
+            /** @description not_found、alert_closed、alert_held_out 或 winback_planned。 */
+            code: string;
+            detail: string;
         };
         RejectRequest: {
             /** @description 申请人会看到。 */
@@ -11442,6 +13147,12 @@ export interface components {
             /** @description 增量毛利减成本和流失价值；没有对照组就是 null。 */
             net_amount: number | null;
         };
+        Retention: {
+            /** Format: date */
+            as_of: string;
+            weeks: number;
+            cohorts: components["schemas"]["Cohort"][];
+        };
         RetireContentRequest: {
             reason?: string;
         };
@@ -11618,6 +13329,13 @@ export interface components {
              */
             received_at: string;
         };
+        Saved: {
+            n: number;
+            saved: number;
+            /** Format: double */
+            rate: number | null;
+            interval: components["schemas"]["Interval"];
+        };
         /** @description 没有写的保持原样；换了方式，只属于原来方式的内容会清空。 */
         ScheduleBodyRequest: {
             kind: components["schemas"]["BroadcastScheduleKindEnum"];
@@ -11716,6 +13434,37 @@ export interface components {
              * @description 带时区的将来时间；不填表示立即发送，重复的群发从规则的下一次开始。
              */
             scheduled_at?: string;
+        };
+        ScoreCheck: {
+            readonly id: number;
+            /** 社群 */
+            readonly community: number;
+            readonly community_name: string;
+            /**
+             * 评分日
+             * Format: date
+             */
+            readonly cut: string;
+            /** 模型版本 */
+            readonly model_version: string;
+            /**
+             * 回测
+             * @default false
+             */
+            readonly is_backtest: boolean;
+            /** 评分人数 */
+            readonly scored_count: number;
+            /** 其中流失 */
+            readonly churned_count: number;
+            /** @description auc、brier、ece、base_rate、bins（校准）、at_10 与 at_20（风险最高的一成、两成）、silence_…（只看沉默天数的同样指标）、notice_days（提前天数）。 */
+            readonly figures: {
+                [key: string]: unknown;
+            };
+            /**
+             * 核对时间
+             * Format: date-time
+             */
+            readonly checked_at: string;
         };
         Segment: {
             readonly id: number;
@@ -11823,6 +13572,16 @@ export interface components {
             /** 状态 */
             state?: components["schemas"]["StateEnum"];
         };
+        /**
+         * @description * `champions` - 重要价值
+         *     * `loyal` - 重要发展
+         *     * `new` - 新客户
+         *     * `needs_attention` - 需要关注
+         *     * `at_risk` - 重要挽留
+         *     * `hibernating` - 沉睡
+         * @enum {string}
+         */
+        SegmentEnum: "champions" | "loyal" | "new" | "needs_attention" | "at_risk" | "hibernating";
         SegmentMember: {
             readonly id: number;
             /**
@@ -12481,6 +14240,16 @@ export interface components {
          * @enum {string}
          */
         StepEnum: "delivered" | "clicked" | "interacted" | "ordered";
+        /**
+         * @description * `joined` - 入群
+         *     * `spoke` - 发言
+         *     * `checked_in` - 打卡
+         *     * `clicked` - 点击
+         *     * `shared` - 转发
+         *     * `took_part` - 其他互动
+         * @enum {string}
+         */
+        StepsEnum: "joined" | "spoke" | "checked_in" | "clicked" | "shared" | "took_part";
         SyncRun: {
             readonly id: number;
             /** 企业微信连接 */
@@ -13072,13 +14841,6 @@ export interface components {
          */
         TransferSubjectEnum: "chat" | "customer" | "community";
         /**
-         * @description * `member` - 成员
-         *     * `chat` - 客户群
-         *     * `chat_day` - 同一批群的不同日子（轮换）
-         * @enum {string}
-         */
-        UnitEnum: "member" | "chat" | "chat_day";
-        /**
          * @description * `image` - 图片
          *     * `video` - 视频
          *     * `file` - 文件
@@ -13147,16 +14909,74 @@ export interface components {
             /** 上级 */
             parent?: number | null;
         };
+        /**
+         * @description * `clv` - 预计价值
+         *     * `spent` - 近一年净消费
+         * @enum {string}
+         */
+        ValueBasisEnum: "clv" | "spent";
         ValueBodyRequest: {
             axis: number;
             code: string;
             name: string;
             parent?: number | null;
         };
+        ValueCell: {
+            segment: components["schemas"]["SegmentEnum"] | components["schemas"]["BlankEnum"];
+            clv_band: components["schemas"]["ClvBandEnum"];
+            behaviour: components["schemas"]["BehaviourEnum"];
+            member_count: number;
+            /** @description 这些成员的预计价值合计，单位分。 */
+            clv_amount: number;
+            /** @description cut 那天在这一格的人数。 */
+            former_count: number;
+            /** @description 其中之后 28 天有数据覆盖、能看出是否活跃的人数。 */
+            measured: number | null;
+            /**
+             * Format: double
+             * @description 能看出的人里，之后 28 天活跃过的比例。
+             */
+            retention: number | null;
+            /**
+             * Format: double
+             * @description 之后 28 天购买过的比例。
+             */
+            buying: number | null;
+            /** @description 人数少于 30，比例仅供参考。 */
+            is_few: boolean;
+            /** @description 这一格的条件，可用来建人群包；没有评分的格为 null。 */
+            readonly criterion: unknown;
+        };
         /** @description 一个值的人数，不论其他维度。 */
         ValueCount: {
             value: components["schemas"]["SplitValue"];
             member_count: number;
+        };
+        ValueMatrix: {
+            /**
+             * Format: date
+             * @description 按这一天之前的数据算出；null 表示还没有算过。
+             */
+            as_of: string | null;
+            /**
+             * Format: date
+             * @description 留存和复购是这一天在各格的人的；null 表示还不足 28 天。
+             */
+            cut: string | null;
+            /**
+             * @description R、F、M 按购买还是按活跃。
+             *
+             *     * `purchases` - 按购买
+             *     * `activity` - 按活跃
+             */
+            basis: components["schemas"]["BasisEnum"];
+            currency: string;
+            member_count: number;
+            /** @description 没有同意画像、因此没有估值的成员数。 */
+            unconsented: number;
+            /** @description 价值模型；figures.holdout 是用过去检验的结果。 */
+            model: components["schemas"]["PredictionModel"] | null;
+            cells: components["schemas"]["ValueCell"][];
         };
         /**
          * @description * `count` - count
@@ -13172,9 +14992,13 @@ export interface components {
          *     * `tier_scheme` - tier_scheme
          *     * `staff` - staff
          *     * `chat_state` - chat_state
+         *     * `winback` - winback
+         *     * `rfm_segment` - rfm_segment
+         *     * `value_band` - value_band
+         *     * `behaviour` - behaviour
          * @enum {string}
          */
-        ValueTypeEnum: "count" | "days" | "money" | "percent" | "rank" | "community" | "classification" | "tag" | "segment" | "purpose" | "tier_scheme" | "staff" | "chat_state";
+        ValueTypeEnum: "count" | "days" | "money" | "percent" | "rank" | "community" | "classification" | "tag" | "segment" | "purpose" | "tier_scheme" | "staff" | "chat_state" | "winback" | "rfm_segment" | "value_band" | "behaviour";
         Verdict: {
             code: string;
             is_final: boolean;
@@ -13341,6 +15165,122 @@ export interface components {
          * @enum {string}
          */
         WelcomeStatusEnum: "planned" | "sending" | "sent" | "skipped" | "failed";
+        WinbackAction: {
+            readonly id: number;
+            /** 流失预警 */
+            alert: number;
+            readonly member: number;
+            readonly member_nickname: string;
+            readonly community: number;
+            /** 方式 */
+            kind: components["schemas"]["WinbackActionKindEnum"];
+            /**
+             * 状态
+             * @default planned
+             */
+            status: components["schemas"]["WinbackActionStatusEnum"];
+            /** 群发 */
+            broadcast?: number | null;
+            /** 待办 */
+            task?: number | null;
+            /**
+             * 权益
+             * @description 例如优惠券的名称或批次号。
+             */
+            benefit?: string;
+            /**
+             * 成本（分）
+             * Format: int64
+             */
+            cost_amount?: number;
+            /** 备注 */
+            note?: string;
+            /** 未执行原因 */
+            reason?: string;
+            /** @description 没有执行的原因。 */
+            readonly reason_in_words: string;
+            /** 发起人 */
+            created_by?: number | null;
+            /**
+             * 发起时间
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * 完成时间
+             * Format: date-time
+             */
+            done_at?: string | null;
+        };
+        /**
+         * @description * `task` - 人工联系
+         *     * `message` - 发消息
+         *     * `benefit` - 发权益
+         * @enum {string}
+         */
+        WinbackActionKindEnum: "task" | "message" | "benefit";
+        /**
+         * @description * `planned` - 待执行
+         *     * `done` - 已执行
+         *     * `suppressed` - 被拦下
+         *     * `failed` - 失败
+         *     * `cancelled` - 已取消
+         * @enum {string}
+         */
+        WinbackActionStatusEnum: "planned" | "done" | "suppressed" | "failed" | "cancelled";
+        WinbackPolicy: {
+            readonly id: number;
+            /**
+             * 社群
+             * @description 留空表示全企业。
+             */
+            community?: number | null;
+            /** 预警阈值（%） */
+            threshold_percent?: number;
+            /**
+             * 价值 × 风险前百分之几
+             * @description 概率不到阈值但损失期望最高的这部分也预警；0 表示不用。
+             */
+            top_percent?: number;
+            /**
+             * 不干预的对照（%）
+             * @description 5 到 10；用来知道挽回是不是真的有用。
+             */
+            holdout_percent?: number;
+            /** 冷却天数 */
+            cooldown_days?: number;
+        };
+        WinbackPolicyBodyRequest: {
+            threshold_percent?: number;
+            top_percent?: number;
+            holdout_percent?: number;
+            cooldown_days?: number;
+            /** @description null 表示全企业。 */
+            community?: number | null;
+        };
+        WinbackRuleInForce: {
+            /** @description null 表示没定过，都是默认值。 */
+            id: number | null;
+            /**
+             * 社群
+             * @description 留空表示全企业。
+             */
+            community?: number | null;
+            /** 预警阈值（%） */
+            threshold_percent?: number;
+            /**
+             * 价值 × 风险前百分之几
+             * @description 概率不到阈值但损失期望最高的这部分也预警；0 表示不用。
+             */
+            top_percent?: number;
+            /**
+             * 不干预的对照（%）
+             * @description 5 到 10；用来知道挽回是不是真的有用。
+             */
+            holdout_percent?: number;
+            /** 冷却天数 */
+            cooldown_days?: number;
+        };
         /**
          * @description * `day` - 每天
          *     * `week` - 7 天内
@@ -13348,6 +15288,20 @@ export interface components {
          * @enum {string}
          */
         WindowEnum: "day" | "week" | "month";
+        WorstCell: {
+            /** @description RFM 分群；空表示没有。 */
+            segment: string;
+            /** @description 流失风险；空表示没有评分。 */
+            band: string;
+            is_dormant: boolean;
+            is_new: boolean;
+            people: number;
+            /**
+             * Format: double
+             * @description 每人预计净收益（分）。
+             */
+            net_amount: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -13363,6 +15317,7 @@ export interface operations {
                 community?: number;
                 /** @description 上一个回答里 next 或 previous 的游标。 */
                 cursor?: string;
+                dedupe_key?: string;
                 /**
                  * @description * `message` - 发言
                  *     * `post` - 发帖
@@ -13384,6 +15339,8 @@ export interface operations {
                 ordering?: string;
                 /** @description 每页多少条，最多 200。 */
                 page_size?: number;
+                source?: string;
+                staff?: number;
             };
             header?: never;
             path?: never;
@@ -13473,6 +15430,128 @@ export interface operations {
             };
         };
     };
+    activities_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivityReportRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityTaken"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     activities_batch_create: {
         parameters: {
             query?: never;
@@ -13492,6 +15571,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchResult"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRun"];
                 };
             };
             207: {
@@ -16822,6 +18909,239 @@ export interface operations {
             };
         };
     };
+    broadcasts_forecast_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastForecast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    broadcasts_forecast_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastForecast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     broadcasts_halt_create: {
         parameters: {
             query?: never;
@@ -18722,6 +21042,11 @@ export interface operations {
         parameters: {
             query?: {
                 assignee?: number;
+                /**
+                 * @description * `threshold` - 概率达到阈值
+                 *     * `top_value` - 价值 × 风险居前
+                 */
+                cause?: ("threshold" | "top_value")[];
                 community?: number;
                 /** @description 上一个回答里 next 或 previous 的游标。 */
                 cursor?: string;
@@ -18731,6 +21056,16 @@ export interface operations {
                 mine?: boolean;
                 /** @description 排序，可用逗号连接：stake, -stake, probability, -probability, value_amount, -value_amount, opened_on, -opened_on, id, -id。 */
                 ordering?: string;
+                /**
+                 * @description 观察期结束后成员怎样了；被忽略的预警也会有结果。空表示还没到时候。
+                 *
+                 *     * `saved` - 已回来
+                 *     * `lost` - 已沉默
+                 *     * `left` - 已退群
+                 *     * `unmeasured` - 没有数据，无法判断
+                 *     * `unwatched` - 不再观察（撤回授权或已抹除）
+                 */
+                outcome?: ("left" | "lost" | "saved" | "unmeasured" | "unwatched")[];
                 /** @description 每页多少条，最多 200。 */
                 page_size?: number;
                 /**
@@ -19289,6 +21624,101 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    churn_quality_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 只看一个社群；不写是能看到的全部。 */
+                community?: number;
+                months?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quality"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21888,6 +24318,537 @@ export interface operations {
             };
         };
     };
+    communities_insight_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 最后一天，默认昨天；今天还没过完，不能选。 */
+                on?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insight"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    communities_insight_health_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 最后一天，默认昨天；今天还没过完，不能选。 */
+                on?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    communities_insight_heat_map_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 最后一天，默认昨天；今天还没过完，不能选。 */
+                on?: string;
+                /** @description 几周，默认 8，最多 26。 */
+                weeks?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeatMap"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    communities_insight_paths_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 第一天，默认为结束前 29 天。 */
+                from?: string;
+                /** @description 最后一天，默认今天；最多 366 天。 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Paths"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    communities_insight_retention_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 最后一天，默认昨天；今天还没过完，不能选。 */
+                on?: string;
+                /** @description 几周，默认 12，最多 26。 */
+                weeks?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     communities_move_create: {
         parameters: {
             query?: never;
@@ -21985,6 +24946,199 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    community_days_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                day_from?: string;
+                day_to?: string;
+                is_measured?: boolean;
+                /** @description 排序，可用逗号连接：day, -day。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedCommunityDayList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    community_metrics_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommunityMetric"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29029,6 +32183,97 @@ export interface operations {
             };
         };
     };
+    forecast_accuracy_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accuracy"][];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     frequency_caps_list: {
         parameters: {
             query?: {
@@ -30835,11 +34080,12 @@ export interface operations {
                 is_running?: boolean;
                 /**
                  * @description * `members` - 成员
+                 *     * `memberships` - 在群历史
                  *     * `activity` - 活跃
                  *     * `purchases` - 订单
                  *     * `classifications` - 分类
                  */
-                kind?: ("activity" | "classifications" | "members" | "purchases")[];
+                kind?: ("activity" | "classifications" | "members" | "memberships" | "purchases")[];
                 /** @description 排序，可用逗号连接：id, -id。 */
                 ordering?: string;
                 /** @description 每页多少条，最多 200。 */
@@ -30880,6 +34126,340 @@ export interface operations {
             };
             /** @description 没有权限 */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_runs_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["ImportUploadRequest"];
+                "application/json": components["schemas"]["ImportUploadRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRun"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_runs_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRun"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_runs_rejections_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedImportRejectionList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -34491,6 +38071,132 @@ export interface operations {
             };
         };
     };
+    member_values_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description * `creator` - 内容贡献
+                 *     * `talker` - 积极发言
+                 *     * `reactor` - 只互动
+                 *     * `newcomer` - 新加入
+                 *     * `dormant` - 沉默
+                 *     * `unmeasured` - 没有数据
+                 */
+                behaviour?: ("creator" | "dormant" | "newcomer" | "reactor" | "talker" | "unmeasured")[];
+                /**
+                 * @description * `high` - 高
+                 *     * `medium` - 中
+                 *     * `low` - 低
+                 *     * `none` - 无法估计
+                 */
+                clv_band?: ("high" | "low" | "medium" | "none")[];
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                member?: number;
+                min_clv?: number;
+                /** @description 排序，可用逗号连接：clv_amount, -clv_amount, spent_amount, -spent_amount。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `champions` - 重要价值
+                 *     * `loyal` - 重要发展
+                 *     * `new` - 新客户
+                 *     * `needs_attention` - 需要关注
+                 *     * `at_risk` - 重要挽留
+                 *     * `hibernating` - 沉睡
+                 */
+                segment?: ("at_risk" | "champions" | "hibernating" | "loyal" | "needs_attention" | "new")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMemberValueList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     members_list: {
         parameters: {
             query?: {
@@ -35684,9 +39390,11 @@ export interface operations {
                  *     * `broadcast_missed` - 群发错过了时间
                  *     * `broadcast_halted` - 群发被叫停
                  *     * `broadcast_unconfirmed` - 群主还没确认群发
+                 *     * `winback` - 挽回成员
                  *     * `sop_checklist` - 群 SOP 清单
+                 *     * `activity_refused` - 没有收下的活跃
                  */
-                kind?: ("broadcast_approval" | "broadcast_halted" | "broadcast_missed" | "broadcast_unconfirmed" | "capacity" | "connection_failing" | "merge" | "ownership_violation" | "requalification" | "resignation_due" | "review_overdue" | "sop_checklist" | "staff_missing" | "still_in_chat" | "transfer_approval" | "transfer_trouble" | "ungated_join")[];
+                kind?: ("activity_refused" | "broadcast_approval" | "broadcast_halted" | "broadcast_missed" | "broadcast_unconfirmed" | "capacity" | "connection_failing" | "merge" | "ownership_violation" | "requalification" | "resignation_due" | "review_overdue" | "sop_checklist" | "staff_missing" | "still_in_chat" | "transfer_approval" | "transfer_trouble" | "ungated_join" | "winback")[];
                 object_id?: number;
                 object_type?: string;
                 /** @description 排序，可用逗号连接：id, -id, due_at, -due_at, created_at, -created_at, closed_at, -closed_at。 */
@@ -38471,6 +42179,579 @@ export interface operations {
             };
         };
     };
+    platform_statistics_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                day_after?: string;
+                day_before?: string;
+                /** @description 排序，可用逗号连接：day, -day。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                staff?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOwnerDayList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prediction_models_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `churn_logistic` - 流失：逻辑回归
+                 *     * `churn_btyd` - 流失：BG/NBD（按周）
+                 *     * `clv` - 价值：BG/NBD × Gamma-Gamma
+                 */
+                kind?: ("churn_btyd" | "churn_logistic" | "clv")[];
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `candidate` - 候选
+                 *     * `active` - 在用
+                 *     * `retired` - 已停用
+                 *     * `rejected` - 未采用
+                 */
+                status?: ("active" | "candidate" | "rejected" | "retired")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedPredictionModelList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prediction_models_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionModel"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prediction_models_activate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionModel"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prediction_models_retire_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionModel"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     purchases_list: {
         parameters: {
             query?: {
@@ -40208,6 +44489,109 @@ export interface operations {
             };
         };
     };
+    runs_forecast_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BroadcastForecast"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     runs_progress_retrieve: {
         parameters: {
             query?: never;
@@ -41390,6 +45774,210 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SandboxMessage"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    score_checks_list: {
+        parameters: {
+            query?: {
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                cut_after?: string;
+                cut_before?: string;
+                is_backtest?: boolean;
+                /** @description 排序，可用逗号连接：cut, -cut。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedScoreCheckList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    score_checks_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreCheck"];
                 };
             };
             /** @description 请求有误 */
@@ -53099,6 +57687,100 @@ export interface operations {
             };
         };
     };
+    value_matrix_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 只看现在在这个社群里的成员。 */
+                community?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueMatrix"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     wecom_connections_list: {
         parameters: {
             query?: {
@@ -54849,6 +59531,1531 @@ export interface operations {
             };
             /** @description 不支持的内容类型 */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_list: {
+        parameters: {
+            query?: {
+                alert?: number;
+                community?: number;
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /**
+                 * @description * `task` - 人工联系
+                 *     * `message` - 发消息
+                 *     * `benefit` - 发权益
+                 */
+                kind?: ("benefit" | "message" | "task")[];
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+                /**
+                 * @description * `planned` - 待执行
+                 *     * `done` - 已执行
+                 *     * `suppressed` - 被拦下
+                 *     * `failed` - 失败
+                 *     * `cancelled` - 已取消
+                 */
+                status?: ("cancelled" | "done" | "failed" | "planned" | "suppressed")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWinbackActionList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackAction"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EndRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackAction"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_complete_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EndRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackAction"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_benefits_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BenefitsRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Planned"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_message_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Planned"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_actions_tasks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertsRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Planned"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_policies_list: {
+        parameters: {
+            query?: {
+                /** @description 上一个回答里 next 或 previous 的游标。 */
+                cursor?: string;
+                /** @description 排序，可用逗号连接：id, -id。 */
+                ordering?: string;
+                /** @description 每页多少条，最多 200。 */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWinbackPolicyList"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_policies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WinbackPolicyBodyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_policies_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_policies_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedEditWinbackPolicyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackPolicy"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在 */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 现在不能这样做 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求正文太大 */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的内容类型 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 请求太频繁 */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务器出错 */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 服务暂时不可用 */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    winback_policies_in_force_retrieve: {
+        parameters: {
+            query?: {
+                /** @description 社群的编号；不写是全企业。 */
+                community?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WinbackRuleInForce"];
+                };
+            };
+            /** @description 请求有误 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 需要登录 */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 没有权限 */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的方法 */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不支持的格式 */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };

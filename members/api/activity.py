@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from django.urls import reverse
@@ -239,10 +239,10 @@ class ActivityViewSet(mixins.ListModelMixin, GenericViewSet[ActivityEvent]):
             return self._large(values, covers)
         extend_coverage(covers, source=values["source"])
         user = acting_user(request)
-        good, rejects = sorted_out(values["items"], RawEvent._fields)
+        good, rejects = sorted_out(values["items"], RawEvent._fields, made=RawEvent._make)
         result = ingest_activities(
             user.enterprise,
-            [RawEvent._make(item.values) for item in good],
+            [cast(RawEvent, item.values) for item in good],
             source=values["source"],
             now=timezone.now(),
             visible_to=user,

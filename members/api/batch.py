@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
@@ -79,7 +79,10 @@ class BatchResultSerializer(serializers.Serializer[Any]):
 
 
 def sorted_out(
-    items: Sequence[object], fields: Sequence[str]
+    items: Sequence[object],
+    fields: Sequence[str],
+    *,
+    made: Callable[[Iterable[object]], tuple[object, ...]] = tuple,
 ) -> tuple[list[Item], list[Rejection]]:
     """The items with the values of their fields in order, and those that are no such items."""
     good: list[Item] = []
@@ -87,7 +90,7 @@ def sorted_out(
     known = frozenset(fields)
     for index, item in enumerate(items):
         if type(item) is dict and item.keys() <= known:
-            good.append(Item(index, tuple(map(item.get, fields))))
+            good.append(Item(index, made(map(item.get, fields))))
         elif not isinstance(item, dict):
             bad.append(Rejection(index, "not_an_object", _("必须是一个 JSON 对象。")))
         else:

@@ -55,8 +55,8 @@ def warning_figures(
     horizon. A silence is caught when a run between 27 days before and 14 days after the last
     active day named the member, so at least 14 days before it was declared; ``notice_days`` is
     the median from the first such run to that declaration, ``on_or_before`` the share named on
-    the last active day or earlier, and ``precision`` the share of warnings followed by a declared silence 14 to 56 days later, of
-    those of which that is known on the day ``until``.
+    the last active day or earlier, and ``precision`` the share of warnings followed by a declared
+    silence 14 to 56 days later, of those of which that is known on the day ``until``.
     """
     days_of = _days_by_member(flagged)
     declared_of = _days_by_member(ends[:, :2] + np.array([0, HORIZON_DAYS]))

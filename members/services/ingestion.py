@@ -35,9 +35,10 @@ from scrm.shared.prepared import run_prepared
 if TYPE_CHECKING:
     from scrm.accounts.models import User
 
+# Short texts: a table whose rows may be long has a second one, emptied with it each time.
 STAGE_COLUMNS = """
     digest uuid, community_id bigint, member_id bigint, staff_id bigint, occurred_at timestamptz,
-    kind text, dedupe_key text, thread text
+    kind varchar(20), dedupe_key varchar(128), thread varchar(128)
 """
 NOBODY = "\\N"  # NULL in a line of COPY
 FRESH = timedelta(days=45)

@@ -10,9 +10,9 @@ from django.db import connection
 
 from members.metrics import Measure, activity, belonging, purchases, standing
 from members.models import Member, Membership, TierAssignment
-from members.services.staging import affected
 from members.signals import tiers_due
 from scrm.shared.criteria import METRICS
+from scrm.shared.prepared import run_prepared
 
 type Metrics = frozenset[str]
 
@@ -43,6 +43,7 @@ WHERE EXISTS (
 )
 ORDER BY member_id
 ON CONFLICT (member_id) DO UPDATE SET since = EXCLUDED.since WHERE false
+RETURNING member_id
 """
 HOLDERS = """
 SELECT DISTINCT changed.member_id
@@ -63,16 +64,13 @@ def mark_tiers_due(enterprise_id: int, member_ids: Iterable[int], *, moved: Metr
     ``moved`` are the metrics that the fact can move; where no tier asks for any of them nothing
     is noted. Call it last in the transaction.
     """
-    members = sorted(set(member_ids))
+    members = ",".join(map(str, sorted(set(member_ids))))
     values: dict[str, Any] = {
         "enterprise": enterprise_id,
-        "members": members,
+        "members": f"{{{members}}}",
         "metrics": _pattern(moved),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(MARK, values)
-        noted = affected(cursor)
-    if noted:
+    if run_prepared(MARK, values):
         tiers_due.send(sender=TierAssignment)
 
 

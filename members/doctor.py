@@ -16,9 +16,13 @@ from members.selectors.prediction_health import (
     late_runs,
     unconverged_fits,
 )
+from members.services.activity_buffer import waiting_events
 from members.services.detaching import detachable_months
 from members.services.partitions import attached_months, month_after, month_of
 from scrm.shared.diagnosis import Finding, check, failed, fine, warning
+from scrm.shared.rate_limits import CACHE_FAILURES
+
+MANY_WAIT = 20_000  # seconds of work
 
 
 @check("phone_verification")
@@ -38,6 +42,20 @@ def codes_reach_phones() -> Finding:
             return warning(title, detail, fix=_("设置 SCRM_VERIFICATION=webhook 和发送地址"))
     detail = _("没有开通，客人不能自助申请入群")
     return warning(title, detail, fix=_("设置 SCRM_VERIFICATION_URL 和 SCRM_VERIFICATION_SECRET"))
+
+
+@check("activity_buffer")
+def events_are_written() -> Finding:
+    """Single events wait a second; where many wait nobody writes them."""
+    title = _("等待写入的活跃")
+    try:
+        count = waiting_events()
+    except CACHE_FAILURES:
+        return warning(title, _("Valkey 没有回答；单条活跃会当场写入"), fix=_("检查 REDIS_URL"))
+    detail = _("%(count)d 条") % {"count": count}
+    if count > MANY_WAIT:
+        return failed(title, detail, fix=_("检查 sweep 队列的 worker 是否在运行"))
+    return fine(title, detail)
 
 
 @check("activity_partitions")

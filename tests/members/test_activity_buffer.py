@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from members import doctor
 from members.errors import ActivityRefused, BadSource
 from members.models import ActivityEvent, ImportRejection, ImportRun, Member, MemberDay
 from members.rules.activity import RawEvent
@@ -24,6 +25,7 @@ from members.services.reporting_activity import report_activity
 from scrm.accounts.models import OperatorTask
 from scrm.accounts.rules.operator_tasks import TaskKind
 from scrm.accounts.rules.roles import DataScope, Role
+from scrm.shared.diagnosis import Status
 from tests.accounts.factories import StaffFactory, UserFactory
 from tests.communities.factories import CommunityFactory
 from tests.members.factories import MemberFactory
@@ -271,3 +273,12 @@ def test_a_worker_that_dies_after_writing_counts_nothing_twice(community, member
 
     assert ActivityEvent.objects.count() == 1
     assert Member.objects.get().days.get().message_count == 1
+
+
+def test_the_self_check_says_how_many_wait(community, monkeypatch):
+    add_to_buffer(community.enterprise, raw(), source="app")
+    assert doctor.events_are_written().status == Status.OK
+
+    monkeypatch.setattr(doctor, "MANY_WAIT", 0)
+
+    assert doctor.events_are_written().status == Status.FAILED

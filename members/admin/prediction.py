@@ -59,7 +59,7 @@ class PredictionModelAdmin(EnterpriseModelAdmin[PredictionModel]):
     search_fields = ("version",)
     fields = (
         ("version", "kind"),
-        ("whose", "status_label"),
+        ("whose", "status"),
         "note_list",
         ("row_count", "positive_count", "trained_until"),
         ("created_at", "retired_at", "chosen_until"),
@@ -70,7 +70,7 @@ class PredictionModelAdmin(EnterpriseModelAdmin[PredictionModel]):
         "version",
         "kind",
         "whose",
-        "status_label",
+        "status",
         "note_list",
         "row_count",
         "positive_count",
@@ -168,7 +168,7 @@ class ScoreCheckAdmin(HistoryModelAdmin[ScoreCheck]):
     list_select_related = ("community",)
     list_fullwidth = True
     fields = (
-        ("cut", "community", "origin"),
+        ("cut", "community", "is_backtest"),
         ("scored_count", "churned_count", "model_version"),
         "results",
         "calibration",
@@ -176,7 +176,7 @@ class ScoreCheckAdmin(HistoryModelAdmin[ScoreCheck]):
     readonly_fields = (
         "cut",
         "community",
-        "origin",
+        "is_backtest",
         "scored_count",
         "churned_count",
         "model_version",

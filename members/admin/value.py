@@ -96,7 +96,7 @@ class MemberValueAdmin(HistoryModelAdmin[MemberValue]):
     fields = (
         "member",
         ("segment_label", "scores"),
-        ("band_label", "clv"),
+        ("clv_band", "clv"),
         ("alive_words", "expected"),
         ("behaviour_label", "last_sign_on", "active_days", "contribution"),
         ("purchase_days", "first_purchase_on", "last_purchase_on"),

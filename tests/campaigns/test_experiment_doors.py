@@ -195,7 +195,7 @@ def test_nobody_who_only_serves_pages_loads_scipy():
     sources = (path for path in Path("campaigns").rglob("*.py"))
     found = {path.name for path in sources if loading.search(path.read_text())}
 
-    assert found == {"distributions.py", "comparing.py", "verdicts.py"}
+    assert found == {"distributions.py", "comparing.py", "verdicts.py", "simulation.py"}
 
 
 def test_the_page_of_a_broadcast_offers_an_experiment_and_shows_its_arms(browser, broadcast):

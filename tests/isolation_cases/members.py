@@ -149,7 +149,7 @@ def event_in(world):
     return batch_of(
         community=world["community"].code,
         kind="message",
-        occurred_at="2026-03-01T12:00:00+08:00",
+        occurred_at=timezone.now().isoformat(),  # before, nothing is known of the member
         dedupe_key="new",
     )(world)
 

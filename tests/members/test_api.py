@@ -231,6 +231,14 @@ def test_the_metrics_are_published_with_what_a_builder_needs(api):
         "consented",
         "churn_risk",
         "in_segment",
+        "rfm_segment",
+        "rfm_recency",
+        "rfm_frequency",
+        "rfm_monetary",
+        "clv",
+        "clv_band",
+        "behaviour",
+        "winback_of",
     }
     assert metrics["active_days"]["takes_window"] == "required"
     assert metrics["in_community"]["operators"] == ["is", "is_not"]
